@@ -1,0 +1,85 @@
+# The front door. `make` lists what there is; every target sets up .venv first where it needs it.
+
+PYTHON ?= python3
+DATASET ?= demo
+MODEL ?= rnn,lstm,gru
+ARGS ?=
+PORT ?= 5000
+
+VENV := .venv/bin
+INSTALLED := .venv/.installed
+STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
+# MLflow's page with accuracy bars and loss curves; a new store's first experiment is number 1.
+PAGE := $(if $(MLFLOW_TRACKING_URI),,/\#/experiments/1/runs?compareRunsMode=CHART&workflowType=machine_learning)
+
+# uv does not read pip's settings.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup sweep test lint ui data clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Install everything into .venv (PYTHON=python3.12 to choose another Python)
+	@echo "Ready. Next: make sweep"
+
+sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (DATASET=isot,kaggle MODEL=gru ARGS="seed=0,1,2 ...")
+	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(ARGS)
+
+test: $(INSTALLED) ## Run the tests; they must reach 90 % of the code
+	@$(VENV)/python -m pytest --cov
+
+lint: $(INSTALLED) ## Check style, types and which module imports which
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports --no-logo
+
+ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choose another port)
+	@case '$(STORE)' in \
+	http*) echo 'The runs are on a server already. Open $(STORE)'; exit;; \
+	sqlite:///mlflow.db) [ -e mlflow.db ] || { echo 'There are no runs yet. Make some: make sweep' >&2; exit 1; };; \
+	esac; \
+	echo 'In a few seconds, open http://127.0.0.1:$(PORT)$(PAGE)'; echo 'Ctrl-C ends it.'; \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	exec $(VENV)/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 --port $(PORT)
+
+data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and prepare them
+	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data fetch $$corpus || exit; done
+	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data prepare $$corpus || exit; done
+
+clean: ## Remove .venv, caches and build output; never outputs/, data/, mlflow.db or mlruns/
+	@rm -rf .venv build dist *.egg-info .coverage .coverage.* \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	@find $(wildcard rnn_bench tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+
+# --- .venv ----------------------------------------------------------------------------------------
+# Brought up to date if pyproject.toml or constraints.txt changed; made anew if it is unfinished,
+# does not run, or was copied here from another folder.
+
+UV := $(shell command -v uv 2>/dev/null)
+CREATE := $(if $(UV),uv venv --quiet --allow-existing --python $(PYTHON),$(PYTHON) -m venv)
+PIP := $(if $(UV),uv pip install --quiet --python $(VENV)/python,$(VENV)/python -m pip install -qq)
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+OURS := [ "$$(cat $(INSTALLED) 2>/dev/null || echo '$(CURDIR)')" = '$(CURDIR)' ]
+SOUND := [ ! -e .venv/.unfinished ] && $(VENV)/python $(NEW_ENOUGH) && $(OURS) \
+  $(if $(UV),,&& $(VENV)/python -m pip --version >/dev/null 2>&1)
+
+ifneq ($(shell $(VENV)/python $(NEW_ENOUGH) && cat $(INSTALLED) 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED)
+endif
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) $(NEW_ENOUGH) || { echo "Python 3.11 or newer is needed, and $(PYTHON) is not." \
+	"Name one that is: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(if $(UV),,$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	echo '$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv' >&2; exit 1; })
+	@$(SOUND) || rm -rf .venv
+	@mkdir -p .venv && touch .venv/.unfinished && rm -f $@
+	@[ -e $(VENV)/python ] || $(CREATE) .venv
+	@echo 'Installing into .venv (one to three minutes) ...'
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@rm .venv/.unfinished && echo '$(CURDIR)' > $@

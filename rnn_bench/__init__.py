@@ -1,0 +1,1 @@
+"""Which recurrent cell should read my texts, and how sure can I be?"""

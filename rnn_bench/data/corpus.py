@@ -1,0 +1,64 @@
+"""What a corpus is: articles with labels in a training and a test file, and where they come from."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnn_bench.config import UsageError
+
+
+class DataError(UsageError):
+    """The corpus cannot be read as it is; the message names the file and says what to do."""
+
+
+@dataclass(frozen=True)
+class Articles:
+    """A corpus's prepared texts and labels, in order.
+
+    Attributes:
+        train, test: (texts, labels); a label is an index into `classes`.
+        classes: the classes' names.
+        edition: published, other or sample.
+    """
+
+    train: tuple[list[str], list[int]]
+    test: tuple[list[str], list[int]]
+    classes: tuple[str, ...]
+    edition: str = "other"
+
+
+class Corpus(ABC):
+    """Articles that are read only where no encoding of them is cached."""
+
+    @abstractmethod
+    def read(self) -> Articles:
+        """Read and prepare the articles.
+
+        Raises:
+            DataError: they cannot be read, or are unfit to train and test on.
+        """
+
+    def identity(self) -> dict[str, Any] | None:
+        """What decides the articles and is cheap to know, such as files with their sizes and
+        times. None: the articles are read to know whether they changed."""
+        return None
+
+
+def file_identity(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """Path, size in bytes and time of change in ns of each file."""
+    stats = [(path.resolve(), path.stat()) for path in paths]
+    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+
+
+_NOT_STUDY = re.compile(r"[^a-z0-9\s]")
+
+
+def clean_like_the_study(text: str) -> str:
+    """Lower case; every character outside a-z, 0-9 and Unicode white space is removed."""
+    return _NOT_STUDY.sub("", text.lower())
+
+
+CLEANINGS = {"study": clean_like_the_study, "lower": str.lower, "none": str}

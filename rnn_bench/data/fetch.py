@@ -1,0 +1,159 @@
+"""The study's two corpora from Kaggle: download them, and put their raw files into place."""
+
+import contextlib
+import filecmp
+import functools
+import io
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rnn_bench.data.corpus import DataError
+from rnn_bench.data.study import edition, raw_files
+from rnn_bench.data.tables import read_csv
+
+DATASETS = {
+    "isot": "emineyetm/fake-news-detection-datasets",
+    "kaggle": "jillanisofttech/fake-or-real-news",
+}
+EDITIONS = {
+    "published": "the published ones, to the byte",
+    "other": "another edition than the published one",
+    "sample": "a sample, with fewer articles than the published ones",
+}
+CONNECT_SECONDS = 10
+STALL_SECONDS = 60
+
+log = logging.getLogger(__name__)
+
+
+def fetch(corpus: str, data_dir: Path) -> list[Path]:
+    """Bring the raw files of isot or kaggle to `<data_dir>/<corpus>/raw/`; returns their paths.
+
+    Files that are there are never overwritten. What a broken download has brought is kept in
+    kagglehub's cache, and the next call goes on from there.
+
+    Raises:
+        DataError: the files cannot be had, or not be put into place; says how to bring them.
+    """
+    raw = raw_files(corpus, data_dir.absolute())
+    folder = raw[0].parent
+    try:
+        if not _published(corpus, raw):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise DataError(f"{folder} cannot be written. Choose another data_dir=FOLDER.")
+            _put_into_place(_downloaded(corpus, raw))
+        published = _published(corpus, raw)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder} cannot be used: {error.strerror or error}."
+        ) from error
+    articles = 0 if published else sum(len(read_csv(path)) for path in raw)
+    log.info("The raw files in %s are %s.", folder, EDITIONS[edition(corpus, raw, articles)])
+    return raw_files(corpus, data_dir)
+
+
+def _published(corpus: str, raw: list[Path]) -> bool:
+    return all(path.is_file() for path in raw) and edition(corpus, raw, 0) == "published"
+
+
+def _downloaded(corpus: str, raw: list[Path]) -> dict[Path, Path]:
+    """The downloaded file for each raw file."""
+    page = f"https://www.kaggle.com/datasets/{DATASETS[corpus]}"
+    names = " and ".join(path.name for path in raw)
+    log.info("Downloading %s from %s", names, page)
+    outer = sys.exception()
+    try:
+        with _kagglehub() as dataset_download:
+            downloaded = Path(dataset_download(DATASETS[corpus]))
+    except Exception as error:
+        raise DataError(
+            f"{_reason(error, outer)}\nTry again, or bring {names} yourself: from\n"
+            f"  {page}\nto\n  {raw[0].parent}"
+        ) from error
+    found = {path: sorted(downloaded.rglob(path.name)) for path in raw}
+    for path in raw:
+        if not found[path]:
+            others = sorted(other.name for other in downloaded.rglob("*") if other.is_file())
+            raise DataError(
+                f"{page}\nhas no {path.name} any more. Its files: {', '.join(others[:5])}"
+                f"{' and others' * (len(others) > 5)}.\n"
+                f"Bring {names} from elsewhere to\n  {path.parent}"
+            )
+    return {path: files[0] for path, files in found.items()}
+
+
+@contextlib.contextmanager
+def _kagglehub() -> Iterator[Any]:
+    """kagglehub's `dataset_download`, one process at a time: it gives up on a server that sends
+    nothing, draws its bar for a person only, and is silent otherwise."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        from filelock import FileLock
+        from kagglehub import clients, config, dataset_download
+        from requests.adapters import HTTPAdapter
+
+        cache = Path(config.get_cache_folder())
+        cache.mkdir(parents=True, exist_ok=True)
+        adapter: Any = HTTPAdapter
+        send, bar = adapter.send, clients.tqdm
+
+        def impatient_send(*args: Any, **kwargs: Any) -> Any:
+            timeout = CONNECT_SECONDS, STALL_SECONDS
+            return answers.enter_context(send(*args, **{**kwargs, "timeout": timeout}))
+
+        # kagglehub has no time-out, no setting for the bar, no lock on its cache, and leaves the
+        # first answer open when it resumes.
+        with FileLock(cache / "rnn_bench.lock"), contextlib.ExitStack() as answers:
+            adapter.send, clients.tqdm = impatient_send, functools.partial(bar, disable=None)
+            try:
+                yield dataset_download
+            finally:
+                adapter.send, clients.tqdm = send, bar
+
+
+def _reason(error: Exception, outer: BaseException | None) -> str:
+    """Why a download failed, in a line. `outer` was being handled before, and is not why."""
+    import requests
+    from kagglehub.exceptions import DataCorruptionError
+    from urllib3.exceptions import ReadTimeoutError
+
+    chain: list[BaseException] = [error]
+    while chain[-1].__context__ and chain[-1].__context__ is not outer:
+        chain.append(chain[-1].__context__)
+    cause = getattr(chain[-1], "strerror", None) or str(chain[-1]) or type(chain[-1]).__name__
+    match error:
+        case requests.HTTPError(response=requests.Response() as answer):
+            return f"Kaggle refuses the download: {answer.status_code} {answer.reason}."
+        case DataCorruptionError():
+            return "The download arrived damaged (wrong MD5) and is deleted."
+        case _ if any(isinstance(link, ReadTimeoutError) for link in chain):
+            return f"Kaggle sends nothing for {STALL_SECONDS} s. What has come is kept."
+        case requests.exceptions.ChunkedEncodingError():
+            return "The download was cut off. What has come is kept."
+        case requests.ConnectionError():
+            return f"Kaggle cannot be reached: {cause}."
+        case OSError(filename=str() as file):
+            return f"{file} cannot be used: {cause}. $KAGGLEHUB_CACHE names another folder."
+    return f"kagglehub fails with {type(error).__name__}: {error}".splitlines()[0]
+
+
+def _put_into_place(downloaded: dict[Path, Path]) -> None:
+    for path, source in downloaded.items():
+        if path.exists() and not filecmp.cmp(source, path, shallow=False):
+            raise DataError(
+                f"{path} is there and differs from Kaggle's {path.name}; nothing was changed.\n"
+                f"Keep it and go on without fetching, or move it away and fetch again."
+            )
+    for path, source in downloaded.items():
+        if not path.exists():
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            try:
+                shutil.copyfile(source, part)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)

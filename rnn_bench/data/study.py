@@ -1,0 +1,160 @@
+"""The study's two corpora: from their raw files by the study's exact rules, or preprocessed."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rnn_bench.data.corpus import Articles, Corpus, DataError, clean_like_the_study, file_identity
+from rnn_bench.data.tables import read_csv, require_columns
+
+CLASSES = ("fake", "true")
+DATELINE = re.compile(r"^.*?-\s+")
+TEST_FRACTION = 0.2
+SPLIT_SEED = 99
+
+RAW_FILES = {"isot": ("True.csv", "Fake.csv"), "kaggle": ("fake_or_real_news.csv",)}
+PREPROCESSED_FILES = ("train.csv", "test.csv")
+
+# Git blob ids of the complete, original files.
+PUBLISHED = {
+    "isot/raw/True.csv": "03805733ab6dea2d4666a05bacc81d40fc6e639d",
+    "isot/raw/Fake.csv": "d7058b4f5534fdee5620d1503e79237b82917123",
+    "kaggle/raw/fake_or_real_news.csv": "3eb6d94a7fa7efffa1ea856c9dcd3ba686057c84",
+    "isot/preprocessed/train.csv": "3d1ead6f13bcc7ae247a3b2109ef1391a29518b9",
+    "isot/preprocessed/test.csv": "ea99815a2995587b185a9cd2d38d29ca0fa22a07",
+    "kaggle/preprocessed/train.csv": "3486bfe312f8fd33d57ff5928c8cd7bebd4f6848",
+    "kaggle/preprocessed/test.csv": "5b4276cbe211abd8808eadca5bda2c719c330f62",
+}
+# Articles of the complete corpora. Fewer are a sample.
+PUBLISHED_ARTICLES = {"isot": 44_898, "kaggle": 6_335}
+
+
+def raw_files(name: str, data_dir: Path) -> list[Path]:
+    return [data_dir / name / "raw" / file for file in RAW_FILES[name]]
+
+
+def preprocessed_files(name: str, data_dir: Path) -> list[Path]:
+    return [data_dir / name / "preprocessed" / file for file in PREPROCESSED_FILES]
+
+
+def blob_id(path: Path) -> str:
+    """What `git hash-object` prints for a file."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def edition(name: str, files: list[Path], articles: int) -> str:
+    """'published' if every file is the original to the byte; else 'sample' if there are fewer
+    articles than in the original, and 'other' if not."""
+    published = {PUBLISHED[f"{name}/{path.parent.name}/{path.name}"] for path in files}
+    if published == {blob_id(path) for path in files}:
+        return "published"
+    return "sample" if articles < PUBLISHED_ARTICLES[name] else "other"
+
+
+class MissingCorpus(DataError):
+    """None of a corpus's files are there; they can be fetched."""
+
+
+@dataclass
+class StudyCorpus(Corpus):
+    """isot or kaggle, in `<data_dir>/<corpus>/preprocessed/{train,test}.csv` where these exist,
+    else in the raw files, prepared on the fly."""
+
+    corpus: str
+    data_dir: Path
+
+    def files(self) -> list[Path]:
+        """The files that the articles are read from.
+
+        Raises:
+            MissingCorpus: neither the preprocessed nor the raw files are there.
+            DataError: only some of them are.
+        """
+        candidates = preprocessed_files(self.corpus, self.data_dir), raw_files(self.corpus, self.data_dir)
+        for files in candidates:
+            there = [path for path in files if path.is_file()]
+            if len(there) == len(files):
+                return files
+            if there:
+                missing = next(path for path in files if path not in there)
+                raise DataError(f"{missing} is missing, beside {there[0].name}. Bring it, or remove {there[0]}.")
+        names = " and ".join(str(path) for path in candidates[1])
+        raise MissingCorpus(
+            f"There are no articles of {self.corpus} in {self.data_dir}: {names} not found.\n"
+            f"Get them with: python -m rnn_bench.data fetch {self.corpus} data_dir={self.data_dir}"
+        )
+
+    def identity(self) -> dict[str, Any]:
+        return {"corpus": self.corpus, "files": file_identity(self.files())}
+
+    def read(self) -> Articles:
+        files = self.files()
+        if files[0].parent.name == "preprocessed":
+            train, test = (_read_preprocessed(path) for path in files)
+        else:
+            train, test = prepare(self.corpus, files)
+        return Articles(
+            train=(train["text"].tolist(), train["label"].tolist()),
+            test=(test["text"].tolist(), test["label"].tolist()),
+            classes=CLASSES,
+            edition=edition(self.corpus, files, len(train) + len(test)),
+        )
+
+
+def prepare(name: str, files: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The study's preparation of raw files: training and test articles as columns text, label.
+
+    ISOT's true articles lose their first line's dateline; title and text are joined by a space
+    and cleaned; a fifth is test, drawn without stratification.
+
+    Raises:
+        DataError: a file is unreadable or lacks a column.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if name == "isot":
+        true, fake = (require_columns(read_csv(path), path, ["title", "text"]) for path in files)
+        true = true.assign(text=[DATELINE.sub("", text) for text in true["text"]], label=1)
+        articles = pd.concat([true, fake.assign(label=0)], ignore_index=True)
+    else:
+        articles = require_columns(read_csv(files[0]), files[0], ["title", "text", "label"])
+        strange = sorted(set(articles["label"]) - {"REAL", "FAKE"})
+        if strange:
+            raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
+        articles = articles.assign(label=[int(label == "REAL") for label in articles["label"]])
+    texts = [clean_like_the_study(f"{title} {text}") for title, text in zip(articles["title"], articles["text"], strict=True)]
+    prepared = pd.DataFrame({"text": texts, "label": articles["label"]})
+    if len(prepared) < 10:
+        raise DataError(f"{files[0]}: {len(prepared)} articles are too few to split.")
+    train, test = train_test_split(prepared, test_size=TEST_FRACTION, random_state=SPLIT_SEED)
+    return train, test
+
+
+def write_preprocessed(name: str, data_dir: Path) -> tuple[str, str]:
+    """Prepare the raw files and write `<name>/preprocessed/{train,test}.csv`.
+
+    Returns:
+        the editions of the raw and of the preprocessed files.
+    """
+    raw, written = raw_files(name, data_dir), preprocessed_files(name, data_dir)
+    splits = prepare(name, raw)
+    written[0].parent.mkdir(parents=True, exist_ok=True)
+    for articles, path in zip(splits, written, strict=True):
+        part = path.with_suffix(".part")
+        articles.to_csv(part, index=False, lineterminator="\n")
+        part.replace(path)
+    count = sum(map(len, splits))
+    return edition(name, raw, count), edition(name, written, count)
+
+
+def _read_preprocessed(path: Path) -> pd.DataFrame:
+    articles = require_columns(read_csv(path), path, ["text", "label"])
+    strange = sorted(set(articles["label"]) - {"0", "1"})
+    if strange:
+        raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (true).")
+    return articles.assign(label=articles["label"].astype(int))

@@ -1,0 +1,133 @@
+"""CSV files: reading them strictly, and the user's own corpus."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rnn_bench.data.corpus import CLEANINGS, Articles, Corpus, DataError, file_identity
+
+TEST_SPLIT_SEED = 99
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Every cell of a UTF-8 CSV file as a string; "NA" and "null" are words.
+
+    Raises:
+        DataError: the file is not there, empty, not UTF-8 or not a table.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist.") from None
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path} is empty.") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8: {error.reason} (byte {error.object[error.start]:#04x}). Convert it, for "
+            f"example with: iconv -f windows-1252 -t utf-8 {path.name}"
+        ) from None
+    except pd.errors.ParserError as error:
+        raise DataError(f"{path} is not a CSV table: {str(error).strip()}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if table.empty:
+        raise DataError(f"{path} has a header and no rows.")
+    return table
+
+
+def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The table itself.
+
+    Raises:
+        DataError: a column is missing; names the columns there are.
+    """
+    for column in columns:
+        if column not in table.columns:
+            raise DataError(f"{path} has no column {column!r}. Its columns: {', '.join(table.columns)}.")
+    return table
+
+
+@dataclass
+class CsvCorpus(Corpus):
+    """The user's own training and test file, or one file and a test fraction.
+
+    The classes are the labels of the training file, sorted (as numbers if all are numbers).
+    """
+
+    train: str
+    test: str | None
+    test_fraction: float
+    text_column: str
+    label_column: str
+    cleaning: str
+    drop_bad_rows: bool
+    data_dir: Path
+
+    def identity(self) -> dict[str, Any]:
+        files = [Path(self.train), *([Path(self.test)] if self.test else [])]
+        for path in files:
+            if not path.is_file():
+                raise DataError(f"{path} does not exist (looked for in {Path.cwd()}).")
+        settings = {name: value for name, value in vars(self).items() if name != "data_dir"}
+        return {**settings, "files": file_identity(files)}
+
+    def read(self) -> Articles:
+        from sklearn.model_selection import train_test_split
+
+        texts, labels = self._rows(Path(self.train))
+        classes = _sorted_classes(set(labels))
+        if len(classes) < 2:
+            raise DataError(f"{self.train} has one class only, {classes[0]!r}: there is nothing to tell apart.")
+        if self.test:
+            train, test = (texts, labels), self._rows(Path(self.test))
+            strange = sorted(set(test[1]) - set(classes))
+            if strange:
+                raise DataError(
+                    f"{self.test} has the label {strange[0]!r}, which {self.train} lacks. "
+                    f"Its labels: {', '.join(classes)}."
+                )
+        else:
+            rarest = min(classes, key=labels.count)
+            if labels.count(rarest) < 2:
+                raise DataError(f"{self.train} is too small to split: one article with the label {rarest!r}.")
+            test_size = max(round(len(texts) * self.test_fraction), len(classes))
+            if len(texts) - test_size < len(classes):
+                raise DataError(f"{self.train} is too small to split: {len(texts)} articles.")
+            a, b, c, d = train_test_split(
+                texts, labels, test_size=test_size, random_state=TEST_SPLIT_SEED, stratify=labels
+            )
+            train, test = (a, c), (b, d)
+        index = {name: position for position, name in enumerate(classes)}
+        return Articles(
+            train=(train[0], [index[label] for label in train[1]]),
+            test=(test[0], [index[label] for label in test[1]]),
+            classes=classes,
+        )
+
+    def _rows(self, path: Path) -> tuple[list[str], list[str]]:
+        table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
+        empty = (table[self.text_column] == "") | (table[self.label_column] == "")
+        if empty.any():
+            first = int(empty.to_numpy().argmax())
+            column = self.text_column if table[self.text_column].iloc[first] == "" else self.label_column
+            if not self.drop_bad_rows:
+                raise DataError(
+                    f"{path} has {int(empty.sum())} bad rows of {len(table)}; the first is row {first + 1} "
+                    f"(the header not counted): its {column!r} is empty.\n"
+                    f"Mend them, or leave them out with dataset.drop_bad_rows=true."
+                )
+            table = table[~empty]
+            if table.empty:
+                raise DataError(f"{path} has bad rows only: a text or label is empty in each.")
+        clean = CLEANINGS[self.cleaning]
+        return [clean(text) for text in table[self.text_column]], table[self.label_column].tolist()
+
+
+def _sorted_classes(labels: set[str]) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(labels, key=float))
+    except ValueError:
+        return tuple(sorted(labels))

@@ -1,0 +1,39 @@
+"""From texts to token ids: white-space tokens, a vocabulary by frequency, flat storage."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+PADDING, UNKNOWN = 0, 1
+SPECIAL = ("<pad>", "<unk>")
+
+
+def build_vocabulary(texts: Iterable[str], size: int) -> list[str]:
+    """The words of ids 0 to size - 1: padding, unknown, then the texts' words by falling
+    frequency, ties in order of first appearance."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text.split())
+    return [*SPECIAL, *(word for word, _ in counts.most_common(size - len(SPECIAL)))]
+
+
+def encode_texts(
+    texts: Sequence[str], vocabulary: Sequence[str], max_length: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Token ids of each text's first `max_length` words, end to end, and where each text starts.
+
+    A text without words is one unknown token.
+
+    Returns:
+        tokens [tokens] and offsets [texts + 1].
+    """
+    index = {word: token for token, word in enumerate(vocabulary) if token > UNKNOWN}
+    tokens: list[int] = []
+    offsets = [0]
+    for text in texts:
+        words = text.split(maxsplit=max_length)[:max_length]
+        tokens.extend(index.get(word, UNKNOWN) for word in words) if words else tokens.append(UNKNOWN)
+        offsets.append(len(tokens))
+    return np.array(tokens, dtype=np.int32), np.array(offsets, dtype=np.int64)

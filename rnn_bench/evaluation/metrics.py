@@ -1,0 +1,54 @@
+"""What a trained model's answers on the test articles are worth."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rnn_bench.config import Protocol
+from rnn_bench.data.encoding import Split
+from rnn_bench.training.reading import accuracy, batch_mean_accuracy, mean_loss
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Sums over the test articles divided by their number; macro F1 is the unweighted mean of
+    the classes' F1 scores. `test_accuracy_batch_mean` is there for loss_average=batches."""
+
+    test_accuracy: float
+    test_loss: float
+    test_macro_f1: float
+    test_accuracy_batch_mean: float | None = None
+
+    def recorded(self) -> dict[str, float]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def evaluate(
+    logits: Float[Tensor, "articles classes"], split: Split, protocol: Protocol
+) -> Metrics:
+    from sklearn.metrics import f1_score
+
+    batch_mean = protocol.loss_average == "batches"
+    return Metrics(
+        test_accuracy=accuracy(logits, split.labels),
+        test_loss=mean_loss(logits, split.labels, protocol),
+        test_macro_f1=float(
+            f1_score(
+                split.labels.cpu(),
+                logits.argmax(1).cpu(),
+                labels=range(logits.shape[1]),
+                average="macro",
+                zero_division=0.0,
+            )
+        ),
+        test_accuracy_batch_mean=(
+            batch_mean_accuracy(logits, split.labels, protocol.batch_size) if batch_mean else None
+        ),
+    )
+
+
+def probabilities(logits: Float[Tensor, "articles classes"]) -> Float[Tensor, "articles classes"]:
+    """Of the classes; not numbers where a diverged model gives none."""
+    return torch.softmax(logits.double(), dim=1)

@@ -1,0 +1,68 @@
+"""What a sweep would do: its runs, which of them are answered already, and how long it takes."""
+
+from collections.abc import Sequence
+
+from mlflow import MlflowClient
+from rich.console import Console
+from rich.table import Table
+
+from rnn_bench.composition import Job
+from rnn_bench.config import name_of
+from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
+from rnn_bench.tracking.keys import run_key, run_name
+from rnn_bench.tracking.record import answer
+
+# Tokens a second, two threads on a CPU of 2025; until this store holds a run of the model.
+TOKENS_PER_SECOND = {"rnn": 250_000, "lstm": 150_000, "gru": 110_000}
+FAST = 2_000_000
+
+
+def print_plan(
+    jobs: Sequence[Job], client: MlflowClient, experiment_id: str, console: Console
+) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("run", "state", "expected time, at most"):
+        table.add_column(heading)
+    total = 0.0
+    for job in jobs:
+        corpus = encoded_corpus(job.config)
+        earlier = answer(client, experiment_id, run_key(job.config, corpus.fingerprint))
+        reused = earlier is not None and not job.config.rerun
+        seconds = 0.0 if reused else expected_seconds(job, corpus, client, experiment_id)
+        total += seconds
+        table.add_row(
+            run_name(job.config, job.defaults),
+            "reused" if reused else "new",
+            "" if reused else duration(seconds),
+        )
+    console.print(table)
+    console.print(f"{len(jobs)} runs, one after another at most {duration(total)}.")
+
+
+def expected_seconds(
+    job: Job, corpus: EncodedCorpus, client: MlflowClient, experiment_id: str
+) -> float:
+    """Training tokens x epochs over the speed of the store's newest run of that model, or of a
+    usual CPU. Stopping early makes it less."""
+    model = name_of(job.config.model)
+    recorded = client.search_runs(
+        [experiment_id],
+        f"tags.model = '{model}' AND metrics.tokens_per_second > 0",
+        max_results=1,
+        order_by=["attributes.start_time DESC"],
+    )
+    cell = getattr(job.config.model, "cell", "")
+    speed = (
+        recorded[0].data.metrics["tokens_per_second"]
+        if recorded
+        else TOKENS_PER_SECOND.get(cell, FAST)
+    )
+    epochs = job.config.protocol.epochs if cell else 1
+    return len(corpus.train.tokens) * epochs / speed
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,98 @@
+"""The comparison that a sweep ends with, read from the record."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean
+
+from mlflow.entities import Run
+from rich.console import Console
+from rich.table import Table
+
+UI = "http://127.0.0.1:5000"
+
+
+def failed(run: Run) -> bool:
+    return run.data.tags.get("outcome") not in ("finished", "diverged")
+
+
+def print_comparison(
+    runs: Sequence[Run], expected: int, sweep_id: str, output_dir: Path, console: Console
+) -> None:
+    """A row for each configuration, its runs being its seeds; then the failed runs with their
+    logs, and where to see the rest."""
+    answered = [run for run in runs if not failed(run)]
+    if answered:
+        console.print(comparison(answered))
+    for run in filter(failed, runs):
+        log = output_dir / "runs" / run.info.run_id / "log.txt"
+        outcome = run.data.tags.get("outcome", "not finished").capitalize()
+        reason = f": {run.data.tags['error']}" if outcome == "Failed" else ""
+        console.print(f"{outcome}: {run.info.run_name}{reason}\n  log: {log}", markup=False)
+    if len(runs) < expected:
+        console.print(f"{expected - len(runs)} of {expected} runs have no record in MLflow.")
+    if runs:
+        address = comparison_address(runs[0].info.experiment_id)
+        console.print(
+            f"Sweep {sweep_id}. Compare in MLflow: make ui, then {address}",
+            markup=False,
+            highlight=False,
+        )
+
+
+def comparison_address(experiment_id: str) -> str:
+    """The MLflow page with accuracy bars and loss curves of all runs."""
+    return f"{UI}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&workflowType=machine_learning"
+
+
+def comparison(runs: Sequence[Run]) -> Table:
+    """Dataset x model, by falling accuracy."""
+    several = len({run.data.tags["seed"] for run in runs}) > 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("dataset", "model", "test accuracy", "best epoch", "time", "tokens/s"):
+        table.add_column(heading, justify="left" if heading in ("dataset", "model") else "right")
+    if several:
+        table.add_column("runs", justify="right")
+    for group in sorted(_groups(runs), key=lambda g: (g[0].data.tags["dataset"], -_mean("test_accuracy", g))):
+        cells = [
+            group[0].data.tags["dataset"],
+            _configuration(group[0]),
+            _spread("test_accuracy", group, "{:.4f}".format),
+            _spread("best_epoch", group, "{:.0f}".format),
+            f"{_mean('train_seconds', group):.1f} s",
+            f"{_mean('tokens_per_second', group):,.0f}",
+        ]
+        diverged = sum(run.data.tags["outcome"] == "diverged" for run in group)
+        if diverged:
+            cells[2] += " diverged" if len(group) == 1 else f" {diverged} diverged"
+        table.add_row(*cells, *([str(len(group))] if several else []))
+    return table
+
+
+def _groups(runs: Sequence[Run]) -> list[list[Run]]:
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.data.tags["config_key"], []).append(run)
+    return list(groups.values())
+
+
+def _configuration(run: Run) -> str:
+    """The run's name without dataset and seed: the model and what differs from the defaults."""
+    tags = run.data.tags
+    name = str(run.info.run_name).removesuffix(f"-s{tags['seed']}")
+    return name.replace(f"{tags['model']}-{tags['dataset']}", tags["model"], 1)
+
+
+def _values(metric: str, runs: Sequence[Run]) -> list[float]:
+    return [run.data.metrics.get(metric, math.nan) for run in runs]
+
+
+def _mean(metric: str, runs: Sequence[Run]) -> float:
+    return mean(_values(metric, runs))
+
+
+def _spread(metric: str, runs: Sequence[Run], write: Callable[[float], str]) -> str:
+    values = _values(metric, runs)
+    if len(runs) == 1 or min(values) == max(values):
+        return write(values[0])
+    return f"{write(mean(values))} ({write(min(values))} to {write(max(values))})"

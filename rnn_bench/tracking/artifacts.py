@@ -1,0 +1,65 @@
+"""The files that are kept with every run, and its log."""
+
+import json
+import logging
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from omegaconf import OmegaConf
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rnn_bench.config import Config
+from rnn_bench.data.encoding import EncodedCorpus
+
+
+@contextmanager
+def run_log(path: Path) -> Iterator[None]:
+    """The package's log lines go to a file too; so does the traceback of an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("rnn_bench")
+    logger.addHandler(handler)
+    try:
+        yield
+    except BaseException:
+        handler.acquire()
+        handler.stream.write(traceback.format_exc())
+        handler.release()
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def write_artifacts(
+    folder: Path,
+    config: Config,
+    corpus: EncodedCorpus,
+    weights: Mapping[str, Tensor],
+    probabilities: Float[Tensor, "articles classes"],
+) -> None:
+    """`config.yaml` (resolved), `weights.safetensors`, `vocabulary.json`, and
+    `test_predictions.csv`: a row for each test article in order, with its label, the predicted
+    class and the probability of each class."""
+    OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
+    save_file(
+        {name: value.cpu().contiguous() for name, value in weights.items()},
+        folder / "weights.safetensors",
+    )
+    vocabulary = {"classes": corpus.classes, "words": corpus.vocabulary}
+    (folder / "vocabulary.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    classes = np.array(corpus.classes)
+    shares = probabilities.cpu().numpy()
+    table = pd.DataFrame({"article": range(len(shares))})
+    table["label"] = classes[corpus.test.labels.cpu().numpy()]
+    table["prediction"] = classes[probabilities.argmax(1).cpu().numpy()]
+    for position, name in enumerate(corpus.classes):
+        table[f"p_{name}"] = shares[:, position]
+    table.to_csv(folder / "test_predictions.csv", index=False, float_format="%.9g")

@@ -1,0 +1,73 @@
+"""The MLflow store: where it is, and its first set-up."""
+
+import logging
+import os
+import sqlite3
+from pathlib import Path
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from rnn_bench.config import Tracking, UsageError
+
+SQLITE = "sqlite:///"
+
+
+def store_uri(tracking: Tracking) -> str:
+    """The store's address; a SQLite file's is absolute."""
+    uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    if uri.startswith(SQLITE) and uri != SQLITE:
+        return SQLITE + str(Path(uri.removeprefix(SQLITE)).absolute())
+    return uri
+
+
+def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
+    """The store's client and the experiment's id; both are made where they are missing.
+
+    Several processes may open a new SQLite file at the same time: MLflow's own first set-up
+    would break the file, so it is done by one of them under a lock.
+
+    Raises:
+        UsageError: the store cannot be reached or made, or the experiment is deleted.
+    """
+    uri = store_uri(tracking)
+    # MLflow says at every start which version its tables have.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        if not uri.startswith(SQLITE):
+            return _open(uri, tracking.experiment_name, None)
+        file = Path(uri.removeprefix(SQLITE))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.with_name(f".{file.name}.lock")):
+            artifacts = (file.parent / "mlruns").as_uri()
+            opened = _open(uri, tracking.experiment_name, artifacts)
+            with sqlite3.connect(file) as database:
+                database.execute("PRAGMA journal_mode=WAL")
+            database.close()
+            return opened
+    except MlflowException as error:
+        reason = str(error).strip().splitlines()[0][:300]
+    except (OSError, sqlite3.Error) as error:
+        reason = str(error)
+    raise UsageError(f"The MLflow store {uri} cannot be used: {reason}")
+
+
+def _open(uri: str, experiment: str, artifacts: str | None) -> tuple[MlflowClient, str]:
+    client = MlflowClient(uri)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        try:
+            location = f"{artifacts}/{experiment}" if artifacts else None
+            return client, client.create_experiment(experiment, artifact_location=location)
+        except MlflowException:  # another process was faster
+            found = client.get_experiment_by_name(experiment)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise UsageError(
+            f"The MLflow experiment {experiment} is deleted. Choose another with tracking.experiment_name=..., "
+            f"or bring it back with: mlflow experiments restore -x {found.experiment_id}"
+        )
+    return client, found.experiment_id

@@ -1,0 +1,88 @@
+"""The processor that a run is computed on, its threads, memory and seeds."""
+
+import ctypes
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rnn_bench.config import ConfigError
+from rnn_bench.models.baselines import Baseline
+from rnn_bench.models.recurrent import RecurrentClassifier
+
+# mallopt's parameters, from malloc.h of the GNU C library.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+
+
+def keep_freed_memory() -> None:
+    """Let the GNU C library keep what is freed for the next step.
+
+    torch's LSTM on the CPU takes and returns some 100 MB a step; without this half of its time
+    goes into page faults. Does nothing with another C library.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_MAX, 0)
+    libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(M_TOP_PAD, 256 * 2**20)
+
+
+def prepare_device(name: str, threads: int | None) -> torch.device:
+    """The torch device for a `device` key, with the CPU's threads set.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    if name == "auto":
+        mps = torch.backends.mps.is_available()
+        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
+    device = torch.device(name)
+    gpus = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        raise ConfigError(f"device={name} is not possible: torch sees {gpus} CUDA devices here.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device=mps is not possible: torch sees no Metal device here.")
+    return device
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to measure `peak_memory_bytes` anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The largest memory since `reset_peak_memory`: of the GPU's allocator on CUDA, else of the
+    process (where it is not Linux, since the process began)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def kernel(model: nn.Module | Baseline, device: torch.device) -> str:
+    """Which code computes the recurrence; two directions are packed, a slow path."""
+    if isinstance(model, Baseline):
+        return "scikit-learn"
+    if not isinstance(model, RecurrentClassifier):
+        return "torch"
+    packed = "-packed" if model.packs else ""
+    if device.type == "cuda":
+        return f"cudnn{packed}"
+    onednn = isinstance(model.recurrent, nn.LSTM) and not packed and device.type == "cpu"
+    return "torch-oneDNN" if onednn else f"torch-native{packed}"

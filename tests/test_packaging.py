@@ -1,0 +1,72 @@
+"""The wheel works by itself, away from the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the wheel brings. Building it needs no network."""
+    dist = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, PROJECT]
+    subprocess.run(build, check=True)
+    (wheel,) = dist.glob("*.whl")
+    folder = tmp_path_factory.mktemp("installed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def python(installed: Path, cwd: Path, *arguments: str) -> str:
+    """What Python prints in a folder where the wheel's package comes before the checkout's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    finished = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**kept, "PYTHONPATH": str(installed)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return finished.stdout
+
+
+def test_the_wheel_brings_the_package_the_configuration_and_the_licence(installed: Path) -> None:
+    def files(folder: Path) -> set[Path]:
+        return {path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file()}
+
+    assert files(installed / "rnn_bench" / "conf") == files(PROJECT / "conf")
+    package, metadata = sorted(path.name for path in installed.iterdir())
+    assert package == "rnn_bench"
+    assert (installed / metadata / "licenses" / "LICENSE").is_file()
+
+
+def test_the_installed_package_is_not_the_checkout(installed: Path, tmp_path: Path) -> None:
+    file = python(installed, tmp_path, "-c", "import rnn_bench; print(rnn_bench.__file__)")
+    assert Path(file.strip()) == installed / "rnn_bench" / "__init__.py"
+
+
+def test_the_installed_command_shows_its_help_from_any_folder(
+    installed: Path, tmp_path: Path
+) -> None:
+    shown = python(installed, tmp_path, "-m", "rnn_bench", "--help")
+    for option in ("demo", "gru", "adam", "fair"):
+        assert option in shown
+
+
+def test_the_installed_command_composes_its_own_configuration(
+    installed: Path, tmp_path: Path
+) -> None:
+    shown = python(installed, tmp_path, "-m", "rnn_bench", "--cfg", "job", "model=lstm")
+    assert "cell: lstm" in shown
+    sources = python(installed, tmp_path, "-m", "rnn_bench", "--info", "searchpath")
+    assert str(installed / "rnn_bench" / "conf") in sources
+    assert str(PROJECT) not in sources
+    assert list(tmp_path.iterdir()) == []
