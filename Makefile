@@ -10,7 +10,8 @@ VENV := .venv/bin
 INSTALLED := .venv/.installed
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 # MLflow's page with accuracy bars and loss curves; a new store's first experiment is number 1.
-PAGE := $(if $(MLFLOW_TRACKING_URI),,/\#/experiments/1/runs?compareRunsMode=CHART&workflowType=machine_learning)
+HASH := \#
+PAGE := $(if $(MLFLOW_TRACKING_URI),,/$(HASH)/experiments/1/runs?compareRunsMode=CHART&workflowType=machine_learning)
 
 # uv does not read pip's settings.
 ifdef PIP_FIND_LINKS
@@ -33,10 +34,8 @@ test: $(INSTALLED) ## Run the tests; they must reach 90 % of the code
 	@$(VENV)/python -m pytest --cov
 
 lint: $(INSTALLED) ## Check style, types and which module imports which
-	@$(VENV)/ruff check
-	@$(VENV)/ruff format --check
-	@$(VENV)/mypy
-	@$(VENV)/lint-imports --no-logo
+	@failed=0; for check in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo'; do \
+	$(VENV)/$$check || failed=1; done; exit $$failed
 
 ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choose another port)
 	@case '$(STORE)' in \
@@ -44,8 +43,9 @@ ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choos
 	sqlite:///mlflow.db) [ -e mlflow.db ] || { echo 'There are no runs yet. Make some: make sweep' >&2; exit 1; };; \
 	esac; \
 	echo 'In a few seconds, open http://127.0.0.1:$(PORT)$(PAGE)'; echo 'Ctrl-C ends it.'; \
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	exec $(VENV)/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 --port $(PORT)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
+	PYTHONWARNINGS=ignore exec $(VENV)/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 \
+	  --port $(PORT) --workers 1 --uvicorn-opts '--log-level warning'
 
 data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and prepare them
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data fetch $$corpus || exit; done

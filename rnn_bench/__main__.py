@@ -35,7 +35,13 @@ def main() -> int:
         config_path=str(config_folder()), config_name="config", version_base="1.3"
     )(train_job)
     arguments = get_args_parser().parse_args()
-    if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info or arguments.shell_completion:
+    if (
+        arguments.help
+        or arguments.hydra_help
+        or arguments.cfg
+        or arguments.info
+        or arguments.shell_completion
+    ):
         hydra_main()
         return SUCCESS
     show_everything = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -74,7 +80,7 @@ def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
 
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
-    logger.addHandler(ConsoleHandler())
+    logger.handlers = [ConsoleHandler()]
     config = jobs[0].config
     client, experiment_id = open_store(config.tracking)
     prepare_corpora(jobs)

@@ -10,6 +10,7 @@ import platformdirs
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -46,13 +47,23 @@ def register() -> None:
 
 
 class Composer:
-    """Composes configs as Hydra does, with the same search path."""
+    """Composes configs as Hydra does, with the same search path.
+
+    Raises:
+        ConfigError: a folder of `config_dirs` is not there.
+    """
 
     def __init__(self, config_dirs: Sequence[str] = ()) -> None:
         register()
         search_path = create_config_search_path(str(config_folder()))
         for folder in config_dirs:
-            search_path.append("command-line", f"file://{Path(folder).absolute()}")
+            if not Path(folder).is_dir():
+                raise ConfigError(f"--config-dir {folder}: there is no such folder.")
+            search_path.prepend(
+                "command-line",
+                f"file://{Path(folder).absolute()}",
+                anchor=SearchPathQuery(provider="schema"),
+            )
         self.loader = ConfigLoaderImpl(search_path)
         self._usual: dict[tuple[str, ...], DictConfig] = {}
 
@@ -116,7 +127,9 @@ class Composer:
         if found := re.search(r"Missing mandatory value: (\S+)", text):
             return f"{found[1]} has no value: give one with {found[1]}=..."
         if found := re.search(r"Ambiguous value for argument '(.*)'", text):
-            return f"{found[1]} names several values: add -m to run each, or write [a,b] for a list."
+            return (
+                f"{found[1]} names several values: add -m to run each, or write [a,b] for a list."
+            )
         if isinstance(error, OverrideParseException):
             return f"{error.override} cannot be read: {str(error).splitlines()[0]}"
         key = re.search(r"full_key: (\S+)", text)
@@ -139,24 +152,28 @@ class Composer:
         )
 
     def _unknown_key(self, key: str, overrides: Sequence[str]) -> str:
-        groups = [line for line in overrides if line.partition("=")[0] in GROUPS and "," not in line]
+        groups = [
+            line for line in overrides if line.partition("=")[0] in GROUPS and "," not in line
+        ]
         usual = _without_hydra(self.loader.load_configuration("config", groups, RunMode.RUN))
         known = [*_paths(usual)]
         near = suggestion(key, known)
         scope = key.rpartition(".")[0]
-        keys = [path.removeprefix(f"{scope}.") for path in known if path.rpartition(".")[0] == scope]
+        keys = [
+            path.removeprefix(f"{scope}.") for path in known if path.rpartition(".")[0] == scope
+        ]
         return f"{key} is not a configuration key.{near}" + (
             f"\nKeys of {scope or 'the top level'}: {', '.join(keys)}" if keys else ""
         )
 
 
 def _paths(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in config:
+    for key in map(str, config):
         path = f"{prefix}{key}"
         value = config._get_node(key)
         if isinstance(value, DictConfig) and not value._is_none() and not value._is_missing():
             yield from _paths(value, f"{path}.")
-        if not str(key).startswith("_"):
+        if not key.startswith("_"):
             yield path
 
 

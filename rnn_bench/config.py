@@ -108,21 +108,22 @@ class Demo(Option):
     group = "dataset"
     _target_: str = "rnn_bench.data.demo.DemoCorpus"
     name: str = key("demo", "the corpus in tables and run names")
-    articles: int = key(13000, "articles in all; a fifth of them is test", at_least(20))
+    articles: int = key(5000, "articles in all; a fifth of them is test", at_least(20))
     length: int = key(
-        40, "mean words an article; lengths vary by half of it, less where the cue needs the room",
+        110,
+        "mean words an article; lengths vary by half of it, less where the cue needs the room",
         at_least(4),
     )
-    cue_distance: int = key(30, "words between the class cue and the end", at_least(0))
+    cue_distance: int = key(100, "most words between the class cue and the end", at_least(0))
     noise: float = key(0.02, "share of articles with the other class's label", FRACTION)
     seed: int = key(0, "of the generated words", at_least(0))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cue_distance >= self.length:
+        if self.cue_distance > self.length - 2:
             raise ConfigError(
-                f"dataset.cue_distance={self.cue_distance} is not possible: it must be below "
-                f"dataset.length={self.length}."
+                f"dataset.cue_distance={self.cue_distance} is not possible: with "
+                f"dataset.length={self.length} it must be at most {self.length - 2}."
             )
 
 
@@ -282,16 +283,25 @@ class Config(Option):
     optimizer: Any = MISSING
     protocol: Protocol = MISSING
     tracking: Tracking = field(default_factory=Tracking)
-    seed: int = key(0, "of initial weights, batch order and dropout; never of the splits", at_least(0))
+    seed: int = key(
+        0, "of initial weights, batch order and dropout; never of the splits", at_least(0)
+    )
     device: str = key(
         "auto",
         "auto, cpu, cuda, cuda:N or mps",
         Allowed(
             "auto, cpu, cuda, cuda:N or mps",
-            lambda name: name in ("auto", "cpu", "cuda", "mps") or name[:5] == "cuda:" and name[5:].isdigit(),
+            lambda name: (
+                name in ("auto", "cpu", "cuda", "mps")
+                or (name[:5] == "cuda:" and name[5:].isdigit())
+            ),
         ),
     )
-    threads: int | None = key(None, "torch and OpenMP threads; empty: one a job in a sweep, all cores in a single run", at_least(1))
+    threads: int | None = key(
+        None,
+        "torch and OpenMP threads; empty: one a job in a sweep, all cores in a single run",
+        at_least(1),
+    )
     data_dir: str = key(MISSING, "raw and preprocessed corpora")
     cache_dir: str = key(MISSING, "encoded corpora; safe to delete")
     output_dir: str = key("outputs", "a folder a run and a folder a sweep")

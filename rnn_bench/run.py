@@ -102,9 +102,7 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> float:
             outcome = "diverged" if results[-1].diverged else "finished"
             log.info("%s  %s, test accuracy %.4f", name, outcome, metrics.test_accuracy)
         with tempfile.TemporaryDirectory() as folder:
-            write_artifacts(
-                Path(folder), config, corpus, model.state_dict(), probabilities(logits)
-            )
+            write_artifacts(Path(folder), config, corpus, model.state_dict(), probabilities(logits))
             shutil.copy(log_path, folder)
             record.artifacts(Path(folder))
         record.tags({"outcome": outcome})

@@ -1,8 +1,8 @@
-"""What a corpus is: articles with labels in a training and a test file, and where they come from."""
+"""What a corpus is: training and test articles with labels, and where they come from."""
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,4 +61,8 @@ def clean_like_the_study(text: str) -> str:
     return _NOT_STUDY.sub("", text.lower())
 
 
-CLEANINGS = {"study": clean_like_the_study, "lower": str.lower, "none": str}
+CLEANINGS: dict[str, Callable[[str], str]] = {
+    "study": clean_like_the_study,
+    "lower": str.lower,
+    "none": str,
+}

@@ -94,7 +94,8 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
                 encoded = _load(path, name_of(config.dataset))
     except OSError as error:
         raise UsageError(
-            f"cache_dir={config.cache_dir} cannot be used: {error.strerror or error}. Choose another with cache_dir=..."
+            f"cache_dir={config.cache_dir} cannot be used: {error.strerror or error}. "
+            "Choose another with cache_dir=..."
         ) from error
     assert encoded is not None
     return encoded
@@ -152,8 +153,8 @@ def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], 
     """
     count, size = len(labels), int(len(labels) * protocol.validation_fraction)
     too_small = DataError(
-        f"The corpus is too small to split: of {count} training articles, {size} would be validation "
-        f"(protocol.validation_fraction={protocol.validation_fraction})."
+        f"The corpus is too small to split: of {count} training articles, {size} would be "
+        f"validation (protocol.validation_fraction={protocol.validation_fraction})."
     )
     if not 0 < size < count:
         raise too_small
@@ -215,14 +216,17 @@ def _load(path: Path, name: str) -> EncodedCorpus | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            splits = [
-                Split(*(file.get_tensor(f"{split}.{part}") for part in ("tokens", "offsets", "labels")))
-                for split in ("train", "validation", "test")
-            ]
-            facts = json.loads(file.get_tensor("facts").numpy().tobytes())
+            parts = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        splits = {
+            split: Split(*(parts[f"{split}.{part}"] for part in ("tokens", "offsets", "labels")))
+            for split in ("train", "validation", "test")
+        }
+        facts = json.loads(parts["facts"].numpy().tobytes())
         return EncodedCorpus(
-            name,
-            *splits,
+            name=name,
+            train=splits["train"],
+            validation=splits["validation"],
+            test=splits["test"],
             vocabulary=facts["vocabulary"],
             classes=tuple(facts["classes"]),
             edition=facts["edition"],

@@ -75,14 +75,19 @@ class StudyCorpus(Corpus):
             MissingCorpus: neither the preprocessed nor the raw files are there.
             DataError: only some of them are.
         """
-        candidates = preprocessed_files(self.corpus, self.data_dir), raw_files(self.corpus, self.data_dir)
+        candidates = (
+            preprocessed_files(self.corpus, self.data_dir),
+            raw_files(self.corpus, self.data_dir),
+        )
         for files in candidates:
             there = [path for path in files if path.is_file()]
             if len(there) == len(files):
                 return files
             if there:
                 missing = next(path for path in files if path not in there)
-                raise DataError(f"{missing} is missing, beside {there[0].name}. Bring it, or remove {there[0]}.")
+                raise DataError(
+                    f"{missing} is missing, beside {there[0].name}. Bring it, or remove {there[0]}."
+                )
         names = " and ".join(str(path) for path in candidates[1])
         raise MissingCorpus(
             f"There are no articles of {self.corpus} in {self.data_dir}: {names} not found.\n"
@@ -127,7 +132,10 @@ def prepare(name: str, files: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
         if strange:
             raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
         articles = articles.assign(label=[int(label == "REAL") for label in articles["label"]])
-    texts = [clean_like_the_study(f"{title} {text}") for title, text in zip(articles["title"], articles["text"], strict=True)]
+    texts = [
+        clean_like_the_study(f"{title} {text}")
+        for title, text in zip(articles["title"], articles["text"], strict=True)
+    ]
     prepared = pd.DataFrame({"text": texts, "label": articles["label"]})
     if len(prepared) < 10:
         raise DataError(f"{files[0]}: {len(prepared)} articles are too few to split.")

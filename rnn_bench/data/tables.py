@@ -26,8 +26,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is empty.") from None
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not UTF-8: {error.reason} (byte {error.object[error.start]:#04x}). Convert it, for "
-            f"example with: iconv -f windows-1252 -t utf-8 {path.name}"
+            f"{path} is not UTF-8: {error.reason} (byte {error.object[error.start]:#04x}). "
+            f"Convert it, for example with: iconv -f windows-1252 -t utf-8 {path.name}"
         ) from None
     except pd.errors.ParserError as error:
         raise DataError(f"{path} is not a CSV table: {str(error).strip()}") from None
@@ -35,6 +35,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if table.empty:
         raise DataError(f"{path} has a header and no rows.")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for row names
+        raise DataError(f"{path} is not a CSV table: its first row has more cells than its header.")
     return table
 
 
@@ -46,7 +48,9 @@ def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> 
     """
     for column in columns:
         if column not in table.columns:
-            raise DataError(f"{path} has no column {column!r}. Its columns: {', '.join(table.columns)}.")
+            raise DataError(
+                f"{path} has no column {column!r}. Its columns: {', '.join(table.columns)}."
+            )
     return table
 
 
@@ -80,7 +84,9 @@ class CsvCorpus(Corpus):
         texts, labels = self._rows(Path(self.train))
         classes = _sorted_classes(set(labels))
         if len(classes) < 2:
-            raise DataError(f"{self.train} has one class only, {classes[0]!r}: there is nothing to tell apart.")
+            raise DataError(
+                f"{self.train} has one class only, {classes[0]!r}: there is nothing to tell apart."
+            )
         if self.test:
             train, test = (texts, labels), self._rows(Path(self.test))
             strange = sorted(set(test[1]) - set(classes))
@@ -92,7 +98,9 @@ class CsvCorpus(Corpus):
         else:
             rarest = min(classes, key=labels.count)
             if labels.count(rarest) < 2:
-                raise DataError(f"{self.train} is too small to split: one article with the label {rarest!r}.")
+                raise DataError(
+                    f"{self.train} is too small to split: one article with the label {rarest!r}."
+                )
             test_size = max(round(len(texts) * self.test_fraction), len(classes))
             if len(texts) - test_size < len(classes):
                 raise DataError(f"{self.train} is too small to split: {len(texts)} articles.")
@@ -112,11 +120,13 @@ class CsvCorpus(Corpus):
         empty = (table[self.text_column] == "") | (table[self.label_column] == "")
         if empty.any():
             first = int(empty.to_numpy().argmax())
-            column = self.text_column if table[self.text_column].iloc[first] == "" else self.label_column
+            column = (
+                self.text_column if table[self.text_column].iloc[first] == "" else self.label_column
+            )
             if not self.drop_bad_rows:
                 raise DataError(
-                    f"{path} has {int(empty.sum())} bad rows of {len(table)}; the first is row {first + 1} "
-                    f"(the header not counted): its {column!r} is empty.\n"
+                    f"{path} has {int(empty.sum())} bad rows of {len(table)}; the first is "
+                    f"row {first + 1} (the header not counted): its {column!r} is empty.\n"
                     f"Mend them, or leave them out with dataset.drop_bad_rows=true."
                 )
             table = table[~empty]

@@ -34,6 +34,8 @@ def encode_texts(
     offsets = [0]
     for text in texts:
         words = text.split(maxsplit=max_length)[:max_length]
-        tokens.extend(index.get(word, UNKNOWN) for word in words) if words else tokens.append(UNKNOWN)
+        tokens.extend(index.get(word, UNKNOWN) for word in words) if words else tokens.append(
+            UNKNOWN
+        )
         offsets.append(len(tokens))
     return np.array(tokens, dtype=np.int32), np.array(offsets, dtype=np.int64)

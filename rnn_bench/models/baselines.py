@@ -69,7 +69,9 @@ class TfidfClassifier(Baseline):
             "coefficients": self.regression.coef_,
             "intercepts": self.regression.intercept_,
         }
-        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in fitted.items()}
+        return {
+            name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in fitted.items()
+        }
 
     def _counts(self, split: Split):  # type: ignore[no-untyped-def]  # a scipy matrix, untyped
         from scipy.sparse import csr_matrix

@@ -1,5 +1,7 @@
 """The one network that the recurrent cells are compared in."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnn_bench.data.vocabulary import PADDING
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class RecurrentClassifier(nn.Module):
@@ -59,7 +61,8 @@ class RecurrentClassifier(nn.Module):
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch classes"]:
         """Logits of the classes."""
-        return self.output(self.dropout(self.read(tokens, lengths)))
+        logits: Tensor = self.output(self.dropout(self.read(tokens, lengths)))
+        return logits
 
     def read(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
+from urllib.parse import quote
 
 from mlflow.entities import Run
 from rich.console import Console
@@ -32,7 +33,7 @@ def print_comparison(
     if len(runs) < expected:
         console.print(f"{expected - len(runs)} of {expected} runs have no record in MLflow.")
     if runs:
-        address = comparison_address(runs[0].info.experiment_id)
+        address = comparison_address(runs[0].info.experiment_id, sweep_id)
         console.print(
             f"Sweep {sweep_id}. Compare in MLflow: make ui, then {address}",
             markup=False,
@@ -40,9 +41,13 @@ def print_comparison(
         )
 
 
-def comparison_address(experiment_id: str) -> str:
-    """The MLflow page with accuracy bars and loss curves of all runs."""
-    return f"{UI}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&workflowType=machine_learning"
+def comparison_address(experiment_id: str, sweep_id: str) -> str:
+    """The MLflow page with the accuracy bars and loss curves of the runs that a sweep asked for."""
+    asked_for = quote(f'tags."sweep.{sweep_id}" LIKE "%"')
+    return (
+        f"{UI}/#/experiments/{experiment_id}/runs"
+        f"?compareRunsMode=CHART&workflowType=machine_learning&searchFilter={asked_for}"
+    )
 
 
 def comparison(runs: Sequence[Run]) -> Table:
@@ -53,7 +58,9 @@ def comparison(runs: Sequence[Run]) -> Table:
         table.add_column(heading, justify="left" if heading in ("dataset", "model") else "right")
     if several:
         table.add_column("runs", justify="right")
-    for group in sorted(_groups(runs), key=lambda g: (g[0].data.tags["dataset"], -_mean("test_accuracy", g))):
+    for group in sorted(
+        _groups(runs), key=lambda g: (g[0].data.tags["dataset"], -_mean("test_accuracy", g))
+    ):
         cells = [
             group[0].data.tags["dataset"],
             _configuration(group[0]),

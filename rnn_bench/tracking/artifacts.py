@@ -2,7 +2,7 @@
 
 import json
 import logging
-import traceback
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,9 +29,8 @@ def run_log(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        handler.acquire()
-        handler.stream.write(traceback.format_exc())
-        handler.release()
+        ended = logging.ERROR, "", 0, "The run ended early.", (), sys.exc_info()
+        handler.handle(logger.makeRecord(logger.name, *ended))
         raise
     finally:
         logger.removeHandler(handler)
@@ -54,7 +53,9 @@ def write_artifacts(
         folder / "weights.safetensors",
     )
     vocabulary = {"classes": corpus.classes, "words": corpus.vocabulary}
-    (folder / "vocabulary.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    (folder / "vocabulary.json").write_text(
+        json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8"
+    )
     classes = np.array(corpus.classes)
     shares = probabilities.cpu().numpy()
     table = pd.DataFrame({"article": range(len(shares))})

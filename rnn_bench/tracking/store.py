@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config import Tracking, UsageError
 
@@ -49,8 +50,8 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
             return opened
     except MlflowException as error:
         reason = str(error).strip().splitlines()[0][:300]
-    except (OSError, sqlite3.Error) as error:
-        reason = str(error)
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        reason = str(error).splitlines()[0]
     raise UsageError(f"The MLflow store {uri} cannot be used: {reason}")
 
 
@@ -67,7 +68,8 @@ def _open(uri: str, experiment: str, artifacts: str | None) -> tuple[MlflowClien
                 raise
     if found.lifecycle_stage == "deleted":
         raise UsageError(
-            f"The MLflow experiment {experiment} is deleted. Choose another with tracking.experiment_name=..., "
-            f"or bring it back with: mlflow experiments restore -x {found.experiment_id}"
+            f"The MLflow experiment {experiment} is deleted. Choose another with "
+            f"tracking.experiment_name=..., or bring it back with: mlflow experiments restore "
+            f"-x {found.experiment_id}"
         )
     return client, found.experiment_id

@@ -1,6 +1,7 @@
 """What a person sees while a run trains: a bar over batches, and a line an epoch."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rnn_bench.training.epochs import EpochResult, OnBatch
 
 log = logging.getLogger(__name__)
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 class ConsoleHandler(logging.Handler):
@@ -29,7 +30,9 @@ def batch_bar(name: str) -> Iterator[OnBatch]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

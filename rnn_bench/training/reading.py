@@ -42,9 +42,7 @@ def mean_loss(
     return _mean(losses, protocol.loss_average, protocol.batch_size)
 
 
-def accuracy(
-    logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"]
-) -> float:
+def accuracy(logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"]) -> float:
     """Share of articles whose most probable class is their label."""
     return (logits.argmax(1) == labels).double().mean().item()
 

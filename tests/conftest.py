@@ -1,0 +1,106 @@
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rnn_bench.__main__ import main
+from rnn_bench.composition import Composer
+from rnn_bench.config import Config
+
+# A run of half a second: the real configuration, shrunk.
+SMALL_CORPUS = ("dataset.articles=120", "dataset.length=12", "dataset.cue_distance=2")
+SMALL = (
+    *SMALL_CORPUS,
+    "model.hidden_size=8",
+    "model.embedding_dim=8",
+    "protocol.epochs=2",
+    "threads=1",
+)
+RAW = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store with MLflow's tables and nothing else: making one takes seconds."""
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of its own, with an empty store and cache."""
+    shutil.copy(new_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RNN_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")
+    for name in ("RNN_BENCH_DATA", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@dataclass
+class Answer:
+    """What a command came to."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def rnn_bench(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """`python -m rnn_bench ...` in the workplace, without starting a process."""
+
+    def command(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["rnn_bench", *arguments])
+        capsys.readouterr()
+        status = main()
+        return Answer(status, *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def recorded_runs(workplace: Path) -> Callable[[], list[Run]]:
+    """Every run in the workplace's store, oldest first."""
+
+    def runs() -> list[Run]:
+        client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+        experiment = client.get_experiment_by_name("rnn-bench")
+        if experiment is None:
+            return []
+        return [
+            *client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+        ]
+
+    return runs
+
+
+@pytest.fixture
+def configured(workplace: Path) -> Callable[..., Config]:
+    """The checked config of a command line."""
+
+    def compose(*overrides: str) -> Config:
+        composer = Composer()
+        return composer.job(composer.compose([*overrides, "sweep_id=test"])).config
+
+    return compose
+
+
+@pytest.fixture(scope="session")
+def articles() -> Path:
+    """The folder of real articles."""
+    if not RAW.is_dir():
+        pytest.skip("the real articles are not beside the checkout")
+    return RAW

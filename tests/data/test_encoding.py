@@ -1,0 +1,190 @@
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rnn_bench.config import Config, Protocol, UsageError
+from rnn_bench.data.corpus import Articles, Corpus, DataError
+from rnn_bench.data.encoding import (
+    content_fingerprint,
+    encoded_corpus,
+    split_validation,
+)
+from tests.conftest import SMALL_CORPUS
+
+Compose = Callable[..., Config]
+
+
+@dataclass
+class CountedCorpus(Corpus):
+    """Counts how often it is read."""
+
+    reads: str
+    data_dir: Path
+
+    def read(self) -> Articles:
+        with Path(self.reads).open("a") as file:
+            file.write("read\n")
+        texts = [f"article {i} of a few words" for i in range(40)]
+        return Articles((texts, [0, 1] * 20), (["a test article"], [1]), ("no", "yes"))
+
+    def identity(self) -> dict[str, Any]:
+        return {"settings": "always the same"}
+
+
+def counted(config: Config, tmp_path: Path) -> Config:
+    target = f"{__name__}.CountedCorpus"
+    config.dataset = {"_target_": target, "name": "counted", "reads": str(tmp_path / "reads")}
+    return config
+
+
+def reads(tmp_path: Path) -> int:
+    return len((tmp_path / "reads").read_text().splitlines())
+
+
+def cached(workplace: Path) -> list[Path]:
+    return [*(workplace / "cache" / "encoded").glob("*.safetensors")]
+
+
+def test_articles_are_read_and_encoded_once(configured: Compose, tmp_path: Path) -> None:
+    config = counted(configured(), tmp_path)
+    first, second = encoded_corpus(config), encoded_corpus(config)
+    assert reads(tmp_path) == 1
+    assert torch.equal(first.train.tokens, second.train.tokens)
+    assert first.vocabulary == second.vocabulary
+
+
+def test_another_encoding_setting_is_another_encoding(configured: Compose, workplace: Path) -> None:
+    encoded_corpus(configured(*SMALL_CORPUS))
+    encoded_corpus(configured(*SMALL_CORPUS, "protocol.epochs=3", "seed=5"))
+    assert len(cached(workplace)) == 1
+    encoded_corpus(configured(*SMALL_CORPUS, "protocol.max_length=5"))
+    encoded_corpus(configured(*SMALL_CORPUS, "protocol.split_seed=5"))
+    assert len(cached(workplace)) == 3
+
+
+def test_processes_that_need_the_same_encoding_do_the_work_once(
+    configured: Compose, tmp_path: Path
+) -> None:
+    config = counted(configured(), tmp_path)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=encoded_corpus, args=(config,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert reads(tmp_path) == 1
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "foreign": lambda content: b"this is no encoding, " * 100,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_file_is_noticed_and_rebuilt(
+    damage: str, configured: Compose, workplace: Path
+) -> None:
+    config = configured(*SMALL_CORPUS)
+    whole = encoded_corpus(config)
+    (file,) = cached(workplace)
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    assert torch.equal(encoded_corpus(config).test.tokens, whole.test.tokens)
+    encoded_corpus(config)
+
+
+def test_a_damaged_fingerprint_is_noticed_and_rebuilt(configured: Compose, workplace: Path) -> None:
+    config = configured(*SMALL_CORPUS)
+    fingerprint = encoded_corpus(config).fingerprint
+    (file,) = (workplace / "cache" / "encoded").glob("*.fingerprint")
+    file.write_text("torn")
+    assert encoded_corpus(config).fingerprint == fingerprint
+
+
+def test_a_changed_file_is_read_again(configured: Compose, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    config = configured("dataset=csv", f"dataset.train={file}")
+    file.write_text("text,label\n" + "a b,1\nc d,0\n" * 20)
+    before = encoded_corpus(config)
+    file.write_text("text,label\n" + "a b,1\nc e,0\n" * 21)
+    after = encoded_corpus(config)
+    assert before.fingerprint != after.fingerprint
+    assert "e" in after.vocabulary
+
+
+def test_the_fingerprint_depends_on_texts_labels_and_order() -> None:
+    articles = Articles((["a", "b"], [0, 1]), (["c"], [0]), ("x", "y"))
+    others = [
+        Articles((["b", "a"], [1, 0]), (["c"], [0]), ("x", "y")),
+        Articles((["a", "b"], [1, 1]), (["c"], [0]), ("x", "y")),
+        Articles((["a"], [0]), (["b", "c"], [1, 0]), ("x", "y")),
+        Articles((["a", "b"], [0, 1]), (["c"], [0]), ("x", "z")),
+    ]
+    assert len({content_fingerprint(each) for each in (articles, *others)}) == 5
+
+
+def test_the_vocabulary_comes_from_training_articles_alone(
+    configured: Compose, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    rows = "".join(f"word{i},{i % 2}\n" for i in range(50))
+    file.write_text("text,label\n" + rows)
+    arguments = ("dataset=csv", f"dataset.train={file}")
+    fair = encoded_corpus(configured(*arguments))
+    assert len(fair.vocabulary) == 2 + 32
+    assert (fair.train.tokens > 1).all()
+    assert (fair.validation.tokens == 1).all()
+    notebook = encoded_corpus(configured(*arguments, "protocol=notebook"))
+    assert len(notebook.vocabulary) == 2 + 40
+    assert (notebook.test.tokens == 1).all()
+
+
+def test_the_study_splits_validation_as_torch_does() -> None:
+    protocol = Protocol(name="notebook", validation_stratified=False)
+    training, validation = split_validation([0, 1] * 26, protocol)
+    generator = torch.Generator().manual_seed(42)
+    expected = torch.utils.data.random_split(range(52), [42, 10], generator=generator)
+    assert (training, validation) == ([*expected[0]], [*expected[1]])
+
+
+def test_a_stratified_split_keeps_class_shares() -> None:
+    labels = [0] * 80 + [1] * 20
+    training, validation = split_validation(labels, Protocol(name="fair"))
+    assert sorted(training + validation) == [*range(100)]
+    assert sum(labels[i] for i in validation) == 4
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_a_corpus_too_small_to_split_is_refused(stratified: bool) -> None:
+    protocol = Protocol(name="p", validation_stratified=stratified)
+    with pytest.raises(DataError, match="too small to split: of 3 training articles"):
+        split_validation([0, 1, 0], protocol)
+
+
+def test_a_class_with_one_article_cannot_be_stratified() -> None:
+    with pytest.raises(DataError, match="too small to split"):
+        split_validation([0] * 30 + [1], Protocol(name="p"))
+
+
+def test_one_class_in_training_is_refused(configured: Compose, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "isot" / "preprocessed"
+    folder.mkdir(parents=True)
+    for name in ("train.csv", "test.csv"):
+        (folder / name).write_text("text,label\n" + "a,1\n" * 20)
+    with pytest.raises(DataError, match="one class only, 'true'"):
+        encoded_corpus(configured("dataset=isot"))
+
+
+def test_a_cache_folder_that_cannot_be_written_is_named(
+    configured: Compose, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match=r"cache_dir=.* cannot be used"):
+        encoded_corpus(configured(f"cache_dir={tmp_path / 'file'}"))

@@ -1,0 +1,164 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rnn_bench.data.corpus import DataError, clean_like_the_study
+from rnn_bench.data.study import (
+    MissingCorpus,
+    StudyCorpus,
+    blob_id,
+    prepare,
+    write_preprocessed,
+)
+
+TRUE = pd.DataFrame(
+    {
+        "title": [f"True title {i}" for i in range(10)],
+        "text": [
+            "WASHINGTON (Reuters) - The senate - again - voted.",
+            *["Body, of 2 lines\nHere - it is."] * 9,
+        ],
+        "subject": "politics",
+        "date": "today",
+    }
+)
+FAKE = TRUE.assign(
+    title=[f"Fake title {i}" for i in range(10)], text=["CITY - Not so."] + [" "] * 9
+)
+
+
+@pytest.fixture
+def isot(tmp_path: Path) -> Path:
+    folder = tmp_path / "isot" / "raw"
+    folder.mkdir(parents=True)
+    TRUE.to_csv(folder / "True.csv", index=False)
+    FAKE.to_csv(folder / "Fake.csv", index=False)
+    return tmp_path
+
+
+def all_texts(corpus: StudyCorpus) -> list[str]:
+    articles = corpus.read()
+    return [*articles.train[0], *articles.test[0]]
+
+
+def test_cleaning_keeps_unicode_white_space_and_nothing_but_letters_and_digits() -> None:
+    assert clean_like_the_study("Don’t\u00a0PANIC: 42 — é\n\tyes") == "dont\u00a0panic 42  \n\tyes"
+
+
+def test_the_dateline_is_removed_from_true_articles_alone(isot: Path) -> None:
+    texts = all_texts(StudyCorpus("isot", isot))
+    assert "true title 0 the senate  again  voted" in texts
+    assert "fake title 0 city  not so" in texts
+
+
+def test_a_dateline_is_looked_for_in_the_first_line_only(isot: Path) -> None:
+    assert "true title 1 body of 2 lines\nhere  it is" in all_texts(StudyCorpus("isot", isot))
+
+
+def test_a_blank_body_is_an_article_of_its_title(isot: Path) -> None:
+    assert "fake title 3  " in all_texts(StudyCorpus("isot", isot))
+
+
+def test_a_fifth_is_test_and_the_split_is_that_of_scikit_learn(isot: Path) -> None:
+    from sklearn.model_selection import train_test_split
+
+    articles = StudyCorpus("isot", isot).read()
+    order, _ = train_test_split(range(20), test_size=0.2, random_state=99)
+    assert articles.train[1] == [int(i < 10) for i in order]
+    assert (len(articles.train[0]), len(articles.test[0])) == (16, 4)
+    assert articles.classes == ("fake", "true")
+
+
+def test_kaggle_labels_are_real_and_fake(tmp_path: Path) -> None:
+    file = tmp_path / "fake_or_real_news.csv"
+    table = pd.DataFrame(
+        {"title": "A", "text": [*map(str, range(10))], "label": ["REAL", "FAKE"] * 5}
+    )
+    table.to_csv(file)
+    both = pd.concat(prepare("kaggle", [file])).sort_index()
+    assert both["label"].tolist() == [1, 0] * 5
+    assert both["text"].tolist() == [f"a {i}" for i in range(10)]
+
+
+def test_an_unknown_kaggle_label_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "fake_or_real_news.csv"
+    pd.DataFrame({"title": ["A"], "text": ["b"], "label": ["MAYBE"]}).to_csv(file)
+    with pytest.raises(DataError, match="'MAYBE' is neither REAL nor FAKE"):
+        prepare("kaggle", [file])
+
+
+def test_preprocessed_files_give_the_same_articles_as_raw_ones(isot: Path) -> None:
+    from_raw = StudyCorpus("isot", isot).read()
+    write_preprocessed("isot", isot)
+    corpus = StudyCorpus("isot", isot)
+    assert corpus.files()[0].parent.name == "preprocessed"
+    assert corpus.read() == from_raw
+
+
+def test_preprocessed_files_have_the_columns_text_and_label(isot: Path) -> None:
+    write_preprocessed("isot", isot)
+    lines = (isot / "isot" / "preprocessed" / "test.csv").read_bytes().splitlines()
+    assert lines[0] == b"text,label"
+
+
+def test_fewer_articles_than_published_are_a_sample(isot: Path) -> None:
+    assert StudyCorpus("isot", isot).read().edition == "sample"
+
+
+def test_the_published_files_are_known_by_their_blob_ids(
+    isot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = isot / "isot" / "raw"
+    for name in ("True.csv", "Fake.csv"):
+        monkeypatch.setitem(
+            __import__("rnn_bench.data.study", fromlist=["PUBLISHED"]).PUBLISHED,
+            f"isot/raw/{name}",
+            blob_id(raw / name),
+        )
+    assert StudyCorpus("isot", isot).read().edition == "published"
+
+
+def test_as_many_articles_in_other_files_are_another_edition(
+    isot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_bench.data.study.PUBLISHED_ARTICLES", {"isot": 20})
+    assert StudyCorpus("isot", isot).read().edition == "other"
+
+
+def test_a_blob_id_is_what_git_prints(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"hello\n")
+    assert blob_id(file) == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_no_files_at_all_says_what_to_bring(tmp_path: Path) -> None:
+    with pytest.raises(MissingCorpus, match=r"True\.csv and .*Fake\.csv not found"):
+        StudyCorpus("isot", tmp_path).files()
+
+
+def test_one_of_two_files_names_the_missing_one(isot: Path) -> None:
+    (isot / "isot" / "raw" / "Fake.csv").unlink()
+    with pytest.raises(DataError, match=r"Fake\.csv is missing, beside True\.csv"):
+        StudyCorpus("isot", isot).files()
+
+
+def test_a_preprocessed_label_that_is_no_class_is_named(isot: Path) -> None:
+    write_preprocessed("isot", isot)
+    (isot / "isot" / "preprocessed" / "test.csv").write_text("text,label\na,2\n")
+    with pytest.raises(DataError, match="'2' is neither 0"):
+        StudyCorpus("isot", isot).read()
+
+
+def test_too_few_raw_articles_are_refused(isot: Path) -> None:
+    for name in ("True.csv", "Fake.csv"):
+        TRUE.head(1).to_csv(isot / "isot" / "raw" / name, index=False)
+    with pytest.raises(DataError, match="too few to split"):
+        StudyCorpus("isot", isot).read()
+
+
+def test_the_real_sample_is_read_whole(articles: Path) -> None:
+    isot = StudyCorpus("isot", articles).read()
+    assert (len(isot.train[0]), len(isot.test[0]), isot.edition) == (5400, 1351, "sample")
+    kaggle = StudyCorpus("kaggle", articles).read()
+    assert (len(kaggle.train[0]), len(kaggle.test[0]), kaggle.edition) == (204, 52, "sample")

@@ -1,0 +1,138 @@
+"""The command with several runs, and the comparison that it ends with."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from tests.conftest import SMALL, SMALL_CORPUS, Command
+
+Runs = Callable[[], list[Run]]
+
+
+def test_a_sweep_compares_every_combination(rnn_bench: Command, recorded_runs: Runs) -> None:
+    answer = rnn_bench("-m", "model=rnn,lstm,gru", "seed=0,1", *SMALL)
+    assert answer.status == 0
+    runs = recorded_runs()
+    assert [run.data.tags["model"] for run in runs] == ["rnn"] * 2 + ["lstm"] * 2 + ["gru"] * 2
+    assert [run.data.tags["seed"] for run in runs] == ["0", "1"] * 3
+    assert len({run.data.tags["sweep_id"] for run in runs}) == 1
+    assert len({run.data.tags["config_key"] for run in runs}) == 3
+    lines = answer.out.splitlines()
+    (header,) = (i for i, line in enumerate(lines) if line.startswith("dataset"))
+    assert lines[header].split() == [
+        *("dataset", "model", "test", "accuracy", "best", "epoch", "time", "tokens/s", "runs")
+    ]
+    rows = lines[header + 1 : header + 4]
+    assert {row.split()[1].partition("-")[0] for row in rows} == {"rnn", "lstm", "gru"}
+    assert all(row.split()[-1] == "2" for row in rows)
+    accuracies = [float(row.split()[2]) for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert "make ui" in answer.out
+    assert "/#/experiments/1/runs?compareRunsMode=CHART" in answer.out
+
+
+def test_baselines_train_by_the_same_command(rnn_bench: Command, recorded_runs: Runs) -> None:
+    answer = rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
+    assert answer.status == 0
+    assert {run.data.tags["kernel"] for run in recorded_runs()} == {"scikit-learn"}
+
+
+def test_two_commands_are_two_sweeps_with_folders_of_their_own(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", *SMALL_CORPUS)
+    rnn_bench("-m", "model=majority", *SMALL_CORPUS)
+    assert len([*(workplace / "outputs" / "sweeps").iterdir()]) == 2
+
+
+def test_a_failed_run_is_named_with_its_log_and_the_others_finish(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "mine.py").write_text(
+        "from torch import nn\n"
+        "class Breaks(nn.Module):\n"
+        "    def __init__(self, *, vocabulary_size, classes, readout):\n"
+        "        raise RuntimeError('no memory left for this')\n"
+    )
+    (workplace / "conf" / "model").mkdir(parents=True)
+    (workplace / "conf" / "model" / "breaks.yaml").write_text(
+        "_target_: mine.Breaks\nname: breaks\n"
+    )
+    monkeypatch.syspath_prepend(workplace)
+    answer = rnn_bench("--config-dir", "conf", "-m", "model=majority,breaks,tfidf", *SMALL_CORPUS)
+    assert answer.status == 1
+    outcomes = {run.data.tags["model"]: run.data.tags["outcome"] for run in recorded_runs()}
+    assert outcomes == {"majority": "finished", "breaks": "failed", "tfidf": "finished"}
+    (failed,) = (run for run in recorded_runs() if run.info.status == "FAILED")
+    log = Path("outputs") / "runs" / failed.info.run_id / "log.txt"
+    assert f"Failed: {failed.info.run_name}: RuntimeError: no memory left for this" in answer.out
+    assert f"log: {log}" in answer.out
+    assert "raise RuntimeError('no memory left for this')" in log.read_text()
+    assert "Traceback" not in answer.out + answer.err
+    sys.modules.pop("mine")
+
+
+def test_a_plan_prints_new_and_reused_runs_with_times_and_trains_nothing(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench("model=lstm", *SMALL)
+    answer = rnn_bench("-m", "model=rnn,lstm", "plan=true", *SMALL)
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert answer.status == 0
+    assert [row[1] for row in rows[1:3]] == ["new", "reused"]
+    assert answer.out.splitlines()[-1].startswith("2 runs, one after another at most ")
+    assert len(recorded_runs()) == 1
+
+
+def test_a_long_plan_is_in_hours(rnn_bench: Command) -> None:
+    answer = rnn_bench("model=gru", "plan=true", "protocol.epochs=100000", "protocol.patience=null")
+    assert " h " in answer.out
+
+
+def test_missing_articles_stop_a_sweep_before_anything_trains(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench("-m", "dataset=demo,csv", "dataset.train=nowhere.csv")
+    assert answer.status == 2
+    answer = rnn_bench("-m", "model=gru,tfidf", "dataset=csv", "dataset.train=nowhere.csv")
+    assert answer.status == 2
+    assert answer.err.startswith("nowhere.csv does not exist")
+    assert recorded_runs() == []
+
+
+def test_the_user_s_own_csv_with_three_classes_trains(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rows = "".join(f"слово {word},{word}\n" for word in ("aber", "und", "oder") * 30)
+    (workplace / "mine.csv").write_text("Text,Klasse\n" + rows)
+    answer = rnn_bench(
+        "model=tfidf",
+        "dataset=csv",
+        "dataset.train=mine.csv",
+        "dataset.text_column=Text",
+        "dataset.label_column=Klasse",
+    )
+    assert answer.status == 0
+    (run,) = recorded_runs()
+    assert run.data.tags["dataset"] == "mine"
+    assert run.data.metrics["test_accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("protocol", ["fair", "notebook"])
+def test_the_real_kaggle_articles_train(
+    protocol: str, articles: Path, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(
+        "-m",
+        "model=gru,tfidf",
+        "dataset=kaggle",
+        f"data_dir={articles}",
+        f"protocol={protocol}",
+        "protocol.epochs=1",
+        "protocol.max_length=60",
+    )
+    assert answer.status == 0
+    assert [run.data.tags["data_edition"] for run in recorded_runs()] == ["sample", "sample"]

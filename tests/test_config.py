@@ -1,0 +1,148 @@
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rnn_bench.composition import config_folder
+from rnn_bench.config import SCHEMAS, Adam, Config, Csv, Demo, Recurrent
+from tests.conftest import Command
+
+Compose = Callable[..., Config]
+
+OPTIONS = [
+    f"{path.parent.name}={path.stem}"
+    for path in sorted(config_folder().glob("*/*.yaml"))
+    if path.stem != "csv"
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_is_allowed(option: str, configured: Compose) -> None:
+    configured(option)
+
+
+def test_groups_become_their_own_dataclasses(configured: Compose) -> None:
+    config = configured()
+    assert (type(config.dataset), type(config.model), type(config.optimizer)) == (
+        Demo,
+        Recurrent,
+        Adam,
+    )
+
+
+def test_every_key_says_what_it_means() -> None:
+    for schema in (*SCHEMAS.values(), Config):
+        for each in dataclasses.fields(schema):
+            name = each.name
+            is_group = name in ("dataset", "model", "optimizer", "protocol", "tracking")
+            assert name[0] == "_" or is_group or each.metadata["meaning"], (schema, name)
+
+
+def test_the_notebook_protocol_decides_learning_rate_and_dropout_by_model(
+    configured: Compose,
+) -> None:
+    found = {
+        cell: (config.optimizer.lr, config.model.dropout)
+        for cell in ("rnn", "lstm", "gru")
+        for config in [configured(f"model={cell}", "protocol=notebook")]
+    }
+    assert found == {"rnn": (0.1, 0.5), "lstm": (0.001, 0.0), "gru": (0.001, 0.5)}
+
+
+def test_the_fair_protocol_treats_all_cells_alike(configured: Compose) -> None:
+    for cell in ("rnn", "lstm", "gru"):
+        config = configured(f"model={cell}")
+        assert (config.optimizer.lr, config.model.dropout) == (0.001, 0.5)
+
+
+def test_the_command_line_wins_over_the_protocol(configured: Compose) -> None:
+    assert configured("model=rnn", "protocol=notebook", "optimizer.lr=0.02").optimizer.lr == 0.02
+
+
+def test_a_csv_corpus_is_named_after_its_file(configured: Compose) -> None:
+    config = configured("dataset=csv", "dataset.train=folder/reviews.csv")
+    assert isinstance(config.dataset, Csv)
+    assert config.dataset.name == "reviews"
+
+
+def test_data_and_cache_folders_come_from_the_environment(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNN_BENCH_DATA", "/somewhere")
+    assert configured().data_dir == "/somewhere"
+    assert configured("data_dir=here").data_dir == "here"
+    monkeypatch.delenv("RNN_BENCH_CACHE")
+    assert "rnn_bench" in configured().cache_dir
+
+
+WRONG = [
+    ("optimizer.lr=-1", "optimizer.lr=-1.0", "above 0"),
+    ("protocol.readout=first", "protocol.readout=first", "last_token, padded_end, mean, max"),
+    ("protocol.validation_fraction=1.5", "protocol.validation_fraction=1.5", "below 1"),
+    ("model.hidden_size=big", "model.hidden_size=big", "an integer"),
+    ("optimizer.lr=fast", "optimizer.lr=fast", "a number"),
+    ("rerun=perhaps", "rerun=perhaps", "true or false"),
+    ("protocol.epochs=0", "protocol.epochs=0", "at least 1"),
+    ("model.hiden_size=3", "model.hiden_size", "Did you mean model.hidden_size?"),
+    ("modle=gru", "modle", "Did you mean model?"),
+    ("model=gruu", "model=gruu", "Did you mean gru?"),
+    ("optimizer=adm", "optimizer=adm", "adam, adamw, rmsprop, sgd"),
+    ("nothing=1", "nothing", "dataset, model, optimizer, protocol"),
+    ("+nothing=1", "nothing", "not a configuration key"),
+    ("+protocol.nothing=1", "protocol.nothing", "not a configuration key"),
+    ("+optimizer.amsgrd=true", "optimizer.amsgrd", "Did you mean amsgrad?"),
+    ("optimizer.betas=[1]", "optimizer.betas=[1.0]", "two numbers"),
+    ("dataset=csv", "dataset.train", "dataset.train=..."),
+    ("device=tpu", "device=tpu", "cuda:N"),
+    ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
+    ("model=gru,lstm", "model=gru,lstm", "-m"),
+    ("model.hidden_size=[", "model.hidden_size=[", "cannot be read"),
+    ("+model._target_=no.such.thing", "_target_", "cannot be imported"),
+]
+
+
+@pytest.mark.parametrize(("override", "names", "says"), WRONG)
+def test_what_is_wrong_is_named_with_what_is_allowed(
+    override: str, names: str, says: str, rnn_bench: Command, workplace: Path
+) -> None:
+    answer = rnn_bench(override)
+    assert answer.status == 2
+    assert names in answer.err
+    assert says in answer.err
+    assert len(answer.err.splitlines()) <= 6
+    assert "Traceback" not in answer.err
+    assert not (workplace / "outputs").exists()
+
+
+def test_one_wrong_job_stops_a_sweep_before_anything_is_loaded(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    answer = rnn_bench("-m", "model=rnn,gru", "optimizer.lr=0.1,-0.1", "dataset=isot")
+    assert answer.status == 2
+    assert answer.err.strip() == "optimizer.lr=-0.1 is not possible: it must be above 0."
+    assert not (workplace / "outputs").exists()
+
+
+def test_nesterov_without_momentum_is_refused(rnn_bench: Command) -> None:
+    answer = rnn_bench("optimizer=sgd", "optimizer.nesterov=true")
+    assert (answer.status, answer.out) == (2, "")
+    assert "optimizer.momentum" in answer.err
+
+
+def test_hydra_full_error_shows_the_traceback(
+    rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(Exception, match="must be above 0"):
+        rnn_bench("optimizer.lr=-1")
+
+
+def test_help_names_every_option_of_every_group(
+    rnn_bench: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        rnn_bench("--help")
+    words = capsys.readouterr().out.replace(",", " ").split()
+    assert {option.partition("=")[2] for option in OPTIONS} <= set(words)
+    assert words.count("python") == 4

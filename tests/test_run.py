@@ -1,0 +1,224 @@
+"""What a run leaves in MLflow."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from safetensors.torch import load_file
+
+from tests.conftest import SMALL, SMALL_CORPUS, Command
+
+Runs = Callable[[], list[Run]]
+
+
+def artifacts(run: Run) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://"))
+
+
+def history(workplace: Path, run: Run, metric: str) -> list[tuple[int, float]]:
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, metric)]
+
+
+def test_a_run_leaves_one_finished_row_with_its_settings(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    assert rnn_bench(*SMALL, "seed=4").status == 0
+    (run,) = recorded_runs()
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == (
+        "gru-demo-articles120-length12-cue_distance2-embedding_dim8-hidden_size8-epochs2-s4"
+    )
+    parameters, tags = run.data.params, run.data.tags
+    assert (parameters["model.cell"], parameters["optimizer.lr"], parameters["seed"]) == (
+        "gru",
+        "0.001",
+        "4",
+    )
+    expected = {
+        "dataset": "demo",
+        "model": "gru",
+        "optimizer": "adam",
+        "protocol": "fair",
+        "seed": "4",
+        "outcome": "finished",
+        "data_edition": "other",
+        "kernel": "torch-native",
+        "threads": "1",
+        "device": "cpu",
+        "concurrent_jobs": "1",
+        f"sweep.{tags['sweep_id']}": "trained",
+    }
+    assert {name: tags[name] for name in expected} == expected
+    assert len(tags["run_key"]) == len(tags["config_key"]) == 32
+    assert {"version.torch", "version.rnn_bench", "version.python"} <= tags.keys()
+
+
+def test_a_run_records_every_epoch_and_the_test(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench(*SMALL)
+    (run,) = recorded_runs()
+    for metric in ("train_loss", "val_loss", "val_accuracy", "epoch_seconds"):
+        assert [step for step, _ in history(workplace, run, metric)] == [1, 2]
+    assert {
+        "test_accuracy",
+        "test_loss",
+        "test_macro_f1",
+        "best_epoch",
+        "train_seconds",
+        "tokens_per_second",
+        "peak_memory_bytes",
+        "parameter_count",
+    } <= run.data.metrics.keys()
+    assert "test_accuracy_batch_mean" not in run.data.metrics
+    assert run.data.metrics["peak_memory_bytes"] > 100e6
+
+
+def test_the_notebook_protocol_records_the_study_s_batch_mean_too(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench(*SMALL, "protocol=notebook")
+    (run,) = recorded_runs()
+    assert "test_accuracy_batch_mean" in run.data.metrics
+
+
+def test_the_data_is_logged_as_an_mlflow_dataset(rnn_bench: Command, recorded_runs: Runs) -> None:
+    rnn_bench(*SMALL)
+    (run,) = recorded_runs()
+    (logged,) = run.inputs.dataset_inputs
+    assert logged.dataset.name == "demo"
+    assert json.loads(logged.dataset.profile)["articles"] == {
+        "train": 77,
+        "validation": 19,
+        "test": 24,
+    }
+
+
+@pytest.mark.parametrize("model", ["gru", "tfidf", "majority"])
+def test_weights_vocabulary_and_predictions_are_artifacts(
+    model: str, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    small = SMALL if model == "gru" else SMALL_CORPUS
+    rnn_bench(f"model={model}", *small)
+    (run,) = recorded_runs()
+    folder = artifacts(run)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.yaml",
+        "log.txt",
+        "test_predictions.csv",
+        "vocabulary.json",
+        "weights.safetensors",
+    ]
+    predictions = pd.read_csv(folder / "test_predictions.csv")
+    assert [*predictions] == ["article", "label", "prediction", "p_fake", "p_true"]
+    right = (predictions["label"] == predictions["prediction"]).mean()
+    assert right == pytest.approx(run.data.metrics["test_accuracy"])
+    np.testing.assert_allclose(predictions[["p_fake", "p_true"]].sum(axis=1), 1, rtol=1e-6)
+    weights = load_file(folder / "weights.safetensors")
+    count = sum(value.numel() for value in weights.values())
+    assert count == run.data.metrics["parameter_count"]
+    vocabulary = json.loads((folder / "vocabulary.json").read_text())
+    assert vocabulary["words"][:2] == ["<pad>", "<unk>"]
+    assert "test accuracy" in (folder / "log.txt").read_text()
+    assert "name: demo" in (folder / "config.yaml").read_text()
+
+
+def test_a_diverged_run_is_finished_and_says_so(rnn_bench: Command, recorded_runs: Runs) -> None:
+    answer = rnn_bench(
+        *SMALL,
+        "optimizer=sgd",
+        "optimizer.lr=1e38",
+        "protocol.gradient_clip_norm=null",
+        "protocol.evaluated_weights=last",
+    )
+    (run,) = recorded_runs()
+    assert answer.status == 0
+    assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "diverged")
+    assert "test_accuracy" in run.data.metrics
+    assert "diverged" in answer.out
+
+
+def test_two_directions_say_that_they_take_the_slow_path(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench(*SMALL, "model=lstm", "model.bidirectional=true", "model.num_layers=2")
+    rnn_bench(*SMALL, "model=lstm")
+    assert [run.data.tags["kernel"] for run in recorded_runs()] == [
+        "torch-native-packed",
+        "torch-oneDNN",
+    ]
+
+
+def test_the_same_question_is_not_trained_twice(rnn_bench: Command, recorded_runs: Runs) -> None:
+    rnn_bench(*SMALL)
+    answer = rnn_bench(*SMALL)
+    (run,) = recorded_runs()
+    assert "reused" in answer.out
+    sweeps = {value for name, value in run.data.tags.items() if name.startswith("sweep.")}
+    assert sweeps == {"trained", "reused"}
+    assert "0." in answer.out.splitlines()[2], "the reused run is in the table"
+
+
+def test_rerun_trains_again_to_the_same_losses(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench(*SMALL)
+    rnn_bench(*SMALL, "rerun=true")
+    first, second = recorded_runs()
+    for metric in ("train_loss", "val_loss"):
+        assert history(workplace, first, metric) == history(workplace, second, metric)
+
+
+def test_a_run_on_a_device_that_is_not_there_fails_with_its_reason(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(*SMALL, "device=cuda:7")
+    assert answer.status == 2
+    assert answer.err.startswith("device=cuda:7 is not possible: torch sees")
+    (run,) = recorded_runs()
+    assert (run.info.status, run.data.tags["outcome"]) == ("FAILED", "failed")
+    assert run.data.tags["error"].startswith("ConfigError: device=cuda:7")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_as_killed(
+    ending: signal.Signals, workplace: Path, recorded_runs: Runs
+) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "rnn_bench",
+            "dataset.articles=2000",
+            "protocol.patience=null",
+            "protocol.epochs=10000",
+            "threads=1",
+        ],
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not any("train_loss" in run.data.metrics for run in recorded_runs()):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.2)
+    process.send_signal(ending)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "Interrupted.\n"
+    assert "Killed: gru-demo" in out
+    (run,) = recorded_runs()
+    assert (run.info.status, run.data.tags["outcome"]) == ("KILLED", "killed")

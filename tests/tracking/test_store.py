@@ -1,0 +1,74 @@
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnn_bench.config import Tracking, UsageError
+from rnn_bench.tracking.store import open_store, store_uri
+
+OPEN = """
+import sys
+from rnn_bench.config import Tracking
+from rnn_bench.tracking.store import open_store
+client, experiment = open_store(Tracking())
+client.create_run(experiment)
+"""
+
+
+def test_processes_that_meet_on_a_new_store_all_find_it_working(tmp_path: Path) -> None:
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'new.db'}"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert [process.returncode for process in processes] == [0] * 4
+    client, experiment = open_store(Tracking(uri=environment["MLFLOW_TRACKING_URI"]))
+    assert len(client.search_runs([experiment])) == 4
+
+
+def test_the_command_line_wins_over_the_environment(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert store_uri(Tracking()) == f"sqlite:///{workplace / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert store_uri(Tracking()) == "http://127.0.0.1:9"
+    assert store_uri(Tracking(uri="sqlite:////a/b.db")) == "sqlite:////a/b.db"
+
+
+def test_readers_do_not_block_writers(workplace: Path) -> None:
+    open_store(Tracking())
+    with sqlite3.connect(workplace / "mlflow.db") as database:
+        (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+    database.close()
+    assert mode == "wal"
+
+
+def test_artifacts_lie_beside_the_store(workplace: Path) -> None:
+    client, experiment = open_store(Tracking(uri=f"sqlite:///{workplace / 'deep' / 'my.db'}"))
+    location = client.get_experiment(experiment).artifact_location
+    assert location == (workplace / "deep" / "mlruns" / "rnn-bench").as_uri()
+
+
+def test_a_deleted_experiment_is_not_written_to(workplace: Path) -> None:
+    client, experiment = open_store(Tracking())
+    client.delete_experiment(experiment)
+    with pytest.raises(UsageError, match=f"is deleted.*restore -x {experiment}"):
+        open_store(Tracking())
+
+
+@pytest.mark.parametrize("uri", ["nonsense://x", "sqlite:////proc/nowhere/mlflow.db"])
+def test_a_store_that_cannot_be_used_is_named(uri: str) -> None:
+    with pytest.raises(UsageError, match=f"The MLflow store {uri} cannot be used: .+"):
+        open_store(Tracking(uri=uri))
+
+
+def test_a_file_that_is_no_store_is_named(workplace: Path) -> None:
+    (workplace / "text.db").write_text("this is no database" * 100)
+    with pytest.raises(UsageError, match=r"text\.db cannot be used"):
+        open_store(Tracking(uri=f"sqlite:///{workplace / 'text.db'}"))

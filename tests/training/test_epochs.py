@@ -1,0 +1,204 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rnn_bench.config import Config, build
+from rnn_bench.data.batches import training_order
+from rnn_bench.data.encoding import EncodedCorpus, Split, encoded_corpus
+from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.training.epochs import EpochResult, Stopping, train
+from tests.conftest import SMALL
+
+Compose = Callable[..., Config]
+
+
+def trained(
+    config: Config, corpus: EncodedCorpus | None = None
+) -> tuple[list[EpochResult], nn.Module]:
+    corpus = corpus or encoded_corpus(config)
+    torch.manual_seed(config.seed)
+    model = build(
+        config.model,
+        vocabulary_size=len(corpus.vocabulary),
+        classes=2,
+        readout=config.protocol.readout,
+    )
+    optimizer = build(config.optimizer)(model.parameters())
+    results = train(model, optimizer, corpus, config.protocol, config.seed, lambda *_: None)
+    return [*results], model
+
+
+def losses(results: list[EpochResult]) -> list[tuple[float, float]]:
+    return [(result.train_loss, result.val_loss) for result in results]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("protocol", ["fair", "notebook"])
+def test_the_same_seed_gives_the_same_losses_to_the_bit(
+    cell: str, protocol: str, configured: Compose
+) -> None:
+    config = configured(*SMALL, f"model={cell}", f"protocol={protocol}")
+    assert losses(trained(config)[0]) == losses(trained(config)[0])
+
+
+def test_another_seed_gives_other_losses(configured: Compose) -> None:
+    first, second = (losses(trained(configured(*SMALL, f"seed={i}"))[0]) for i in (0, 1))
+    assert first != second
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_training_learns_a_near_cue(cell: str, configured: Compose) -> None:
+    config = configured(
+        f"model={cell}",
+        "dataset.articles=1000",
+        "dataset.length=8",
+        "dataset.cue_distance=0",
+        "dataset.noise=0",
+        "model.hidden_size=16",
+        "optimizer.lr=0.01",
+        "protocol.epochs=8",
+    )
+    results, _ = trained(config)
+    assert max(result.val_accuracy for result in results) > 0.9
+
+
+def naive_notebook_losses(
+    cell: str, corpus: EncodedCorpus, config: Config
+) -> list[tuple[float, float]]:
+    """The study's recipe as a script would have it: padded lists, plain Adam, `.item()`."""
+    torch.manual_seed(config.seed)
+    size = config.model.hidden_size
+    embedding = nn.Embedding(len(corpus.vocabulary), config.model.embedding_dim, padding_idx=0)
+    kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[cell]
+    recurrent = kind(config.model.embedding_dim, size, batch_first=True)
+    linear = nn.Linear(size, 2)
+    dropout = nn.Dropout(0.0 if cell == "lstm" else 0.5)
+    model = nn.ModuleList([embedding, recurrent, linear, dropout])
+    adam = torch.optim.Adam(model.parameters(), lr=0.1 if cell == "rnn" else 0.001)
+
+    def loss_of(split: Split, articles: list[int]) -> torch.Tensor:
+        rows = [split.tokens[split.offsets[i] : split.offsets[i + 1]].long() for i in articles]
+        tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        states, _ = recurrent(embedding(tokens))
+        return F.cross_entropy(linear(dropout(states[:, -1, :])), split.labels[articles])
+
+    found = []
+    for epoch in range(1, config.protocol.epochs + 1):
+        model.train()
+        lengths = corpus.train.lengths.numpy()
+        order = training_order(lengths, 32, "shuffled", config.seed, epoch)
+        training = []
+        for batch in order:
+            loss = loss_of(corpus.train, batch.tolist())
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            training.append(loss.item())
+        model.eval()
+        places = [*range(len(corpus.validation))]
+        with torch.no_grad():
+            validation = [
+                loss_of(corpus.validation, places[start : start + 32]).item()
+                for start in range(0, len(places), 32)
+            ]
+        found.append((sum(training) / len(training), sum(validation) / len(validation)))
+    return found
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_the_notebook_protocol_does_what_a_naive_script_of_the_study_does(
+    cell: str, configured: Compose
+) -> None:
+    config = configured(
+        *SMALL, "dataset.articles=300", f"model={cell}", "protocol=notebook", "protocol.epochs=3"
+    )
+    corpus = encoded_corpus(config)
+    results, _ = trained(config, corpus)
+    expected = naive_notebook_losses(cell, corpus, config)
+    for found, naive in zip(losses(results), expected, strict=True):
+        assert found == pytest.approx(naive, rel=2e-4)
+
+
+def test_a_loss_that_is_not_finite_ends_training_as_diverged(configured: Compose) -> None:
+    config = configured(
+        *SMALL,
+        "optimizer=sgd",
+        "optimizer.lr=1e38",
+        "protocol.epochs=5",
+        "protocol.gradient_clip_norm=null",
+    )
+    results, _ = trained(config)
+    assert results[-1].diverged
+    assert len(results) < 5
+    assert not math.isfinite(results[-1].train_loss)
+
+
+def result(epoch: int, val_loss: float) -> EpochResult:
+    return EpochResult(epoch, 0.5, val_loss, 0.5, seconds=1.0, training_seconds=0.9)
+
+
+def test_patience_counts_epochs_without_a_lower_validation_loss() -> None:
+    stopping, model = Stopping(patience=2), nn.Linear(1, 1)
+    stops = []
+    for epoch, loss in enumerate([0.9, 0.8, 0.85, 0.7, 0.7, 0.75], start=1):
+        stopping.observe(result(epoch, loss), model)
+        stops.append(stopping.stops_after(result(epoch, loss)))
+    assert stops == [False, False, False, False, False, True]
+    assert stopping.best_epoch == 4
+
+
+def test_without_patience_training_never_stops_early() -> None:
+    stopping = Stopping(patience=None)
+    assert not stopping.stops_after(result(100, 9.0))
+
+
+def test_the_best_epoch_s_weights_are_those_evaluated(configured: Compose) -> None:
+    config = configured(*SMALL, "protocol.epochs=6", "protocol.patience=null", "optimizer.lr=0.1")
+    results, model = trained(config)
+    best = min(results, key=lambda each: each.val_loss).epoch
+    assert best < 6, "the test needs a run that gets worse"
+    shorter = replace(config, protocol=replace(config.protocol, epochs=best))
+    _, stopped_there = trained(shorter)
+    last = replace(config, protocol=replace(config.protocol, evaluated_weights="last"))
+    _, at_the_end = trained(last)
+    assert same_weights(model, stopped_there)
+    assert not same_weights(model, at_the_end)
+
+
+def same_weights(first: nn.Module, second: nn.Module) -> bool:
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_gradients_are_clipped_to_the_norm(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    clip = nn.utils.clip_grad_norm_
+
+    def watched(parameters: object, norm: float) -> torch.Tensor:
+        seen.append(norm)
+        return clip(parameters, norm)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", watched)
+    trained(configured(*SMALL, "protocol.gradient_clip_norm=0.25"))
+    assert set(seen) == {0.25}
+    trained(configured(*SMALL, "protocol=notebook"))
+    assert set(seen) == {0.25}
+
+
+def test_progress_is_told_after_every_batch(configured: Compose) -> None:
+    config = configured(*SMALL, "protocol.epochs=1")
+    corpus = encoded_corpus(config)
+    model = RecurrentClassifier(
+        "rnn", 4, 4, 1, False, 0.0, vocabulary_size=9999, classes=2, readout="last_token"
+    )
+    told: list[tuple[int, int]] = []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    [*train(model, optimizer, corpus, config.protocol, 0, lambda *x: told.append(x))]
+    assert told == [(1, 3), (2, 3), (3, 3)]
