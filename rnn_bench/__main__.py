@@ -44,7 +44,7 @@ def main() -> int:
     ):
         hydra_main()
         return SUCCESS
-    show_everything = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    show_everything = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of exiting
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -57,6 +57,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = show_everything
 
 
 def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
@@ -75,7 +77,7 @@ def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.sweep.table import failed, print_comparison
     from rnn_bench.tracking.record import runs_of
-    from rnn_bench.tracking.store import open_store
+    from rnn_bench.tracking.store import open_store, store_uri
     from rnn_bench.training.progress import ConsoleHandler, console
 
     logger = logging.getLogger("rnn_bench")
@@ -87,12 +89,20 @@ def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
     if config.plan:
         print_plan(jobs, client, experiment_id, console)
         return SUCCESS
+    unusable.clear()
     try:
         hydra_main()
     finally:
         runs = runs_of(client, experiment_id, sweep_id)
         if not unusable:
-            print_comparison(runs, len(jobs), sweep_id, Path(config.output_dir), console)
+            print_comparison(
+                runs,
+                len(jobs),
+                sweep_id,
+                store_uri(config.tracking),
+                Path(config.output_dir),
+                console,
+            )
     if unusable:
         raise unusable[0]
     return FAILED if len(runs) < len(jobs) or any(map(failed, runs)) else SUCCESS

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rnn_bench.config import Config, ConfigError, checked, register_schemas, suggestion
 
-TYPES = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
+TYPES = {"Integer": "an integer", "Float": "a number", "bool": "true or false"}
 GROUPS = ("dataset", "model", "optimizer", "protocol")
 
 
@@ -133,7 +133,9 @@ class Composer:
         if isinstance(error, OverrideParseException):
             return f"{error.override} cannot be read: {str(error).splitlines()[0]}"
         key = re.search(r"full_key: (\S+)", text)
-        found = re.search(r"Value '(.*)' of type '.*' could not be converted to (\w+)", text)
+        found = re.search(
+            r"Value '(.*)' (?:of type '.*' could not be converted to|is not a valid) (\w+)", text
+        )
         if key and found:
             wanted = TYPES.get(found[2], found[2])
             return f"{key[1]}={found[1]} is not possible: it must be {wanted}."

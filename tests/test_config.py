@@ -98,7 +98,6 @@ WRONG = [
     ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
     ("model.hidden_size=[", "model.hidden_size=[", "cannot be read"),
-    ("+model._target_=no.such.thing", "_target_", "cannot be imported"),
 ]
 
 

@@ -20,6 +20,7 @@ from mlflow.entities import Run
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 PROJECT = Path(__file__).parent.parent
+EPOCHS = 3
 SWEEP = (
     "model=rnn,lstm,gru",
     "dataset.articles=200",
@@ -27,9 +28,8 @@ SWEEP = (
     "dataset.cue_distance=2",
     "model.hidden_size=8",
     "model.embedding_dim=8",
-    "protocol.epochs=3",
+    f"protocol.epochs={EPOCHS}",
 )
-EPOCHS = 3
 PATIENCE = 120  # seconds, for what takes a few on a machine that does nothing else
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -39,6 +39,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network
 ]
 
 
@@ -65,6 +66,7 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def sweep(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     folder = tmp_path_factory.mktemp("sweep")
+    (folder / "Makefile").symlink_to(PROJECT / "Makefile")
     finished = subprocess.run(
         [sys.executable, "-m", "rnn_bench", "-m", *SWEEP],
         cwd=folder,
@@ -74,7 +76,7 @@ def sweep(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
         timeout=2 * PATIENCE,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    address = re.search(r"make ui, then (http\S+)", finished.stdout)
+    address = re.search(r"Compare its runs in MLflow: .*, then (http\S+)", finished.stdout)
     assert address, finished.stdout
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("rnn-bench")
@@ -89,10 +91,9 @@ def page(chromium: str, sweep: Sweep) -> Iterator[Page]:
     """The address that the sweep printed, opened while `make ui` runs."""
     with mlflow_ui(sweep.folder) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        # MLflow builds a chart when it comes into view: here all of them are.
+        page = browser.new_page(viewport={"width": 1400, "height": 3000})
         page.set_default_timeout(PATIENCE * 1000)
-        elsewhere = re.compile(r"(https?|wss?)://(?!127\.0\.0\.1[:/])")
-        page.route(elsewhere, lambda route: route.abort())
         page.goto(sweep.address.replace("127.0.0.1:5000", f"127.0.0.1:{port}"))
         yield page
         browser.close()
@@ -114,7 +115,7 @@ def mlflow_ui(folder: Path) -> Iterator[int]:
     log = folder / "ui.txt"
     with log.open("w") as output:
         ui = subprocess.Popen(
-            ["make", "-f", PROJECT / "Makefile", *installed, "ui", f"PORT={port}"],
+            ["make", *installed, "ui", f"PORT={port}"],
             cwd=folder,
             env=environment(),
             stdout=output,
@@ -143,17 +144,15 @@ def listening(port: int) -> bool:
 
 
 def chart(page: Page, metric: str) -> Locator:
-    """A metric's card; MLflow draws it once it is in view."""
+    """A metric's card."""
     heading = page.get_by_role("heading", name=metric, exact=True)
-    card = page.get_by_test_id("experiment-view-compare-runs-card").filter(has=heading)
-    card.scroll_into_view_if_needed()
-    return card
+    return page.get_by_test_id("experiment-view-compare-runs-card").filter(has=heading)
 
 
 def expect_visible(shapes: Locator, count: int) -> None:
     expect(shapes).to_have_count(count, timeout=PATIENCE * 1000)
     for shape in shapes.all():
-        expect(shape).to_be_visible()
+        shape.wait_for()
 
 
 def test_the_address_that_a_sweep_prints_shows_its_runs_and_no_other(
@@ -162,7 +161,7 @@ def test_the_address_that_a_sweep_prints_shows_its_runs_and_no_other(
     assert len(sweep.runs) == 3
     for run in sweep.runs:
         page.get_by_role("link", name=run.info.run_name, exact=True).wait_for()
-    expect(page.get_by_text("3 matching runs")).to_be_visible()
+    page.get_by_text("3 matching runs").wait_for()
     expect(page.get_by_text("another-sweeps-run")).to_have_count(0)
 
 
@@ -177,6 +176,7 @@ def test_the_page_draws_a_bar_for_the_accuracy_of_each_run(page: Page, sweep: Sw
 def test_the_page_draws_a_line_through_the_loss_of_each_epoch_for_each_run(
     page: Page, loss: str
 ) -> None:
-    card = chart(page, loss)
-    expect_visible(card.locator(".scatterlayer path.js-line"), count=3)
-    expect_visible(card.locator(".scatterlayer path.point"), count=3 * EPOCHS)
+    # Behind each line MLflow draws a faint one without points.
+    lines = chart(page, loss).locator(".scatterlayer .trace:has(.point)")
+    expect_visible(lines.locator("path.js-line"), count=3)
+    expect_visible(lines.locator("path.point"), count=3 * EPOCHS)

@@ -121,10 +121,10 @@ def test_weights_vocabulary_and_predictions_are_artifacts(
         "weights.safetensors",
     ]
     predictions = pd.read_csv(folder / "test_predictions.csv")
-    assert [*predictions] == ["article", "label", "prediction", "p_fake", "p_true"]
+    assert [*predictions] == ["article", "label", "prediction", "p_fake", "p_real"]
     right = (predictions["label"] == predictions["prediction"]).mean()
     assert right == pytest.approx(run.data.metrics["test_accuracy"])
-    np.testing.assert_allclose(predictions[["p_fake", "p_true"]].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(predictions[["p_fake", "p_real"]].sum(axis=1), 1, rtol=1e-6)
     weights = load_file(folder / "weights.safetensors")
     count = sum(value.numel() for value in weights.values())
     assert count == run.data.metrics["parameter_count"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from rnn_bench.data.corpus import Articles, Corpus
 
-CLASSES = ("fake", "true")
+CLASSES = ("fake", "real")
 WORDS = 500  # with thousands, cells memorize rare words before they find the cue
 CUES_PER_CLASS = 4
 DECOYS = 2  # cue words an article, of either class, that no marker precedes

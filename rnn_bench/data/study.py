@@ -11,7 +11,7 @@ import pandas as pd
 from rnn_bench.data.corpus import Articles, Corpus, DataError, clean_like_the_study, file_identity
 from rnn_bench.data.tables import read_csv, require_columns
 
-CLASSES = ("fake", "true")
+CLASSES = ("fake", "real")
 DATELINE = re.compile(r"^.*?-\s+")
 TEST_FRACTION = 0.2
 SPLIT_SEED = 99
@@ -164,5 +164,5 @@ def _read_preprocessed(path: Path) -> pd.DataFrame:
     articles = require_columns(read_csv(path), path, ["text", "label"])
     strange = sorted(set(articles["label"]) - {"0", "1"})
     if strange:
-        raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (true).")
+        raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (real).")
     return articles.assign(label=articles["label"].astype(int))

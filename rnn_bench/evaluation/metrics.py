@@ -37,7 +37,7 @@ def evaluate(
         test_macro_f1=float(
             f1_score(
                 split.labels.cpu(),
-                logits.argmax(1).cpu(),
+                logits.argmax(1),
                 labels=range(logits.shape[1]),
                 average="macro",
                 zero_division=0.0,

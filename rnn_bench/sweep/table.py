@@ -10,6 +10,9 @@ from mlflow.entities import Run
 from rich.console import Console
 from rich.table import Table
 
+from rnn_bench.config import Tracking
+from rnn_bench.tracking.store import store_uri
+
 UI = "http://127.0.0.1:5000"
 
 
@@ -18,7 +21,12 @@ def failed(run: Run) -> bool:
 
 
 def print_comparison(
-    runs: Sequence[Run], expected: int, sweep_id: str, output_dir: Path, console: Console
+    runs: Sequence[Run],
+    expected: int,
+    sweep_id: str,
+    store: str,
+    output_dir: Path,
+    console: Console,
 ) -> None:
     """A row for each configuration, its runs being its seeds; then the failed runs with their
     logs, and where to see the rest."""
@@ -33,19 +41,26 @@ def print_comparison(
     if len(runs) < expected:
         console.print(f"{expected - len(runs)} of {expected} runs have no record in MLflow.")
     if runs:
-        address = comparison_address(runs[0].info.experiment_id, sweep_id)
-        console.print(
-            f"Sweep {sweep_id}. Compare in MLflow: make ui, then {address}",
-            markup=False,
-            highlight=False,
-        )
+        start, server = ui_command(store)
+        address = server + comparison_page(runs[0].info.experiment_id, sweep_id)
+        line = f"Sweep {sweep_id}. Compare its runs in MLflow: {start}{address}"
+        console.print(line, markup=False, highlight=False)
 
 
-def comparison_address(experiment_id: str, sweep_id: str) -> str:
+def ui_command(store: str) -> tuple[str, str]:
+    """What to start before a store's pages can be opened, if anything, and their address."""
+    if store.startswith("http"):
+        return "", store.rstrip("/")
+    here = store == store_uri(Tracking()) and Path("Makefile").is_file()
+    command = "make ui" if here else f"mlflow ui --backend-store-uri {store}"
+    return f"{command}, then ", UI
+
+
+def comparison_page(experiment_id: str, sweep_id: str) -> str:
     """The MLflow page with the accuracy bars and loss curves of the runs that a sweep asked for."""
     asked_for = quote(f'tags."sweep.{sweep_id}" LIKE "%"')
     return (
-        f"{UI}/#/experiments/{experiment_id}/runs"
+        f"/#/experiments/{experiment_id}/runs"
         f"?compareRunsMode=CHART&workflowType=machine_learning&searchFilter={asked_for}"
     )
 

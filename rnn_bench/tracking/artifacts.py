@@ -57,10 +57,10 @@ def write_artifacts(
         json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8"
     )
     classes = np.array(corpus.classes)
-    shares = probabilities.cpu().numpy()
+    shares = probabilities.numpy()
     table = pd.DataFrame({"article": range(len(shares))})
     table["label"] = classes[corpus.test.labels.cpu().numpy()]
-    table["prediction"] = classes[probabilities.argmax(1).cpu().numpy()]
+    table["prediction"] = classes[shares.argmax(1)]
     for position, name in enumerate(corpus.classes):
         table[f"p_{name}"] = shares[:, position]
     table.to_csv(folder / "test_predictions.csv", index=False, float_format="%.9g")

@@ -32,6 +32,13 @@ def keep_freed_memory() -> None:
     libc.mallopt(M_TOP_PAD, 256 * 2**20)
 
 
+def cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def prepare_device(name: str, threads: int | None) -> torch.device:
     """The torch device for a `device` key, with the CPU's threads set.
 
@@ -39,7 +46,7 @@ def prepare_device(name: str, threads: int | None) -> torch.device:
         ConfigError: this machine has no such device.
     """
     keep_freed_memory()
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or cores())
     if name == "auto":
         mps = torch.backends.mps.is_available()
         name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"

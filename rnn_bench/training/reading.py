@@ -1,5 +1,6 @@
 """A model's answers for the articles of a split, without gradients, and how good they are."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -17,7 +18,7 @@ READING_BATCH_SIZE = 256
 def predict(
     model: nn.Module | Baseline, split: Split, protocol: Protocol
 ) -> Float[Tensor, "articles classes"]:
-    """Logits for every article, in the split's order.
+    """Logits for every article on the CPU, in the split's order.
 
     Where padding has no part in the result, articles are read in large batches of similar
     lengths; with `padded_end`, in the split's order and the protocol's batch size.
@@ -29,8 +30,9 @@ def predict(
     by_length = protocol.readout != "padded_end"
     batch_size = READING_BATCH_SIZE if by_length else protocol.batch_size
     order = reading_order(lengths, batch_size, by_length)
-    logits = torch.cat([model(b.tokens, b.lengths) for b in batches(split, lengths, order)])
-    places = torch.cat([torch.from_numpy(articles) for articles in order]).to(logits.device)
+    answers = [model(batch.tokens, batch.lengths) for batch in batches(split, lengths, order)]
+    logits = torch.cat(answers).cpu()
+    places = torch.from_numpy(np.concatenate(order))
     return torch.empty_like(logits).index_copy_(0, places, logits)
 
 
@@ -38,20 +40,20 @@ def mean_loss(
     logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"], protocol: Protocol
 ) -> float:
     """Cross-entropy in nats: mean over articles, or mean of the means of batches in order."""
-    losses = F.cross_entropy(logits, labels, reduction="none")
+    losses = F.cross_entropy(logits, labels.cpu(), reduction="none")
     return _mean(losses, protocol.loss_average, protocol.batch_size)
 
 
 def accuracy(logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"]) -> float:
     """Share of articles whose most probable class is their label."""
-    return (logits.argmax(1) == labels).double().mean().item()
+    return (logits.argmax(1) == labels.cpu()).double().mean().item()
 
 
 def batch_mean_accuracy(
     logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"], batch_size: int
 ) -> float:
     """Mean of the accuracies of batches in order: a smaller last batch weighs as much."""
-    return _mean(logits.argmax(1) == labels, "batches", batch_size)
+    return _mean(logits.argmax(1) == labels.cpu(), "batches", batch_size)
 
 
 def _mean(values: Tensor, over: str, batch_size: int) -> float:

@@ -67,7 +67,7 @@ def test_a_fifth_is_test_and_the_split_is_that_of_scikit_learn(isot: Path) -> No
     order, _ = train_test_split(range(20), test_size=0.2, random_state=99)
     assert articles.train[1] == [int(i < 10) for i in order]
     assert (len(articles.train[0]), len(articles.test[0])) == (16, 4)
-    assert articles.classes == ("fake", "true")
+    assert articles.classes == ("fake", "real")
 
 
 def test_kaggle_labels_are_real_and_fake(tmp_path: Path) -> None:

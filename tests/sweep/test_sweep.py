@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
+from rnn_bench.config import Tracking
+from rnn_bench.sweep.table import ui_command
+from rnn_bench.tracking.store import store_uri
 from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.data.kaggle_server import kaggle_serving
 
 Runs = Callable[[], list[Run]]
 
 
-def test_a_sweep_compares_every_combination(rnn_bench: Command, recorded_runs: Runs) -> None:
+def test_a_sweep_compares_every_combination(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
     answer = rnn_bench("-m", "model=rnn,lstm,gru", "seed=0,1", *SMALL)
     assert answer.status == 0
     runs = recorded_runs()
@@ -30,7 +36,7 @@ def test_a_sweep_compares_every_combination(rnn_bench: Command, recorded_runs: R
     assert all(row.split()[-1] == "2" for row in rows)
     accuracies = [float(row.split()[2]) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert "make ui" in answer.out
+    assert f"mlflow ui --backend-store-uri sqlite:///{workplace / 'mlflow.db'}" in answer.out
     assert "/#/experiments/1/runs?compareRunsMode=CHART" in answer.out
 
 
@@ -101,6 +107,37 @@ def test_missing_articles_stop_a_sweep_before_anything_trains(
     assert answer.status == 2
     assert answer.err.startswith("nowhere.csv does not exist")
     assert recorded_runs() == []
+
+
+def test_a_sweep_that_finds_no_articles_says_so_and_fetches_them(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"{i},A title,word{i % 7} and more,{'RF'[i % 2]}\n" for i in range(60))
+    content = "Unnamed: 0,title,text,label\n" + rows.replace(",R\n", ",REAL\n").replace(
+        ",F\n", ",FAKE\n"
+    )
+    with kaggle_serving({"fake_or_real_news.csv": content.encode()}) as kaggle:
+        for name, value in kaggle.environment(workplace / "kaggle").items():
+            monkeypatch.setenv(name, value)
+        answer = rnn_bench("-m", "model=majority,tfidf", "dataset=kaggle", "data_dir=mine")
+    assert answer.status == 0
+    assert answer.out.startswith("There are no articles of kaggle in mine")
+    assert (workplace / "mine" / "kaggle" / "raw" / "fake_or_real_news.csv").is_file()
+    assert len(recorded_runs()) == 2
+
+
+def test_a_remote_store_s_own_pages_are_named() -> None:
+    assert ui_command("http://team:5000/") == ("", "http://team:5000")
+
+
+def test_make_ui_is_named_where_it_shows_the_store(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "Makefile").write_text("ui:\n")
+    assert ui_command(store_uri(Tracking()))[0] == "make ui, then "
+    assert ui_command("sqlite:////other.db")[0] == (
+        "mlflow ui --backend-store-uri sqlite:////other.db, then "
+    )
 
 
 def test_the_user_s_own_csv_with_three_classes_trains(
