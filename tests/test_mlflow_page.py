@@ -76,7 +76,7 @@ def sweep(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
         timeout=2 * PATIENCE,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    address = re.search(r"Compare its runs in MLflow: .*, then (http\S+)", finished.stdout)
+    address = re.search(r"Compare its runs in MLflow: make ui, then (http\S+)", finished.stdout)
     assert address, finished.stdout
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("rnn-bench")
