@@ -6,9 +6,11 @@ import os
 import secrets
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -18,12 +20,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
-from rnn_bench.composition import Composer, Job, config_folder, register
-from rnn_bench.config import UsageError
+from rnn_bench.config.composition import Composer, Job, config_folder, register
+from rnn_bench.config.options import UsageError
+
+if TYPE_CHECKING:
+    from rnn_bench.data.encoding import EncodedCorpus
 
 log = logging.getLogger("rnn_bench")
 
 SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 unusable: list[UsageError] = []  # why a single run could not be made
 
@@ -44,13 +50,13 @@ def main() -> int:
     ):
         hydra_main()
         return SUCCESS
-    show_everything = os.environ.get("HYDRA_FULL_ERROR", "")
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of exiting
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.signal(number, _interrupt) for number in STOPPING}
     try:
-        return sweep(arguments, hydra_main)
+        return sweep(arguments, hydra_main, show_everything=full_error == "1")
     except UsageError as error:
-        if show_everything:
+        if full_error == "1":
             raise
         print(error, file=sys.stderr)
         return UNUSABLE
@@ -58,37 +64,56 @@ def main() -> int:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
     finally:
-        os.environ["HYDRA_FULL_ERROR"] = show_everything
+        os.environ["HYDRA_FULL_ERROR"] = full_error
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
+def sweep(
+    arguments: argparse.Namespace, hydra_main: Callable[[], None], show_everything: bool
+) -> int:
     """Check every run, then train them all; returns the exit status.
 
     Raises:
         UsageError: what the command line asks for cannot be; nothing was trained.
     """
+    for flag in ("config_name", "config_path"):
+        if getattr(arguments, flag):
+            raise UsageError(
+                f"--{flag.replace('_', '-')} is not possible. Options of your own go into a "
+                "folder that --config-dir names."
+            )
     sweep_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     for overrides in (arguments.overrides, sys.argv):
         overrides.append(f"sweep_id={sweep_id}")
     config_dirs = [arguments.config_dir] if arguments.config_dir else []
-    jobs = Composer(config_dirs).jobs(arguments)
+    jobs = Composer(config_dirs, arguments.overrides).jobs(arguments)
 
     # Only now what takes seconds to import.
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.sweep.table import failed, print_comparison
+    from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.record import runs_of
     from rnn_bench.tracking.store import open_store, store_uri
+    from rnn_bench.training.device import find_device
     from rnn_bench.training.progress import ConsoleHandler, console
 
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
-    logger.handlers = [ConsoleHandler()]
+    logger.handlers = [ConsoleHandler(show_everything)]
     config = jobs[0].config
+    for job in jobs:
+        if job.launcher == "basic":  # others train elsewhere, with other devices
+            find_device(job.config.device)
     client, experiment_id = open_store(config.tracking)
-    prepare_corpora(jobs)
+    corpora = prepare_corpora(jobs)
     if config.plan:
-        print_plan(jobs, client, experiment_id, console)
+        print_plan(jobs, corpora, client, experiment_id, console)
         return SUCCESS
+    questions = {
+        run_key(job.config, corpus.content.fingerprint)
+        for job, corpus in zip(jobs, corpora, strict=True)
+    }
     unusable.clear()
     try:
         hydra_main()
@@ -97,7 +122,7 @@ def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
         if not unusable:
             print_comparison(
                 runs,
-                len(jobs),
+                len(questions),
                 sweep_id,
                 store_uri(config.tracking),
                 Path(config.output_dir),
@@ -105,11 +130,11 @@ def sweep(arguments: argparse.Namespace, hydra_main: Callable[[], None]) -> int:
             )
     if unusable:
         raise unusable[0]
-    return FAILED if len(runs) < len(jobs) or any(map(failed, runs)) else SUCCESS
+    return FAILED if len(runs) < len(questions) or any(map(failed, runs)) else SUCCESS
 
 
-def prepare_corpora(jobs: Sequence[Job]) -> None:
-    """Encode what the runs read, each corpus and setting once; fetch a corpus that is missing.
+def prepare_corpora(jobs: Sequence[Job]) -> "list[EncodedCorpus]":
+    """Encode what each run reads, each corpus and setting once; fetch a corpus that is missing.
 
     Raises:
         UsageError: a corpus cannot be had, or not be trained on.
@@ -117,53 +142,56 @@ def prepare_corpora(jobs: Sequence[Job]) -> None:
     from rnn_bench.data.encoding import encoded_corpus
     from rnn_bench.data.study import MissingCorpus
 
-    done: list[tuple[object, object]] = []
+    done: list[tuple[object, EncodedCorpus]] = []
+    corpora = []
     for job in jobs:
         wanted = job.config.dataset, job.config.protocol
-        if wanted in done:
-            continue
-        try:
-            encoded_corpus(job.config)
-        except MissingCorpus as missing:
-            from rnn_bench.data.fetch import fetch
+        known = [corpus for setting, corpus in done if setting == wanted]
+        if not known:
+            try:
+                known = [encoded_corpus(job.config)]
+            except MissingCorpus as missing:
+                from rnn_bench.data.fetch import fetch
 
-            log.info("%s", str(missing).splitlines()[0])
-            fetch(job.config.dataset.corpus, Path(job.config.data_dir))
-            encoded_corpus(job.config)
-        done.append(wanted)
+                log.info("%s", str(missing).splitlines()[0])
+                fetch(job.config.dataset.corpus, Path(job.config.data_dir))
+                known = [encoded_corpus(job.config)]
+            done.append((wanted, known[0]))
+        corpora += known
+    return corpora
 
 
-def train_job(config: DictConfig) -> float | None:
-    """Hydra's task: one run. An error ends this run alone; the record says which failed.
-
-    Returns the lowest validation loss, for sweepers that search; None if the run failed.
-    """
+def train_job(config: DictConfig) -> None:
+    """Hydra's task: one run. An error ends this run alone; the record says which failed."""
     from rnn_bench.run import run
     from rnn_bench.tracking.keys import run_name
 
+    if threading.current_thread() is threading.main_thread():
+        for number in STOPPING:
+            signal.signal(number, _interrupt)
     hydra_config = HydraConfig.get()
     sources = hydra_config.runtime.config_sources
     own = [source.path for source in sources if source.provider == "command-line"]
     with open_dict(config):
         config.hydra = hydra_config
-    found = Composer(own).job(config)
+    found = Composer(own, hydra_config.overrides.hydra).job(config)
     single = hydra_config.mode == RunMode.RUN
     name = run_name(found.config, found.defaults)
-    concurrent = 1 if hydra_config.runtime.choices["hydra/launcher"] == "basic" else None
     try:
         if found.config.threads is None and not single:
             found.config.threads = 1
-        return run(found.config, found.defaults, concurrent)
+        run(found.config, found.defaults, 1 if found.launcher == "basic" else None)
     except Exception as error:
         if single and isinstance(error, UsageError):
             unusable.append(error)
         else:
-            log.error("%s failed: %s: %s", name, type(error).__name__, error)
-        return None
+            log.error("%s failed: %s: %s", name, type(error).__name__, error, exc_info=True)
 
 
 def _interrupt(signal_number: int, frame: object) -> None:
-    """Lets SIGTERM end a run as Ctrl-C does: recorded as killed."""
+    """Ends a run as Ctrl-C does: recorded as killed. Another signal does not disturb that."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

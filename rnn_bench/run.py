@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rnn_bench.config import Config, build
+from rnn_bench.config.options import build
+from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate, probabilities
 from rnn_bench.models.baselines import Baseline
@@ -20,10 +21,11 @@ from rnn_bench.tracking.record import answer, recorded
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training.device import (
     device_name,
+    find_device,
     kernel,
     peak_memory_bytes,
-    prepare_device,
     reset_peak_memory,
+    use_threads,
 )
 from rnn_bench.training.epochs import EpochResult, OnBatch, fit, train
 from rnn_bench.training.progress import batch_bar, epoch_line
@@ -32,29 +34,31 @@ from rnn_bench.training.reading import predict
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> float:
+def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> None:
     """Train and evaluate what a config asks for, and record it; or find the run that already
     answers it.
 
     `defaults` are the config's options with no key changed; `concurrent_jobs` is how many runs
-    share the machine, if known. Returns the lowest validation loss.
+    share the machine, if known.
 
     Raises:
         UsageError: data, device or store are not as the config says.
     """
+    device = find_device(config.device)
     client, experiment_id = open_store(config.tracking)
     name = run_name(config, defaults)
     corpus = encoded_corpus(config)
-    earlier = answer(client, experiment_id, run_key(config, corpus.fingerprint))
+    earlier = answer(client, experiment_id, run_key(config, corpus.content.fingerprint))
     if earlier is not None and not config.rerun:
-        client.set_tag(earlier.info.run_id, f"sweep.{config.sweep_id}", "reused")
+        if f"sweep.{config.sweep_id}" not in earlier.data.tags:
+            client.set_tag(earlier.info.run_id, f"sweep.{config.sweep_id}", "reused")
         log.info("%s  reused: run %s", name, earlier.info.run_id)
-        return lowest([m.value for m in client.get_metric_history(earlier.info.run_id, "val_loss")])
+        return
 
     with recorded(client, experiment_id, name, config, corpus) as record:
         log_path = Path(config.output_dir) / "runs" / record.run_id / "log.txt"
         with run_log(log_path), batch_bar(name) as on_batch:
-            device = prepare_device(config.device, config.threads)
+            use_threads(config.threads)
             torch.manual_seed(config.seed)
             model = build(
                 config.model,
@@ -106,7 +110,6 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> float:
             shutil.copy(log_path, folder)
             record.artifacts(Path(folder))
         record.tags({"outcome": outcome})
-    return lowest([result.val_loss for result in results])
 
 
 def epochs(

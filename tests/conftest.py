@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.__main__ import main
-from rnn_bench.composition import Composer
-from rnn_bench.config import Config
+from rnn_bench.config.composition import Composer
+from rnn_bench.config.schemas import Config
 
 # A run of half a second: the real configuration, shrunk.
 SMALL_CORPUS = ("dataset.articles=120", "dataset.length=12", "dataset.cue_distance=2")

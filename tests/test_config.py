@@ -1,11 +1,13 @@
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rnn_bench.composition import config_folder
-from rnn_bench.config import SCHEMAS, Adam, Config, Csv, Demo, Recurrent
+from rnn_bench.config.composition import config_folder
+from rnn_bench.config.schemas import SCHEMAS, Adam, Config, Csv, Demo, Recurrent
 from tests.conftest import Command
 
 Compose = Callable[..., Config]
@@ -98,6 +100,15 @@ WRONG = [
     ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
     ("model.hidden_size=[", "model.hidden_size=[", "cannot be read"),
+    ("model=null", "model=null", "the name of one model"),
+    ("protocol=3", "protocol=3", "the name of one protocol"),
+    ("model=[gru,lstm]", "model=[gru,lstm]", "the name of one model"),
+    ("~dataset", "dataset", "a run needs a dataset"),
+    ("+model.readout=mean", "model.readout", "every run gives it by itself"),
+    ("+optimizer.params=3", "optimizer.params", "every run gives it by itself"),
+    ("seed=4294967296", "seed=4294967296", "at most 4294967295"),
+    ("--config-name=mine", "--config-name", "--config-dir"),
+    ("--config-dir=nowhere", "--config-dir nowhere", "no such folder"),
 ]
 
 
@@ -121,6 +132,43 @@ def test_one_wrong_job_stops_a_sweep_before_anything_is_loaded(
     assert answer.status == 2
     assert answer.err.strip() == "optimizer.lr=-0.1 is not possible: it must be above 0."
     assert not (workplace / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("optimizer.lr=interval(0.1,1)", "The sweep cannot be read"),
+        ("output_dir=a,b", "output_dir must be the same for all runs"),
+        ("tracking.experiment_name=a,b", "tracking must be the same for all runs"),
+    ],
+)
+def test_what_a_sweep_cannot_vary_is_refused(override: str, says: str, rnn_bench: Command) -> None:
+    answer = rnn_bench("-m", override)
+    assert answer.status == 2
+    assert says in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_options_of_one_s_own_are_found_on_hydra_s_search_path(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    folder = workplace / "mine" / "model"
+    folder.mkdir(parents=True)
+    (folder / "small.yaml").write_text("defaults: [gru]\nname: small\nhidden_size: 4\n")
+    answer = rnn_bench(
+        f"hydra.searchpath=[file://{workplace / 'mine'}]",
+        *("model=small", "dataset.articles=40", "protocol.epochs=1"),
+    )
+    assert (answer.status, answer.err) == (0, "")
+    assert "small-demo-articles40-epochs1-s0" in answer.out
+
+
+def test_help_imports_nothing_slow() -> None:
+    script = "import sys, rnn_bench.__main__; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    loaded = set(shown.stdout.split())
+    assert "hydra" in loaded
+    assert not {"torch", "mlflow", "pandas", "sklearn", "scipy"} & loaded
 
 
 def test_nesterov_without_momentum_is_refused(rnn_bench: Command) -> None:

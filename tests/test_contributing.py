@@ -51,6 +51,7 @@ def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
         ("model.siez=3", "model.siez is not a configuration key. Did you mean model.size?"),
         ("+model.siez=3", "model.siez is not a key of my_models.MeanOfEmbeddings. Did you mean"),
         ("model._target_=my_models.Nothing", "_target_=my_models.Nothing cannot be imported"),
+        ("~model.size", "model.size has no value, and my_models.MeanOfEmbeddings needs one"),
     ],
 )
 def test_a_wrong_key_of_one_s_own_model_is_refused(

@@ -70,3 +70,11 @@ def test_the_installed_command_composes_its_own_configuration(
     assert str(installed / "rnn_bench" / "conf") in sources
     assert str(PROJECT) not in sources
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_command_trains(installed: Path, tmp_path: Path) -> None:
+    small = ("dataset.articles=40", "dataset.length=8", "dataset.cue_distance=2")
+    run = ("model=tfidf", f"cache_dir={tmp_path / 'cache'}", *small)
+    shown = python(installed, tmp_path, "-m", "rnn_bench", *run)
+    assert "finished, test accuracy" in shown
+    assert (tmp_path / "mlflow.db").is_file()

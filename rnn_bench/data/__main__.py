@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_bench.config import UsageError, suggestion
+from rnn_bench.config.options import UsageError, suggestion
 
 SUCCESS, UNUSABLE, INTERRUPTED = 0, 2, 130
 CORPORA = ("isot", "kaggle")  # rnn_bench.data.study has them too, but is slow to import for --help

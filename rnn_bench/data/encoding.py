@@ -1,10 +1,10 @@
 """A corpus encoded once for each setting, and kept in a cache that a run maps into memory."""
 
-import hashlib
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rnn_bench.config import Config, Protocol, UsageError, build, name_of
+from rnn_bench.config.options import UsageError, build, name_of
+from rnn_bench.config.schemas import Config, Protocol
 from rnn_bench.data.corpus import Articles, Corpus, DataError
+from rnn_bench.data.fingerprint import content_fingerprint, digest, sources
 from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
 
-FORMAT = 1  # raised whenever encoding the same articles gives another result
+# The protocol's keys that decide an encoding.
+ENCODING_KEYS = (
+    "vocabulary_size",
+    "vocabulary_source",
+    "max_length",
+    "validation_fraction",
+    "validation_stratified",
+    "split_seed",
+)
 
 
 @dataclass(frozen=True)
@@ -43,11 +53,17 @@ class Split:
 
 
 @dataclass(frozen=True)
-class EncodedCorpus:
-    """The three splits of a corpus under one vocabulary.
+class Content:
+    """What a corpus's prepared articles are: a hash of texts and labels in order, and their
+    edition (published, other or sample)."""
 
-    `fingerprint` is a hash of the prepared texts and labels in order.
-    """
+    fingerprint: str
+    edition: str
+
+
+@dataclass(frozen=True)
+class EncodedCorpus:
+    """The three splits of a corpus under one vocabulary."""
 
     name: str
     train: Split
@@ -55,8 +71,7 @@ class EncodedCorpus:
     test: Split
     vocabulary: list[str]
     classes: tuple[str, ...]
-    edition: str
-    fingerprint: str
+    content: Content
 
     def to(self, device: torch.device) -> "EncodedCorpus":
         splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
@@ -73,73 +88,72 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
         UsageError: the cache folder cannot be written.
     """
     protocol, cache = config.protocol, Path(config.cache_dir) / "encoded"
+    name = name_of(config.dataset)
     corpus: Corpus = build(config.dataset, data_dir=Path(config.data_dir))
+    code = digest(sources(["data"], [type(corpus)]))
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        articles = _once(corpus.read)
-        fingerprint = _cached_fingerprint(corpus, articles, cache)
-        settings = {
-            "vocabulary_size": protocol.vocabulary_size,
-            "vocabulary_source": protocol.vocabulary_source,
-            "max_length": protocol.max_length,
-            "validation_fraction": protocol.validation_fraction,
-            "validation_stratified": protocol.validation_stratified,
-            "split_seed": protocol.split_seed,
-        }
-        path = cache / f"{digest([FORMAT, fingerprint, settings])}.safetensors"
-        with FileLock(f"{path}.lock"):
-            encoded = _load(path, name_of(config.dataset))
-            if encoded is None:
-                _save(_encode(articles(), protocol), fingerprint, path)
-                encoded = _load(path, name_of(config.dataset))
-    except OSError as error:
+        with _readable(name):
+            identity = corpus.identity()
+        known = digest([code, type(corpus).__module__, type(corpus).__qualname__, identity])
+        read = _once(corpus, name)
+        with FileLock(cache / f"{known}.lock"):
+            content = None if identity is None else _known_content(cache / f"{known}.json")
+            if content is None:
+                content = Content(content_fingerprint(read()), read().edition)
+                if identity is not None:
+                    _replace(cache / f"{known}.json", json.dumps(asdict(content)).encode())
+            settings = {key: getattr(protocol, key) for key in ENCODING_KEYS}
+            key = digest([code, content.fingerprint, settings])
+            path = cache / f"{key}.safetensors"
+            with FileLock(f"{path}.lock"):
+                encoded = _load(path, key, name, content)
+                if encoded is None:
+                    _save(_encode(read(), protocol), key, path)
+                    encoded = _load(path, key, name, content)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"cache_dir={config.cache_dir} cannot be used: {error.strerror or error}. "
+            f"cache_dir={config.cache_dir} cannot be used: {reason}. "
             "Choose another with cache_dir=..."
         ) from error
     assert encoded is not None
     return encoded
 
 
-def digest(value: Any) -> str:
-    """A hash of anything that JSON can write; the order of keys plays no part."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or f"The corpus {name}"
+        raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error
 
 
-def content_fingerprint(articles: Articles) -> str:
-    """A hash of the texts and labels in order."""
-    content = hashlib.sha256(json.dumps(articles.classes).encode())
-    for texts, labels in (articles.train, articles.test):
-        for text, label in zip(texts, labels, strict=True):
-            content.update(f"\n{label} {len(text)} ".encode())
-            content.update(text.encode("utf-8", "surrogatepass"))
-        content.update(b"\n--")
-    return content.hexdigest()[:32]
-
-
-def _once(read: Callable[[], Articles]) -> Callable[[], Articles]:
+def _once(corpus: Corpus, name: str) -> Callable[[], Articles]:
     kept: list[Articles] = []
 
     def articles() -> Articles:
         if not kept:
-            kept.append(read())
+            with _readable(name):
+                kept.append(corpus.read())
         return kept[0]
 
     return articles
 
 
-def _cached_fingerprint(corpus: Corpus, articles: Callable[[], Articles], cache: Path) -> str:
-    identity = corpus.identity()
-    if identity is None:
-        return content_fingerprint(articles())
-    path = cache / f"{digest([FORMAT, type(corpus).__qualname__, identity])}.fingerprint"
-    if path.is_file() and len(known := path.read_text()) == 32:
-        return known
-    fingerprint = content_fingerprint(articles())
+def _known_content(path: Path) -> Content | None:
+    """What is known of the articles; None if nothing is, or the file is damaged."""
+    try:
+        return Content(**json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _replace(path: Path, content: bytes) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(fingerprint)
+    part.write_bytes(content)
     part.replace(path)
-    return fingerprint
 
 
 def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], list[int]]:
@@ -149,7 +163,7 @@ def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], 
     validation rounded down.
 
     Raises:
-        DataError: a side would be empty or lack a class.
+        DataError: a side would be empty, or a class too small for a stratified split.
     """
     count, size = len(labels), int(len(labels) * protocol.validation_fraction)
     too_small = DataError(
@@ -181,6 +195,11 @@ def _encode(articles: Articles, protocol: Protocol) -> tuple[dict[str, Tensor], 
     if not articles.test[0]:
         raise DataError("The corpus has no test articles.")
     training, validation = split_validation(labels, protocol)
+    for lacking in sorted({*range(len(articles.classes))} - {labels[i] for i in training}):
+        raise DataError(
+            f"The corpus is too small to split: no training article of the class "
+            f"{articles.classes[lacking]!r} is left beside the validation split."
+        )
     counted = [texts[i] for i in training] if protocol.vocabulary_source == "training" else texts
     vocabulary = build_vocabulary(counted, protocol.vocabulary_size)
     splits = {
@@ -197,21 +216,20 @@ def _encode(articles: Articles, protocol: Protocol) -> tuple[dict[str, Tensor], 
     return tensors, {
         "vocabulary": vocabulary,
         "classes": articles.classes,
-        "edition": articles.edition,
     }
 
 
-def _save(encoded: tuple[dict[str, Tensor], dict[str, Any]], fingerprint: str, path: Path) -> None:
+def _save(encoded: tuple[dict[str, Tensor], dict[str, Any]], key: str, path: Path) -> None:
     tensors, facts = encoded
-    words = json.dumps({**facts, "fingerprint": fingerprint}).encode()
+    words = json.dumps({**facts, "key": key}).encode()
     tensors["facts"] = torch.from_numpy(np.frombuffer(words, dtype=np.uint8).copy())
     part = path.with_suffix(".part")
     save_file(tensors, part)
     part.replace(path)
 
 
-def _load(path: Path, name: str) -> EncodedCorpus | None:
-    """The cached encoding; None if there is none, or the file is not one."""
+def _load(path: Path, key: str, name: str, content: Content) -> EncodedCorpus | None:
+    """The cached encoding; None if there is none, or the file is not that one."""
     if not path.is_file():
         return None
     try:
@@ -222,6 +240,8 @@ def _load(path: Path, name: str) -> EncodedCorpus | None:
             for split in ("train", "validation", "test")
         }
         facts = json.loads(parts["facts"].numpy().tobytes())
+        if facts["key"] != key:
+            return None
         return EncodedCorpus(
             name=name,
             train=splits["train"],
@@ -229,8 +249,7 @@ def _load(path: Path, name: str) -> EncodedCorpus | None:
             test=splits["test"],
             vocabulary=facts["vocabulary"],
             classes=tuple(facts["classes"]),
-            edition=facts["edition"],
-            fingerprint=facts["fingerprint"],
+            content=content,
         )
     except (SafetensorError, KeyError, ValueError):
         return None

@@ -1,5 +1,6 @@
 """CSV files: reading them strictly, and the user's own corpus."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,9 @@ class CsvCorpus(Corpus):
 
 def _sorted_classes(labels: set[str]) -> tuple[str, ...]:
     try:
-        return tuple(sorted(labels, key=float))
+        numbers = {label: float(label) for label in labels}
     except ValueError:
-        return tuple(sorted(labels))
+        numbers = {}
+    if all(map(math.isfinite, numbers.values())):
+        return tuple(sorted(sorted(labels), key=lambda label: numbers.get(label, 0.0)))
+    return tuple(sorted(labels))

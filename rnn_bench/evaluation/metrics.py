@@ -3,12 +3,13 @@
 from dataclasses import asdict, dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from rnn_bench.config import Protocol
+from rnn_bench.config.schemas import Protocol
 from rnn_bench.data.encoding import Split
-from rnn_bench.training.reading import accuracy, batch_mean_accuracy, mean_loss
+from rnn_bench.training.reading import accuracy, batch_mean_accuracy
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def evaluate(
     batch_mean = protocol.loss_average == "batches"
     return Metrics(
         test_accuracy=accuracy(logits, split.labels),
-        test_loss=mean_loss(logits, split.labels, protocol),
+        test_loss=F.cross_entropy(logits.double(), split.labels.cpu()).item(),
         test_macro_f1=float(
             f1_score(
                 split.labels.cpu(),

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from mlflow import MlflowClient
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from rnn_bench.composition import Job
-from rnn_bench.config import name_of
-from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
+from rnn_bench.config.composition import Job
+from rnn_bench.config.options import name_of
+from rnn_bench.config.schemas import Majority, Tfidf
+from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking.keys import run_key, run_name
 from rnn_bench.tracking.record import answer
 
@@ -18,25 +20,33 @@ FAST = 2_000_000
 
 
 def print_plan(
-    jobs: Sequence[Job], client: MlflowClient, experiment_id: str, console: Console
+    jobs: Sequence[Job],
+    corpora: Sequence[EncodedCorpus],
+    client: MlflowClient,
+    experiment_id: str,
+    console: Console,
 ) -> None:
+    """A row for each run: whether it is new or reused, and how long it is expected to take."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("run", "state", "expected time, at most"):
+    for heading in ("run", "state", "expected time"):
         table.add_column(heading)
     total = 0.0
-    for job in jobs:
-        corpus = encoded_corpus(job.config)
-        earlier = answer(client, experiment_id, run_key(job.config, corpus.fingerprint))
+    for job, corpus in zip(jobs, corpora, strict=True):
+        key = run_key(job.config, corpus.content.fingerprint)
+        earlier = answer(client, experiment_id, key)
         reused = earlier is not None and not job.config.rerun
         seconds = 0.0 if reused else expected_seconds(job, corpus, client, experiment_id)
         total += seconds
         table.add_row(
-            run_name(job.config, job.defaults),
+            escape(run_name(job.config, job.defaults)),
             "reused" if reused else "new",
-            "" if reused else duration(seconds),
+            "" if reused else f"about {duration(seconds)}",
         )
     console.print(table)
-    console.print(f"{len(jobs)} runs, one after another at most {duration(total)}.")
+    console.print(
+        f"{len(jobs)} runs, one after another about {duration(total)}; "
+        "one that stops early takes less."
+    )
 
 
 def expected_seconds(
@@ -52,12 +62,13 @@ def expected_seconds(
         order_by=["attributes.start_time DESC"],
     )
     cell = getattr(job.config.model, "cell", "")
+    fitted_once = isinstance(job.config.model, Tfidf | Majority)
     speed = (
         recorded[0].data.metrics["tokens_per_second"]
         if recorded
         else TOKENS_PER_SECOND.get(cell, FAST)
     )
-    epochs = job.config.protocol.epochs if cell else 1
+    epochs = 1 if fitted_once else job.config.protocol.epochs
     return len(corpus.train.tokens) * epochs / speed
 
 

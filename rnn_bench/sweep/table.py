@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 from mlflow.entities import Run
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from rnn_bench.config import Tracking
+from rnn_bench.config.schemas import Tracking
+from rnn_bench.tracking.record import asked_for
 from rnn_bench.tracking.store import store_uri
 
 UI = "http://127.0.0.1:5000"
@@ -58,10 +60,10 @@ def ui_command(store: str) -> tuple[str, str]:
 
 def comparison_page(experiment_id: str, sweep_id: str) -> str:
     """The MLflow page with the accuracy bars and loss curves of the runs that a sweep asked for."""
-    asked_for = quote(f'tags."sweep.{sweep_id}" LIKE "%"')
     return (
-        f"/#/experiments/{experiment_id}/runs"
-        f"?compareRunsMode=CHART&workflowType=machine_learning&searchFilter={asked_for}"
+        f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+        f"&workflowType=machine_learning&orderByKey={quote('metrics.`test_accuracy`')}"
+        f"&orderByAsc=false&searchFilter={quote(asked_for(sweep_id))}"
     )
 
 
@@ -70,15 +72,21 @@ def comparison(runs: Sequence[Run]) -> Table:
     several = len({run.data.tags["seed"] for run in runs}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("dataset", "model", "test accuracy", "best epoch", "time", "tokens/s"):
-        table.add_column(heading, justify="left" if heading in ("dataset", "model") else "right")
+        words = heading in ("dataset", "model")  # folded, never cut, where the window is narrow
+        table.add_column(
+            heading,
+            justify="left" if words else "right",
+            overflow="fold" if words else "ellipsis",
+            no_wrap=not words,
+        )
     if several:
         table.add_column("runs", justify="right")
     for group in sorted(
         _groups(runs), key=lambda g: (g[0].data.tags["dataset"], -_mean("test_accuracy", g))
     ):
         cells = [
-            group[0].data.tags["dataset"],
-            _configuration(group[0]),
+            escape(group[0].data.tags["dataset"]),
+            escape(_configuration(group[0])),
             _spread("test_accuracy", group, "{:.4f}".format),
             _spread("best_epoch", group, "{:.0f}".format),
             f"{_mean('train_seconds', group):.1f} s",

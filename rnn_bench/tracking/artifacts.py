@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rnn_bench.config import Config
+from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
 
 
@@ -25,6 +25,7 @@ def run_log(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("rnn_bench")
+    logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
         yield
@@ -49,7 +50,7 @@ def write_artifacts(
     class and the probability of each class."""
     OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
     save_file(
-        {name: value.cpu().contiguous() for name, value in weights.items()},
+        {name: value.cpu().contiguous().clone() for name, value in weights.items()},
         folder / "weights.safetensors",
     )
     vocabulary = {"classes": corpus.classes, "words": corpus.vocabulary}

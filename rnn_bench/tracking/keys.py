@@ -1,17 +1,14 @@
 """What a run is called, and the hash of the question that it answers."""
 
-import inspect
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import rnn_bench
-from rnn_bench.config import Config, name_of, target_of
-from rnn_bench.data.encoding import digest
+from rnn_bench.config.options import name_of, target_of
+from rnn_bench.config.schemas import GROUPS, Config
+from rnn_bench.data.fingerprint import digest, sources
 
-GROUPS = ("dataset", "model", "optimizer", "protocol")
 SOURCES = ("data", "models", "training", "evaluation")
-# Settings of where articles lie (their content is hashed) and what other settings are taken from.
+# Not decisive: where the articles lie (their content is hashed), and what only says which value
+# another key has by default (that key is hashed).
 NOT_IN_KEY = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
 
 
@@ -30,24 +27,14 @@ def config_key(config: Config, fingerprint: str) -> str:
     (`fingerprint`), and the sources that compute it."""
     decisive = {name: value for name, value in settings(config).items() if name not in NOT_IN_KEY}
     del decisive["seed"]
-    sources = {path.name: path.read_text() for path in _sources(config)}
-    return digest([decisive, fingerprint, sources])
+    options = (config.dataset, config.model, config.optimizer)
+    own = [target_of(option) for option in options if isinstance(option, dict)]
+    return digest([decisive, fingerprint, sources(SOURCES, own)])
 
 
 def run_key(config: Config, fingerprint: str) -> str:
     """A hash of the question that a run answers: its config key and its seed."""
     return digest([config_key(config, fingerprint), config.seed])
-
-
-def _sources(config: Config) -> Iterator[Path]:
-    package = Path(rnn_bench.__file__).parent
-    for folder in SOURCES:
-        yield from sorted((package / folder).glob("*.py"))
-    for option in (config.dataset, config.model, config.optimizer):
-        if isinstance(option, dict):
-            file = inspect.getsourcefile(target_of(option))
-            if file:
-                yield Path(file)
 
 
 def run_name(config: Config, defaults: Config) -> str:
@@ -61,6 +48,7 @@ def run_name(config: Config, defaults: Config) -> str:
     usual = settings(defaults)
     for path, value in settings(config).items():
         name = path.rpartition(".")[2]
-        if path not in NOT_IN_KEY and name not in ("name", "seed") and usual.get(path) != value:
-            parts.append(f"{name}{value}")
+        if path in NOT_IN_KEY or path == "seed" or name == "name" or usual.get(path) == value:
+            continue
+        parts.append(f"{path.replace('.', '_') if name == 'seed' else name}{value}")
     return "-".join([*parts, f"s{config.seed}"])

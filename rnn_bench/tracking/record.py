@@ -14,7 +14,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from rnn_bench.config import Config, name_of
+from rnn_bench.config.options import name_of
+from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking.keys import config_key, run_key, settings
 
@@ -37,7 +38,7 @@ class Record:
         self.client.log_batch(self.run_id, metrics=metrics)
 
     def tags(self, values: Mapping[str, object]) -> None:
-        tags = [RunTag(name, str(value)) for name, value in values.items()]
+        tags = [RunTag(name, str(value)) for name, value in values.items() if value is not None]
         self.client.log_batch(self.run_id, tags=tags)
 
     def artifacts(self, folder: Path) -> None:
@@ -56,11 +57,11 @@ def recorded(
         "optimizer": name_of(config.optimizer),
         "protocol": config.protocol.name,
         "seed": config.seed,
-        "run_key": run_key(config, corpus.fingerprint),
-        "config_key": config_key(config, corpus.fingerprint),
+        "run_key": run_key(config, corpus.content.fingerprint),
+        "config_key": config_key(config, corpus.content.fingerprint),
         "sweep_id": config.sweep_id,
         f"sweep.{config.sweep_id}": "trained",
-        "data_edition": corpus.edition,
+        "data_edition": corpus.content.edition,
         "host": platform.node(),
         "version.python": platform.python_version(),
         **{f"version.{package}": version(package) for package in VERSIONS},
@@ -76,6 +77,7 @@ def recorded(
         client.log_batch(record.run_id, params=parameters)
         client.log_inputs(record.run_id, [_dataset(corpus)])
         yield record
+        client.set_terminated(record.run_id, "FINISHED")
     except BaseException as error:
         killed = not isinstance(error, Exception)
         tags = {
@@ -89,16 +91,15 @@ def recorded(
         except MlflowException as problem:  # must not hide the error that ends the run
             log.warning("The end of run %s could not be recorded: %s", record.run_id, problem)
         raise
-    client.set_terminated(record.run_id, "FINISHED")
 
 
 def _dataset(corpus: EncodedCorpus) -> DatasetInput:
     splits = {name: len(getattr(corpus, name)) for name in ("train", "validation", "test")}
     dataset = Dataset(
         name=corpus.name,
-        digest=corpus.fingerprint[:32],
+        digest=corpus.content.fingerprint[:32],
         source_type="local",
-        source=json.dumps({"edition": corpus.edition}),
+        source=json.dumps({"edition": corpus.content.edition}),
         profile=json.dumps({"articles": splits, "classes": corpus.classes}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
@@ -112,6 +113,11 @@ def answer(client: MlflowClient, experiment_id: str, key: str) -> Run | None:
     return found[0] if found else None
 
 
+def asked_for(sweep_id: str) -> str:
+    """MLflow's filter for the runs that a sweep asked for."""
+    return f'tags."sweep.{sweep_id}" LIKE "%"'
+
+
 def runs_of(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[Run]:
     """Every run that a sweep asked for, oldest first."""
     runs: list[Run] = []
@@ -119,7 +125,7 @@ def runs_of(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[Run
     while token != "":
         page = client.search_runs(
             [experiment_id],
-            f'tags."sweep.{sweep_id}" LIKE "%"',
+            asked_for(sweep_id),
             order_by=["attributes.start_time ASC"],
             page_token=token,
         )

@@ -3,6 +3,8 @@
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -10,7 +12,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from rnn_bench.config import Tracking, UsageError
+from rnn_bench.config.options import UsageError
+from rnn_bench.config.schemas import Tracking
 
 SQLITE = "sqlite:///"
 
@@ -38,11 +41,12 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         if not uri.startswith(SQLITE):
-            return _open(uri, tracking.experiment_name, None)
+            with _impatient():
+                return _open(uri, tracking.experiment_name, None)
         file = Path(uri.removeprefix(SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock")):
-            artifacts = (file.parent / "mlruns").as_uri()
+            artifacts = file.parent / "mlruns"
             opened = _open(uri, tracking.experiment_name, artifacts)
             with sqlite3.connect(file) as database:
                 database.execute("PRAGMA journal_mode=WAL")
@@ -55,12 +59,26 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
     raise UsageError(f"The MLflow store {uri} cannot be used: {reason}")
 
 
-def _open(uri: str, experiment: str, artifacts: str | None) -> tuple[MlflowClient, str]:
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """A server that cannot be reached is an error within seconds. MLflow's own patience, minutes
+    of retries, is for a server that goes away in the middle of a run."""
+    ours = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+    ours = {name: value for name, value in ours.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
+
+
+def _open(uri: str, experiment: str, artifacts: Path | None) -> tuple[MlflowClient, str]:
     client = MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
         try:
-            location = f"{artifacts}/{experiment}" if artifacts else None
+            location = (artifacts / experiment).as_uri() if artifacts else None
             return client, client.create_experiment(experiment, artifact_location=location)
         except MlflowException:  # another process was faster
             found = client.get_experiment_by_name(experiment)

@@ -1,5 +1,6 @@
-"""The processor that a run is computed on, its threads, memory and seeds."""
+"""The processor that a run is computed on, its threads and its memory."""
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -10,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rnn_bench.config import ConfigError
+from rnn_bench.config.options import ConfigError
 from rnn_bench.models.baselines import Baseline
 from rnn_bench.models.recurrent import RecurrentClassifier
 
@@ -39,14 +40,18 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def prepare_device(name: str, threads: int | None) -> torch.device:
-    """The torch device for a `device` key, with the CPU's threads set.
+def use_threads(threads: int | None) -> None:
+    """Let torch use that many threads of the CPU, or all cores, and keep its memory."""
+    keep_freed_memory()
+    torch.set_num_threads(threads or cores())
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device for a `device` key.
 
     Raises:
         ConfigError: this machine has no such device.
     """
-    keep_freed_memory()
-    torch.set_num_threads(threads or cores())
     if name == "auto":
         mps = torch.backends.mps.is_available()
         name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
@@ -64,12 +69,13 @@ def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set
+        with contextlib.suppress(OSError):  # some containers forbid it
+            Path("/proc/self/clear_refs").write_text("5")  # proc(5): resets the peak resident set
 
 
 def peak_memory_bytes(device: torch.device) -> int:
     """The largest memory since `reset_peak_memory`: of the GPU's allocator on CUDA, else of the
-    process (where it is not Linux, since the process began)."""
+    process (where the system cannot begin anew, since the process began)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "linux":

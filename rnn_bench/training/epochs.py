@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnn_bench.config import Protocol
+from rnn_bench.config.schemas import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines import Baseline

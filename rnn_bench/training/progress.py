@@ -10,22 +10,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rnn_bench.training.epochs import EpochResult, OnBatch
 
-log = logging.getLogger(__name__)
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 class ConsoleHandler(logging.Handler):
-    """Log lines above the bar, as they are."""
+    """Log lines above the bar, as they are; with tracebacks only where they are asked for."""
+
+    def __init__(self, tracebacks: bool = False) -> None:
+        super().__init__()
+        self.tracebacks = tracebacks
 
     def emit(self, record: logging.LogRecord) -> None:
-        console.print(self.format(record), markup=False, highlight=False)
+        line = self.format(record) if self.tracebacks else record.getMessage()
+        console.print(line, markup=False, highlight=False)
 
 
 @contextmanager
 def batch_bar(name: str) -> Iterator[OnBatch]:
     """Called after each batch with batches done and to do; draws only for a person."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -34,7 +38,13 @@ def batch_bar(name: str) -> Iterator[OnBatch]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def on_batch(done: int, total: int) -> None:
+            if done == 1:  # an epoch begins; its time left is its own
+                bar.reset(task, total=total)
+            bar.update(task, completed=done)
+
+        yield on_batch
 
 
 def epoch_line(name: str, result: EpochResult, epochs: int) -> str:

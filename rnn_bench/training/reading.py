@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rnn_bench.config import Protocol
+from rnn_bench.config.schemas import Protocol
 from rnn_bench.data.batches import batches, reading_order
 from rnn_bench.data.encoding import Split
 from rnn_bench.models.baselines import Baseline

@@ -1,19 +1,24 @@
 import multiprocessing
+import shutil
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from rnn_bench.config import Config, Protocol, UsageError
+from rnn_bench.config.options import UsageError
+from rnn_bench.config.schemas import Config, Protocol
 from rnn_bench.data.corpus import Articles, Corpus, DataError
 from rnn_bench.data.encoding import (
-    content_fingerprint,
     encoded_corpus,
     split_validation,
 )
+from rnn_bench.data.fingerprint import content_fingerprint
+from rnn_bench.data.study import PUBLISHED, blob_id
 from tests.conftest import SMALL_CORPUS
 
 Compose = Callable[..., Config]
@@ -21,12 +26,13 @@ Compose = Callable[..., Config]
 
 @dataclass
 class CountedCorpus(Corpus):
-    """Counts how often it is read."""
+    """Counts how often it is read, which takes a moment."""
 
     reads: str
     data_dir: Path
 
     def read(self) -> Articles:
+        time.sleep(0.5)
         with Path(self.reads).open("a") as file:
             file.write("read\n")
         texts = [f"article {i} of a few words" for i in range(40)]
@@ -67,12 +73,18 @@ def test_another_encoding_setting_is_another_encoding(configured: Compose, workp
     assert len(cached(workplace)) == 3
 
 
+def encode(config: Config, together: Barrier) -> None:
+    together.wait(timeout=60)
+    encoded_corpus(config)
+
+
 def test_processes_that_need_the_same_encoding_do_the_work_once(
     configured: Compose, tmp_path: Path
 ) -> None:
     config = counted(configured(), tmp_path)
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=encoded_corpus, args=(config,)) for _ in range(3)]
+    together = context.Barrier(3)
+    processes = [context.Process(target=encode, args=(config, together)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
@@ -102,12 +114,66 @@ def test_a_damaged_cache_file_is_noticed_and_rebuilt(
     encoded_corpus(config)
 
 
+def test_a_sound_file_with_another_encoding_is_noticed_and_rebuilt(
+    configured: Compose, workplace: Path
+) -> None:
+    config = configured(*SMALL_CORPUS)
+    whole = encoded_corpus(config)
+    (file,) = cached(workplace)
+    encoded_corpus(configured(*SMALL_CORPUS, "protocol.max_length=3"))
+    (other,) = {*cached(workplace)} - {file}
+    copy = file.with_suffix(".copy")
+    shutil.copy(other, copy)
+    copy.replace(file)
+    assert torch.equal(encoded_corpus(config).test.tokens, whole.test.tokens)
+
+
+def test_changed_sources_are_another_encoding(
+    configured: Compose, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded_corpus(configured(*SMALL_CORPUS))
+    monkeypatch.setattr("rnn_bench.data.encoding.sources", lambda *_: ["changed"])
+    encoded_corpus(configured(*SMALL_CORPUS))
+    assert len(cached(workplace)) == 2
+
+
+def test_a_class_without_training_articles_is_named(configured: Compose, tmp_path: Path) -> None:
+    labels = [0, 1] * 20 + [2]
+    protocol = Protocol(name="p", validation_stratified=False)
+    seeds = (replace(protocol, split_seed=seed) for seed in range(100))
+    unlucky = next(each for each in seeds if 40 in split_validation(labels, each)[1])
+    for name in ("train.csv", "test.csv"):
+        rows = "".join(f"a word,{label}\n" for label in labels)
+        (tmp_path / name).write_text(f"text,label\n{rows}")
+    files = (f"dataset.train={tmp_path / 'train.csv'}", f"dataset.test={tmp_path / 'test.csv'}")
+    settings = ("protocol=notebook", f"protocol.split_seed={unlucky.split_seed}")
+    with pytest.raises(DataError, match="no training article of the class '2' is left"):
+        encoded_corpus(configured("dataset=csv", *files, *settings))
+
+
+def test_the_edition_is_that_of_the_files_that_are_read(
+    configured: Compose, articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The raw and the preprocessed files have the same texts, and so the same encoding."""
+    raw = Path("kaggle") / "raw" / "fake_or_real_news.csv"
+    (tmp_path / "data" / raw).parent.mkdir(parents=True)
+    shutil.copy(articles / raw, tmp_path / "data" / raw)
+    config = configured("dataset=kaggle")
+    before = encoded_corpus(config)
+    published = blob_id(tmp_path / "data" / raw)
+    monkeypatch.setitem(PUBLISHED, str(raw), published)
+    (tmp_path / "data" / raw).touch()
+    after = encoded_corpus(config)
+    assert (before.content.edition, after.content.edition) == ("sample", "published")
+    assert before.content.fingerprint == after.content.fingerprint
+
+
 def test_a_damaged_fingerprint_is_noticed_and_rebuilt(configured: Compose, workplace: Path) -> None:
     config = configured(*SMALL_CORPUS)
-    fingerprint = encoded_corpus(config).fingerprint
-    (file,) = (workplace / "cache" / "encoded").glob("*.fingerprint")
+    fingerprint = encoded_corpus(config).content.fingerprint
+    (file,) = (workplace / "cache" / "encoded").glob("*.json")
     file.write_text("torn")
-    assert encoded_corpus(config).fingerprint == fingerprint
+    assert encoded_corpus(config).content.fingerprint == fingerprint
 
 
 def test_a_changed_file_is_read_again(configured: Compose, tmp_path: Path) -> None:
@@ -117,7 +183,7 @@ def test_a_changed_file_is_read_again(configured: Compose, tmp_path: Path) -> No
     before = encoded_corpus(config)
     file.write_text("text,label\n" + "a b,1\nc e,0\n" * 21)
     after = encoded_corpus(config)
-    assert before.fingerprint != after.fingerprint
+    assert before.content.fingerprint != after.content.fingerprint
     assert "e" in after.vocabulary
 
 

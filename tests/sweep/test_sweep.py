@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
-from rnn_bench.config import Tracking
+from rnn_bench.config.schemas import Tracking
 from rnn_bench.sweep.table import ui_command
 from rnn_bench.tracking.store import store_uri
 from tests.conftest import SMALL, SMALL_CORPUS, Command
@@ -89,7 +89,7 @@ def test_a_plan_prints_new_and_reused_runs_with_times_and_trains_nothing(
     rows = [line.split() for line in answer.out.splitlines()]
     assert answer.status == 0
     assert [row[1] for row in rows[1:3]] == ["new", "reused"]
-    assert answer.out.splitlines()[-1].startswith("2 runs, one after another at most ")
+    assert answer.out.splitlines()[-1].startswith("2 runs, one after another about ")
     assert len(recorded_runs()) == 1
 
 
@@ -101,9 +101,8 @@ def test_a_long_plan_is_in_hours(rnn_bench: Command) -> None:
 def test_missing_articles_stop_a_sweep_before_anything_trains(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
-    answer = rnn_bench("-m", "dataset=demo,csv", "dataset.train=nowhere.csv")
-    assert answer.status == 2
-    answer = rnn_bench("-m", "model=gru,tfidf", "dataset=csv", "dataset.train=nowhere.csv")
+    Path("mine.csv").write_text("text,label\n" + "a,1\nb,0\n" * 20)
+    answer = rnn_bench("-m", "model=tfidf", "dataset=csv", "dataset.train=mine.csv,nowhere.csv")
     assert answer.status == 2
     assert answer.err.startswith("nowhere.csv does not exist")
     assert recorded_runs() == []
@@ -173,3 +172,31 @@ def test_the_real_kaggle_articles_train(
     )
     assert answer.status == 0
     assert [run.data.tags["data_edition"] for run in recorded_runs()] == ["sample", "sample"]
+
+
+def test_a_question_asked_twice_in_one_sweep_is_trained_once(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench("-m", "model=majority", "threads=1,2", *SMALL_CORPUS)
+    assert answer.status == 0
+    (run,) = recorded_runs()
+    assert run.data.tags[f"sweep.{run.data.tags['sweep_id']}"] == "trained"
+
+
+def test_a_diverged_run_is_in_the_table_with_its_best_weights_accuracy(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(
+        *("-m", "model=rnn", "seed=0,1", *SMALL),
+        *("optimizer=sgd", "optimizer.lr=1e38", "protocol.gradient_clip_norm=null"),
+    )
+    assert answer.status == 0
+    assert {run.data.tags["outcome"] for run in recorded_runs()} == {"diverged"}
+    assert " 2 diverged" in answer.out
+
+
+def test_long_names_and_brackets_are_shown_whole(workplace: Path, rnn_bench: Command) -> None:
+    name = "[bold]a-name-of-more-than-twenty-letters[/bold]"
+    answer = rnn_bench("model=majority", *SMALL_CORPUS, f"'dataset.name=\"{name}\"'"[1:-1])
+    assert answer.status == 0
+    assert name in answer.out.splitlines()[-2]

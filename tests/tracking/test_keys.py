@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from rnn_bench.composition import Composer
-from rnn_bench.config import Config
+from rnn_bench.config.composition import Composer
+from rnn_bench.config.schemas import Config
 from rnn_bench.tracking.keys import config_key, run_key, run_name, settings
 
 Compose = Callable[..., Config]
@@ -59,6 +60,8 @@ NAMES = [
     (("optimizer.lr=0.001",), "gru-demo-s0"),
     (("model.hidden_size=64", "protocol.epochs=3"), "gru-demo-hidden_size64-epochs3-s0"),
     (("dataset=csv", "dataset.train=my.csv"), "gru-my-s0"),
+    (("dataset.seed=3",), "gru-demo-dataset_seed3-s0"),
+    (("protocol.split_seed=3",), "gru-demo-split_seed3-s0"),
     (("+optimizer.amsgrad=true",), "gru-demo-amsgradTrue-s0"),
 ]
 
@@ -79,3 +82,23 @@ def test_keys_do_not_depend_on_the_order_of_a_user_s_keys(configured: Compose) -
         for keys in ({"a": 1, "b": 2}, {"b": 2, "a": 1})
     )
     assert key(replace(config, model=one)) == key(replace(config, model=two))
+
+
+def test_changed_sources_are_another_question(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(configured())
+    monkeypatch.setattr("rnn_bench.tracking.keys.sources", lambda *_: ["changed"])
+    assert key(configured()) != before
+
+
+def test_a_user_s_own_sources_decide_the_key(
+    configured: Compose, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(workplace)
+    option = {"_target_": "mine_for_keys.Model", "name": "mine"}
+    (workplace / "mine_for_keys.py").write_text("class Model: pass\n")
+    config = replace(configured(), model=option)
+    before = key(config)
+    (workplace / "mine_for_keys.py").write_text("class Model: size = 3\n")
+    assert key(config) != before

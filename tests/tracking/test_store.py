@@ -1,17 +1,21 @@
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from rnn_bench.config import Tracking, UsageError
+from rnn_bench.config.options import UsageError
+from rnn_bench.config.schemas import Tracking
 from rnn_bench.tracking.store import open_store, store_uri
 
 OPEN = """
 import sys
-from rnn_bench.config import Tracking
+import time
+from rnn_bench.config.schemas import Tracking
 from rnn_bench.tracking.store import open_store
 client, experiment = open_store(Tracking())
 client.create_run(experiment)
@@ -72,3 +76,14 @@ def test_a_file_that_is_no_store_is_named(workplace: Path) -> None:
     (workplace / "text.db").write_text("this is no database" * 100)
     with pytest.raises(UsageError, match=r"text\.db cannot be used"):
         open_store(Tracking(uri=f"sqlite:///{workplace / 'text.db'}"))
+
+
+def test_a_server_that_does_not_answer_is_named_within_seconds() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    start = time.monotonic()
+    with pytest.raises(UsageError, match=f"The MLflow store {uri} cannot be used: .+"):
+        open_store(Tracking(uri=uri))
+    assert time.monotonic() - start < 60, "MLflow's own patience is minutes"
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rnn_bench.config import Config, build
+from rnn_bench.config.options import build
+from rnn_bench.config.schemas import Config
 from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import EncodedCorpus, Split, encoded_corpus
 from rnn_bench.models.recurrent import RecurrentClassifier

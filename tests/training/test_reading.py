@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from rnn_bench.config import Config, Protocol, build
+from rnn_bench.config.options import build
+from rnn_bench.config.schemas import Config, Protocol
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.training.reading import accuracy, batch_mean_accuracy, mean_loss, predict
 from tests.conftest import SMALL

@@ -1,95 +1,52 @@
 """Every configuration key: its type, default, meaning and what it may be.
 
 Each option of a group has a dataclass here, attached in the option's YAML file through the
-`schema` group. `checked` turns a composed config into these classes, and refuses what is wrong.
+`schema` group.
 """
 
-import dataclasses
-import difflib
-import functools
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any
 
-import hydra.utils
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING
 
-
-class UsageError(Exception):
-    """What the user asked for cannot be; the message says what is wrong, where, and what to do."""
-
-
-class ConfigError(UsageError):
-    """A configuration key has a value that it cannot have."""
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """A condition on a key's value, and its wording in an error."""
-
-    text: str
-    test: Callable[[Any], bool]
-
-
-def at_least(low: float) -> Allowed:
-    return Allowed(f"at least {low}", lambda value: value >= low)
-
-
-def one_of(*values: str) -> Allowed:
-    return Allowed("one of " + ", ".join(values), lambda value: value in values)
-
-
-POSITIVE = Allowed("above 0", lambda value: value > 0)
-FRACTION = Allowed("at least 0 and below 1", lambda value: 0 <= value < 1)
-INNER_FRACTION = Allowed("above 0 and below 1", lambda value: 0 < value < 1)
-
-
-def key(default: Any, meaning: str, allowed: Allowed | None = None) -> Any:
-    """A configuration key. A list or dictionary as default is copied for each config."""
-    metadata = {"meaning": meaning, "allowed": allowed}
-    if isinstance(default, list | dict):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-@dataclass
-class Option:
-    """An option of a group. `_target_` is what its keys are given to.
-
-    Raises:
-        ConfigError: a key's value is not allowed.
-    """
-
-    group: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            allowed, value = each.metadata.get("allowed"), getattr(self, each.name)
-            if allowed and value is not None and not allowed.test(value):
-                path = f"{self.group}.{each.name}".lstrip(".")
-                raise ConfigError(f"{path}={value} is not possible: it must be {allowed.text}.")
-
+from rnn_bench.config.options import (
+    FRACTION,
+    INNER_FRACTION,
+    POSITIVE,
+    SEED,
+    Allowed,
+    ConfigError,
+    Option,
+    at_least,
+    key,
+    one_of,
+)
 
 # --- dataset ---------------------------------------------------------------------------------
 
 
 @dataclass
-class Study(Option):
-    """A corpus of the study: `<data_dir>/<name>/preprocessed/`, else `<data_dir>/<name>/raw/`."""
+class Dataset(Option):
+    """What is read."""
 
     group = "dataset"
+    given = ("data_dir",)
+
+
+@dataclass
+class Study(Dataset):
+    """A corpus of the study: `<data_dir>/<name>/preprocessed/`, else `<data_dir>/<name>/raw/`."""
+
     _target_: str = "rnn_bench.data.study.StudyCorpus"
     name: str = key(MISSING, "the corpus in tables and run names")
     corpus: str = key(MISSING, "which of the two", one_of("isot", "kaggle"))
 
 
 @dataclass
-class Csv(Option):
+class Csv(Dataset):
     """The user's own CSV files."""
 
-    group = "dataset"
     _target_: str = "rnn_bench.data.tables.CsvCorpus"
     name: str = key(MISSING, "the corpus in tables and run names; by default the train file's stem")
     train: str = key(MISSING, "CSV file with the training articles")
@@ -102,10 +59,9 @@ class Csv(Option):
 
 
 @dataclass
-class Demo(Option):
+class Demo(Dataset):
     """A generated news-like corpus with a class cue at a chosen distance from the end."""
 
-    group = "dataset"
     _target_: str = "rnn_bench.data.demo.DemoCorpus"
     name: str = key("demo", "the corpus in tables and run names")
     articles: int = key(5000, "articles in all; a fifth of them is test", at_least(20))
@@ -116,7 +72,7 @@ class Demo(Option):
     )
     cue_distance: int = key(100, "most words between the class cue and the end", at_least(0))
     noise: float = key(0.02, "share of articles with the other class's label", FRACTION)
-    seed: int = key(0, "of the generated words", at_least(0))
+    seed: int = key(0, "of the generated words", SEED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,10 +87,17 @@ class Demo(Option):
 
 
 @dataclass
-class Recurrent(Option):
-    """Embedding, recurrent layers, readout, linear layer."""
+class Model(Option):
+    """What is compared."""
 
     group = "model"
+    given = ("vocabulary_size", "classes", "readout")
+
+
+@dataclass
+class Recurrent(Model):
+    """Embedding, recurrent layers, readout, linear layer."""
+
     _target_: str = "rnn_bench.models.recurrent.RecurrentClassifier"
     name: str = key(MISSING, "the model in tables and run names")
     cell: str = key(MISSING, "the recurrent cell", one_of("rnn", "lstm", "gru"))
@@ -146,20 +109,18 @@ class Recurrent(Option):
 
 
 @dataclass
-class Tfidf(Option):
+class Tfidf(Model):
     """TF-IDF and logistic regression, on the same tokens as the recurrent models."""
 
-    group = "model"
     _target_: str = "rnn_bench.models.baselines.TfidfClassifier"
     name: str = key("tfidf", "the model in tables and run names")
     c: float = key(10.0, "inverse strength of the L2 penalty", POSITIVE)
 
 
 @dataclass
-class Majority(Option):
+class Majority(Model):
     """Always the training split's most frequent class."""
 
-    group = "model"
     _target_: str = "rnn_bench.models.baselines.MajorityClassifier"
     name: str = key("majority", "the model in tables and run names")
 
@@ -169,7 +130,10 @@ class Majority(Option):
 
 @dataclass
 class Optimizer(Option):
+    """What turns gradients into steps."""
+
     group = "optimizer"
+    given = ("params",)
     _target_: str = MISSING
     _partial_: bool = True
     name: str = key(MISSING, "the optimizer in tables and run names")
@@ -236,7 +200,7 @@ class Protocol(Option):
     max_length: int = key(512, "first tokens of an article that are kept", at_least(1))
     validation_fraction: float = key(0.2, "share of the training file", INNER_FRACTION)
     validation_stratified: bool = key(True, "the same class shares in training and validation")
-    split_seed: int = key(42, "of the validation split", at_least(0))
+    split_seed: int = key(42, "of the validation split", SEED)
     batch_size: int = key(32, "articles a batch", at_least(1))
     epochs: int = key(15, "passes over the training articles", at_least(1))
     readout: str = key(
@@ -283,9 +247,7 @@ class Config(Option):
     optimizer: Any = MISSING
     protocol: Protocol = MISSING
     tracking: Tracking = field(default_factory=Tracking)
-    seed: int = key(
-        0, "of initial weights, batch order and dropout; never of the splits", at_least(0)
-    )
+    seed: int = key(0, "of initial weights, batch order and dropout; never of the splits", SEED)
     device: str = key(
         "auto",
         "auto, cpu, cuda, cuda:N or mps",
@@ -310,6 +272,7 @@ class Config(Option):
     sweep_id: str = key(MISSING, "names the sweep; the command makes a new one each time")
 
 
+GROUPS = ("dataset", "model", "optimizer", "protocol")
 SCHEMAS: dict[str, type[Option]] = {
     "dataset/study": Study,
     "dataset/csv": Csv,
@@ -323,90 +286,6 @@ SCHEMAS: dict[str, type[Option]] = {
     "optimizer/rmsprop": RMSprop,
     "protocol": Protocol,
 }
-
-
-def checked(config: DictConfig) -> Config:
-    """The composed config as a `Config`, each group as its own dataclass.
-
-    A group option without a schema, a user's own, stays a dictionary. Its keys, and keys that
-    the command line adds to one with a schema, are those of its `_target_`'s signature.
-
-    Raises:
-        ConfigError: a key is missing, unknown, or has a value that is not allowed.
-    """
-    missing = sorted(OmegaConf.missing_keys(config))
-    if missing:
-        raise ConfigError(f"{missing[0]} has no value: give one with {missing[0]}=...")
-    typed = cast(Config, OmegaConf.to_object(config))
-    for group in ("dataset", "model", "optimizer"):
-        _check_signature(group, getattr(typed, group))
-    for path, option in (("", typed), ("protocol.", typed.protocol), ("tracking.", typed.tracking)):
-        for name in _unknown_keys(option):
-            raise ConfigError(f"{path}{name} is not a configuration key.")
-    return typed
-
-
-def _unknown_keys(option: Any) -> list[str]:
-    """The option's keys that its schema lacks; all of them where it has none."""
-    if isinstance(option, dict):
-        return [*_keys(option)]
-    return sorted(vars(option).keys() - {each.name for each in dataclasses.fields(option)})
-
-
-def _check_signature(group: str, option: Any) -> None:
-    if isinstance(option, dict) and "name" not in option:
-        raise ConfigError(f"{group}.name is missing: the name in tables and run names.")
-    unknown = _unknown_keys(option)
-    if not unknown:
-        return
-    parameters = inspect.signature(target_of(option)).parameters
-    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-        return
-    for name in unknown:
-        if name not in parameters:
-            raise ConfigError(
-                f"{group}.{name} is not a key of {_entry(option, '_target_')}."
-                f"{suggestion(name, list(parameters))}\nKeys: {', '.join(parameters)}"
-            )
-
-
-def suggestion(word: str, known: list[str]) -> str:
-    """' Did you mean ...?' with the known word that is nearest, or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]}?" if near else ""
-
-
-def target_of(option: Any) -> Callable[..., Any]:
-    """The class or function that an option's `_target_` names.
-
-    Raises:
-        ConfigError: there is no such class or function.
-    """
-    path = _entry(option, "_target_")
-    try:
-        return cast(Callable[..., Any], hydra.utils.get_object(path))
-    except Exception as error:
-        raise ConfigError(f"_target_={path} cannot be imported: {error}") from error
-
-
-def _keys(option: Any) -> dict[str, Any]:
-    keys = option if isinstance(option, dict) else vars(option)
-    return {name: value for name, value in keys.items() if name[0] != "_" and name != "name"}
-
-
-def build(option: Any, **more: Any) -> Any:
-    """Call an option's `_target_` with the option's keys (all but its name) and `more`; with
-    `_partial_`, give the call back with these filled in."""
-    target = functools.partial(target_of(option), **_keys(option), **more)
-    return target if _entry(option, "_partial_") else target()
-
-
-def name_of(option: Any) -> str:
-    return cast(str, _entry(option, "name"))
-
-
-def _entry(option: Any, name: str) -> Any:
-    return option.get(name) if isinstance(option, dict) else getattr(option, name, None)
 
 
 def register_schemas() -> None:

@@ -1,0 +1,182 @@
+"""From a command line to checked configs, one a run."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import platformdirs
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import rnn_bench
+from rnn_bench.config.explanation import explain, without_hydra
+from rnn_bench.config.options import ConfigError, check_against_target, unknown_keys
+from rnn_bench.config.schemas import (
+    GROUPS,
+    Config,
+    Dataset,
+    Model,
+    Optimizer,
+    register_schemas,
+)
+
+# What a sweep has once, whatever its runs are.
+OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to make, the same options with no key changed, and the name of Hydra's launcher."""
+
+    config: Config
+    defaults: Config
+    launcher: str
+
+
+def config_folder() -> Path:
+    """The YAML files: inside the package in a wheel, beside it in a checkout."""
+    package = Path(rnn_bench.__file__).parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def register() -> None:
+    """Make schemas and resolvers known to Hydra and OmegaConf. Needed once a process."""
+    register_schemas()
+    cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
+    OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
+    OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
+
+
+class Composer:
+    """Composes configs as Hydra does, with the same search path: the project's own, the folders
+    of `--config-dir`, and what an override of `hydra.searchpath` names.
+
+    Raises:
+        ConfigError: a folder of `config_dirs` is not there.
+    """
+
+    def __init__(self, config_dirs: Sequence[str] = (), overrides: Sequence[str] = ()) -> None:
+        register()
+        search_path = create_config_search_path(str(config_folder()))
+        for folder in config_dirs:
+            if not Path(folder).is_dir():
+                raise ConfigError(f"--config-dir {folder}: there is no such folder.")
+            search_path.prepend(
+                "command-line",
+                f"file://{Path(folder).absolute()}",
+                anchor=SearchPathQuery(provider="schema"),
+            )
+        self.loader = ConfigLoaderImpl(search_path)
+        self._searchpath = [line for line in overrides if line.startswith("hydra.searchpath=")]
+        self._usual: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
+        """One config, with Hydra's own part.
+
+        Raises:
+            ConfigError: an override names no key or option, or has the wrong type.
+        """
+        lines = list(overrides)
+        try:
+            parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(lines)
+            for each in parsed:
+                named = isinstance(each.value(), str) or each.is_sweep_override()
+                if each.key_or_group in GROUPS and not each.is_delete() and not named:
+                    raise ConfigError(
+                        f"{each.input_line} is not possible: it must be the name of one "
+                        f"{each.key_or_group}."
+                    )
+            return self.loader.load_configuration("config", lines, run_mode=mode)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error, overrides, self.loader)) from error
+
+    def jobs(self, arguments: argparse.Namespace) -> list[Job]:
+        """Every run that a command line asks for, checked.
+
+        Raises:
+            ConfigError: what is wrong in any of them.
+        """
+        overrides = list(arguments.overrides)
+        mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
+        master = self.compose(overrides, mode)
+        if not arguments.multirun and master.hydra.mode != RunMode.MULTIRUN:
+            return [self.job(master)]
+        if master.hydra.runtime.choices["hydra/sweeper"] != "basic":
+            raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
+        jobs = [self.job(self.compose(each)) for each in self._split(master, overrides)]
+        for name in OF_THE_SWEEP:
+            if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
+                raise ConfigError(f"{name} must be the same for all runs of a sweep.")
+        return jobs
+
+    def job(self, config: DictConfig) -> Job:
+        """A composed config, with Hydra's own part, as a checked job.
+
+        Raises:
+            ConfigError: a key is missing, unknown, or has a value that is not allowed.
+        """
+        own = without_hydra(config)
+        choices = config.hydra.runtime.choices
+        try:
+            typed = checked(own)
+        except OmegaConfBaseException as error:
+            raise ConfigError(explain(error, [], self.loader)) from error
+        usual = self._defaults(tuple(f"{group}={choices[group]}" for group in GROUPS))
+        for group in GROUPS:
+            for key in usual[group]:
+                if OmegaConf.is_missing(usual[group], key):
+                    usual[group][key] = own[group][key]
+        usual.sweep_id = own.sweep_id
+        return Job(typed, checked(usual), choices["hydra/launcher"])
+
+    def _defaults(self, choices: tuple[str, ...]) -> DictConfig:
+        if choices not in self._usual:
+            self._usual[choices] = without_hydra(self.compose([*self._searchpath, *choices]))
+        return self._usual[choices].copy()
+
+    def _split(self, master: DictConfig, overrides: list[str]) -> list[list[str]]:
+        params = OmegaConf.select(master, "hydra.sweeper.params") or {}
+        lines = [f"{key}={value}" for key, value in params.items()] + overrides
+        try:
+            parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(lines)
+            return BasicSweeper.split_arguments(parsed, None)[0]
+        except (HydraException, ValueError) as error:
+            raise ConfigError(f"The sweep cannot be read: {error}") from error
+
+
+def checked(config: DictConfig) -> Config:
+    """The composed config as a `Config`, each group as its own dataclass.
+
+    A group option without a schema, a user's own, stays a dictionary. Its keys, and keys that
+    the command line adds to one with a schema, are those of its `_target_`'s signature.
+
+    Raises:
+        ConfigError: a key is missing, unknown, or has a value that is not allowed.
+    """
+    for group in (*GROUPS, "tracking"):
+        value = None if OmegaConf.is_missing(config, group) else config[group]
+        if not isinstance(value, DictConfig):
+            raise ConfigError(f"{group}={value} is not possible: a run needs a {group}.")
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"{missing[0]} has no value: give one with {missing[0]}=...")
+    typed = cast(Config, OmegaConf.to_object(config))
+    for schema in (Dataset, Model, Optimizer):
+        option = getattr(typed, schema.group)
+        if isinstance(option, dict) and "name" not in option:
+            raise ConfigError(f"{schema.group}.name is missing: the name in tables and run names.")
+        check_against_target(schema, option)
+    for path, keys in (("", typed), ("protocol.", typed.protocol), ("tracking.", typed.tracking)):
+        for name in unknown_keys(keys):
+            raise ConfigError(f"{path}{name} is not a configuration key.")
+    return typed

@@ -1,0 +1,42 @@
+"""Hashes: of settings, of prepared articles, and the sources that compute something from them."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import rnn_bench
+from rnn_bench.data.corpus import Articles
+
+
+def digest(value: Any) -> str:
+    """A hash of anything that JSON can write; the order of keys plays no part."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def content_fingerprint(articles: Articles) -> str:
+    """A hash of the texts and labels in order."""
+    content = hashlib.sha256(json.dumps(articles.classes).encode())
+    for texts, labels in (articles.train, articles.test):
+        for text, label in zip(texts, labels, strict=True):
+            content.update(f"\n{label} {len(text)} ".encode())
+            content.update(text.encode("utf-8", "surrogatepass"))
+        content.update(b"\n--")
+    return content.hexdigest()[:32]
+
+
+def sources(folders: Iterable[str], targets: Iterable[Any]) -> list[str]:
+    """The text of the modules in folders of this package, and of those that define a user's own
+    classes or functions."""
+    package = Path(rnn_bench.__file__).parent
+    files = [path for folder in folders for path in sorted((package / folder).glob("*.py"))]
+    for target in targets:
+        try:
+            file = Path(inspect.getsourcefile(target) or "")
+        except TypeError:  # built in
+            continue
+        if package not in file.parents and file.is_file():
+            files.append(file)
+    return [path.read_text(encoding="utf-8") for path in files]
