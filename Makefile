@@ -54,7 +54,7 @@ data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and
 clean: ## Remove .venv, caches and build output; never outputs/, data/, mlflow.db or mlruns/
 	@rm -rf .venv build dist *.egg-info .coverage .coverage.* \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
-	@find $(wildcard rnn_bench tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+	@find rnn_bench tests -name __pycache__ -prune -exec rm -rf {} +
 
 # --- .venv ----------------------------------------------------------------------------------------
 # Brought up to date if pyproject.toml or constraints.txt changed; made anew if it is unfinished,

@@ -148,16 +148,35 @@ def write_preprocessed(name: str, data_dir: Path) -> tuple[str, str]:
 
     Returns:
         the editions of the raw and of the preprocessed files.
+
+    Raises:
+        DataError: a raw file is unfit, or a text would not come back from CSV as it is, which
+            is so with a carriage return that no line feed follows.
     """
     raw, written = raw_files(name, data_dir), preprocessed_files(name, data_dir)
     splits = prepare(name, raw)
     written[0].parent.mkdir(parents=True, exist_ok=True)
-    for articles, path in zip(splits, written, strict=True):
-        part = path.with_suffix(".part")
+    parts = [path.with_suffix(".part") for path in written]
+    for articles, part in zip(splits, parts, strict=True):
         articles.to_csv(part, index=False, lineterminator="\n")
+    if not all(map(_comes_back, splits, parts)):
+        for part in parts:
+            part.unlink()
+        raise DataError(
+            f"{name} cannot be written as CSV: a text has a lone carriage return, which would not "
+            "come back as it is. Runs need no preprocessed files: they prepare raw ones themselves."
+        )
+    for part, path in zip(parts, written, strict=True):
         part.replace(path)
     count = sum(map(len, splits))
     return edition(name, raw, count), edition(name, written, count)
+
+
+def _comes_back(articles: pd.DataFrame, path: Path) -> bool:
+    try:
+        return read_csv(path)["text"].tolist() == articles["text"].tolist()
+    except DataError:
+        return False
 
 
 def _read_preprocessed(path: Path) -> pd.DataFrame:

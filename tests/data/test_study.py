@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import pandas as pd
@@ -100,6 +101,15 @@ def test_preprocessed_files_have_the_columns_text_and_label(isot: Path) -> None:
     write_preprocessed("isot", isot)
     lines = (isot / "isot" / "preprocessed" / "test.csv").read_bytes().splitlines()
     assert lines[0] == b"text,label"
+
+
+def test_a_text_that_csv_does_not_keep_is_not_written(isot: Path) -> None:
+    file = isot / "isot" / "raw" / "Fake.csv"
+    FAKE.assign(text="one\rtwo").to_csv(file, index=False, quoting=csv.QUOTE_ALL)
+    with pytest.raises(DataError, match="lone carriage return"):
+        write_preprocessed("isot", isot)
+    assert [*(isot / "isot" / "preprocessed").iterdir()] == []
+    assert "fake title 3 one\rtwo" in all_texts(StudyCorpus("isot", isot))
 
 
 def test_fewer_articles_than_published_are_a_sample(isot: Path) -> None:
