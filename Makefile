@@ -31,7 +31,7 @@ sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (D
 	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests; they must reach 90 % of the code
-	@$(VENV)/python -m pytest --cov
+	@$(VENV)/python -m pytest --cov --numprocesses auto --dist loadfile
 
 lint: $(INSTALLED) ## Check style, types and which module imports which
 	@failed=0; for check in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo'; do \

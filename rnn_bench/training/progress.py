@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from rnn_bench.training.epochs import EpochResult, OnBatch
 
+BAR_WIDTH = 40  # columns for bar, batches and time left, however long a run's name is
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
@@ -37,7 +39,9 @@ def batch_bar(name: str) -> Iterator[OnBatch]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task(name, total=None)
+        shown = Text(name)
+        shown.truncate(max(console.width - BAR_WIDTH, 10), overflow="ellipsis")
+        task = bar.add_task(shown.plain, total=None)
 
         def on_batch(done: int, total: int) -> None:
             if done == 1:  # an epoch begins; its time left is its own
