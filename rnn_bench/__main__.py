@@ -66,7 +66,8 @@ def main() -> int:
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is _interrupt:  # once interrupted, to the end
+                signal.signal(number, handler)
 
 
 def sweep(
