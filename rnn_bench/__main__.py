@@ -4,9 +4,7 @@ import argparse
 import logging
 import os
 import secrets
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +14,11 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job, config_folder, register
 from rnn_bench.config.options import UsageError
+from rnn_bench.training.interruption import stopping_at_once
 
 if TYPE_CHECKING:
     from rnn_bench.data.encoding import EncodedCorpus
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("rnn_bench")
 
 SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-STOPPING = (signal.SIGINT, signal.SIGTERM)
-
-unusable: list[UsageError] = []  # why a single run could not be made
 
 
 def main() -> int:
@@ -39,7 +33,7 @@ def main() -> int:
     register()
     hydra_main = hydra.main(
         config_path=str(config_folder()), config_name="config", version_base="1.3"
-    )(train_job)
+    )(_task)
     arguments = get_args_parser().parse_args()
     if (
         arguments.help
@@ -52,9 +46,9 @@ def main() -> int:
         return SUCCESS
     full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of exiting
-    before = {number: signal.signal(number, _interrupt) for number in STOPPING}
     try:
-        return sweep(arguments, hydra_main, show_everything=full_error == "1")
+        with stopping_at_once():
+            return sweep(arguments, hydra_main, show_everything=full_error == "1")
     except UsageError as error:
         if full_error == "1":
             raise
@@ -65,9 +59,13 @@ def main() -> int:
         return INTERRUPTED
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error
-        for number, handler in before.items():
-            if signal.getsignal(number) is _interrupt:  # once interrupted, to the end
-                signal.signal(number, handler)
+
+
+def _task(config: DictConfig) -> None:
+    """What Hydra calls for each run. It is imported only then, for it takes seconds."""
+    from rnn_bench.sweep.job import train_job
+
+    train_job(config)
 
 
 def sweep(
@@ -91,6 +89,7 @@ def sweep(
     jobs = Composer(config_dirs, arguments.overrides).jobs(arguments)
 
     # Only now what takes seconds to import.
+    from rnn_bench.sweep.job import unusable
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.sweep.table import failed, print_comparison
     from rnn_bench.tracking.keys import run_key
@@ -160,40 +159,6 @@ def prepare_corpora(jobs: Sequence[Job]) -> "list[EncodedCorpus]":
             done.append((wanted, known[0]))
         corpora += known
     return corpora
-
-
-def train_job(config: DictConfig) -> None:
-    """Hydra's task: one run. An error ends this run alone; the record says which failed."""
-    from rnn_bench.run import run
-    from rnn_bench.tracking.keys import run_name
-
-    if threading.current_thread() is threading.main_thread():
-        for number in STOPPING:
-            signal.signal(number, _interrupt)
-    hydra_config = HydraConfig.get()
-    sources = hydra_config.runtime.config_sources
-    own = [source.path for source in sources if source.provider == "command-line"]
-    with open_dict(config):
-        config.hydra = hydra_config
-    found = Composer(own, hydra_config.overrides.hydra).job(config)
-    single = hydra_config.mode == RunMode.RUN
-    name = run_name(found.config, found.defaults)
-    try:
-        if found.config.threads is None and not single:
-            found.config.threads = 1
-        run(found.config, found.defaults, 1 if found.launcher == "basic" else None)
-    except Exception as error:
-        if single and isinstance(error, UsageError):
-            unusable.append(error)
-        else:
-            log.error("%s failed: %s: %s", name, type(error).__name__, error, exc_info=True)
-
-
-def _interrupt(signal_number: int, frame: object) -> None:
-    """Ends a run as Ctrl-C does: recorded as killed. Another signal does not disturb that."""
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

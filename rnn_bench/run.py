@@ -14,11 +14,12 @@ from rnn_bench.config.options import build
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate, probabilities
-from rnn_bench.models.baselines import Baseline
+from rnn_bench.models.baselines import Baseline, is_baseline
 from rnn_bench.tracking.artifacts import run_log, write_artifacts
 from rnn_bench.tracking.keys import run_key, run_name
 from rnn_bench.tracking.record import answer, recorded
 from rnn_bench.tracking.store import open_store
+from rnn_bench.training import interruption
 from rnn_bench.training.device import (
     device_name,
     find_device,
@@ -28,18 +29,18 @@ from rnn_bench.training.device import (
     use_threads,
 )
 from rnn_bench.training.epochs import EpochResult, OnBatch, fit, train
-from rnn_bench.training.progress import batch_bar, epoch_line
+from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started, Watch, epoch_line
 from rnn_bench.training.reading import predict
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> None:
+def run(config: Config, defaults: Config, concurrent_jobs: int | None, watch: Watch) -> None:
     """Train and evaluate what a config asks for, and record it; or find the run that already
     answers it.
 
     `defaults` are the config's options with no key changed; `concurrent_jobs` is how many runs
-    share the machine, if known.
+    share the machine, if known; `watch` is told what happens.
 
     Raises:
         UsageError: data, device or store are not as the config says.
@@ -53,11 +54,14 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> None:
         if f"sweep.{config.sweep_id}" not in earlier.data.tags:
             client.set_tag(earlier.info.run_id, f"sweep.{config.sweep_id}", "reused")
         log.info("%s  reused: run %s", name, earlier.info.run_id)
+        watch(Ended(earlier.info.run_id, "reused", earlier.data.metrics["test_accuracy"]))
         return
 
     with recorded(client, experiment_id, name, config, corpus) as record:
         log_path = Path(config.output_dir) / "runs" / record.run_id / "log.txt"
-        with run_log(log_path), batch_bar(name) as on_batch:
+        planned = 1 if is_baseline(config.model) else config.protocol.epochs
+        watch(Started(record.run_id, name, planned))
+        with run_log(log_path):
             use_threads(config.threads)
             torch.manual_seed(config.seed)
             model = build(
@@ -79,7 +83,11 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> None:
             reset_peak_memory(device)
             corpus = corpus.to(device)
             results = []
-            planned = 1 if isinstance(model, Baseline) else config.protocol.epochs
+
+            def on_batch(done: int, total: int) -> None:
+                interruption.check()
+                watch(BatchDone(done, total))
+
             for result in epochs(model, corpus, config, device, on_batch):
                 results.append(result)
                 record.metrics(
@@ -92,6 +100,7 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> None:
                     step=result.epoch,
                 )
                 log.info(epoch_line(name, result, planned))
+                watch(EpochDone(result, len(corpus.train.tokens) / result.training_seconds))
 
             logits = predict(model, corpus.test, config.protocol)
             metrics = evaluate(logits, corpus.test, config.protocol)
@@ -110,6 +119,7 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None) -> None:
             shutil.copy(log_path, folder)
             record.artifacts(Path(folder))
         record.tags({"outcome": outcome})
+    watch(Ended(record.run_id, outcome, metrics.test_accuracy))
 
 
 def epochs(

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from safetensors.torch import load_file
 
-from rnn_bench.__main__ import train_job
+from rnn_bench.sweep.job import train_job
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]

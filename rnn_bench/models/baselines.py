@@ -1,12 +1,14 @@
 """Models without epochs: what a recurrent cell has to beat."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rnn_bench.config.options import target_of
 from rnn_bench.data.encoding import Split
 from rnn_bench.data.vocabulary import UNKNOWN
 
@@ -23,6 +25,12 @@ class Baseline(ABC):
     @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
         """What was fitted, by name."""
+
+
+def is_baseline(option: Any) -> bool:
+    """Whether an option of the model group is fitted once."""
+    target = target_of(option)
+    return isinstance(target, type) and issubclass(target, Baseline)
 
 
 class MajorityClassifier(Baseline):

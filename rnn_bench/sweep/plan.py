@@ -9,8 +9,8 @@ from rich.table import Table
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.options import name_of
-from rnn_bench.config.schemas import Majority, Tfidf
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.models.baselines import is_baseline
 from rnn_bench.tracking.keys import run_key, run_name
 from rnn_bench.tracking.record import answer
 
@@ -62,13 +62,12 @@ def expected_seconds(
         order_by=["attributes.start_time DESC"],
     )
     cell = getattr(job.config.model, "cell", "")
-    fitted_once = isinstance(job.config.model, Tfidf | Majority)
     speed = (
         recorded[0].data.metrics["tokens_per_second"]
         if recorded
         else TOKENS_PER_SECOND.get(cell, FAST)
     )
-    epochs = 1 if fitted_once else job.config.protocol.epochs
+    epochs = 1 if is_baseline(job.config.model) else job.config.protocol.epochs
     return len(corpus.train.tokens) * epochs / speed
 
 

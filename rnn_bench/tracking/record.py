@@ -51,6 +51,23 @@ def recorded(
 ) -> Iterator[Record]:
     """A new row for a run. It ends as FINISHED; as FAILED with the error if the block raises;
     as KILLED if the block is interrupted."""
+    record = Record(client, new_row(client, experiment_id, name, config, corpus))
+    try:
+        yield record
+        client.set_terminated(record.run_id, "FINISHED")
+    except BaseException as error:
+        outcome = "failed" if isinstance(error, Exception) else "killed"
+        try:
+            end_row(client, record.run_id, config.sweep_id, outcome, describe(error))
+        except MlflowException as problem:  # must not hide the error that ends the run
+            log.warning("The end of run %s could not be recorded: %s", record.run_id, problem)
+        raise
+
+
+def new_row(
+    client: MlflowClient, experiment_id: str, name: str, config: Config, corpus: EncodedCorpus
+) -> str:
+    """Begin a run's row, with its tags, parameters and dataset; returns its id."""
     all_tags = {
         "dataset": name_of(config.dataset),
         "model": name_of(config.model),
@@ -66,31 +83,26 @@ def recorded(
         "version.python": platform.python_version(),
         **{f"version.{package}": version(package) for package in VERSIONS},
     }
-    run = client.create_run(
-        experiment_id, run_name=name, tags={tag: str(value) for tag, value in all_tags.items()}
-    )
-    record = Record(client, run.info.run_id)
-    try:
-        parameters = [
-            Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in settings(config).items()
-        ]
-        client.log_batch(record.run_id, params=parameters)
-        client.log_inputs(record.run_id, [_dataset(corpus)])
-        yield record
-        client.set_terminated(record.run_id, "FINISHED")
-    except BaseException as error:
-        killed = not isinstance(error, Exception)
-        tags = {
-            "outcome": "killed" if killed else "failed",
-            f"sweep.{config.sweep_id}": "failed",
-            "error": " ".join(f"{type(error).__name__}: {error}".split())[:500],
-        }
-        try:
-            record.tags(tags)
-            client.set_terminated(record.run_id, "KILLED" if killed else "FAILED")
-        except MlflowException as problem:  # must not hide the error that ends the run
-            log.warning("The end of run %s could not be recorded: %s", record.run_id, problem)
-        raise
+    tags = {tag: str(value) for tag, value in all_tags.items()}
+    run_id = str(client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+    parameters = [
+        Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in settings(config).items()
+    ]
+    client.log_batch(run_id, params=parameters)
+    client.log_inputs(run_id, [_dataset(corpus)])
+    return run_id
+
+
+def end_row(client: MlflowClient, run_id: str, sweep_id: str, outcome: str, error: str) -> None:
+    """End a row whose run is failed or killed, for this reason."""
+    tags = {"outcome": outcome, f"sweep.{sweep_id}": "failed", "error": error}
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    client.set_terminated(run_id, outcome.upper())
+
+
+def describe(error: BaseException) -> str:
+    """An error in a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def _dataset(corpus: EncodedCorpus) -> DatasetInput:

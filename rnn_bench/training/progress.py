@@ -1,18 +1,64 @@
-"""What a person sees while a run trains: a bar over batches, and a line an epoch."""
+"""What happens in a run, for whoever watches: a bar over batches and a line an epoch, or the
+table of a sweep."""
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
-from rnn_bench.training.epochs import EpochResult, OnBatch
+from rnn_bench.training.epochs import EpochResult
 
 BAR_WIDTH = 40  # columns for bar, batches and time left, however long a run's name is
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run has its row in MLflow. `done` of its `epochs` were trained before."""
+
+    run_id: str
+    name: str
+    epochs: int
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """`done` of the epoch's `total` batches."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    result: EpochResult
+    tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """finished, diverged or reused, with what the test says."""
+
+    run_id: str
+    outcome: str
+    test_accuracy: float
+
+
+Event = Started | BatchDone | EpochDone | Ended
+Watch = Callable[[Event], None]
 
 
 class ConsoleHandler(logging.Handler):
@@ -28,8 +74,8 @@ class ConsoleHandler(logging.Handler):
 
 
 @contextmanager
-def batch_bar(name: str) -> Iterator[OnBatch]:
-    """Called after each batch with batches done and to do; draws only for a person."""
+def batch_bar() -> Iterator[Watch]:
+    """Draws a bar over a run's batches, for a person only."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
@@ -39,16 +85,21 @@ def batch_bar(name: str) -> Iterator[OnBatch]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        shown = Text(name)
-        shown.truncate(max(console.width - BAR_WIDTH, 10), overflow="ellipsis")
-        task = bar.add_task(shown.plain, total=None)
+        task: TaskID | None = None
 
-        def on_batch(done: int, total: int) -> None:
-            if done == 1:  # an epoch begins; its time left is its own
-                bar.reset(task, total=total)
-            bar.update(task, completed=done)
+        def watch(event: Event) -> None:
+            nonlocal task
+            match event:
+                case Started(name=name):
+                    shown = Text(name)
+                    shown.truncate(max(console.width - BAR_WIDTH, 10), overflow="ellipsis")
+                    task = bar.add_task(shown.plain, total=None)
+                case BatchDone(done=done, total=total) if task is not None:
+                    if done == 1:  # an epoch begins; its time left is its own
+                        bar.reset(task, total=total)
+                    bar.update(task, completed=done)
 
-        yield on_batch
+        yield watch
 
 
 def epoch_line(name: str, result: EpochResult, epochs: int) -> str:
