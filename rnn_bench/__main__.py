@@ -89,10 +89,11 @@ def sweep(
     jobs = Composer(config_dirs, arguments.overrides).jobs(arguments)
 
     # Only now what takes seconds to import.
+    from rnn_bench.sweep.clusters import carried_over, check_store, end_rows_of_the_dead, launch
     from rnn_bench.sweep.job import unusable
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.sweep.table import failed, print_comparison
-    from rnn_bench.tracking.keys import run_key
+    from rnn_bench.tracking.keys import run_key, run_name
     from rnn_bench.tracking.record import runs_of
     from rnn_bench.tracking.store import open_store, store_uri
     from rnn_bench.training.device import find_device
@@ -102,6 +103,9 @@ def sweep(
     logger.setLevel(logging.INFO)
     logger.handlers = [ConsoleHandler(show_everything)]
     config = jobs[0].config
+    if jobs[0].engine:
+        check_store(config, jobs[0].launcher)
+        sys.argv += carried_over(config)
     for job in jobs:
         if job.launcher == "basic":  # others train elsewhere, with other devices
             find_device(job.config.device)
@@ -111,12 +115,13 @@ def sweep(
         print_plan(jobs, corpora, client, experiment_id, console)
         return SUCCESS
     questions = {
-        run_key(job.config, corpus.content.fingerprint)
+        run_key(job.config, corpus.content.fingerprint): run_name(job.config, job.defaults)
         for job, corpus in zip(jobs, corpora, strict=True)
     }
     unusable.clear()
     try:
-        hydra_main()
+        launch(hydra_main, jobs[0].engine, show_everything)
+        end_rows_of_the_dead(client, experiment_id, sweep_id)
     finally:
         runs = runs_of(client, experiment_id, sweep_id)
         if not unusable:
@@ -130,7 +135,11 @@ def sweep(
             )
     if unusable:
         raise unusable[0]
-    return FAILED if len(runs) < len(questions) or any(map(failed, runs)) else SUCCESS
+    recorded = {run.data.tags["run_key"] for run in runs}
+    for name in (name for key, name in questions.items() if key not in recorded):
+        console.print(f"Failed: {name}: it has no record.", markup=False)
+    answered = {run.data.tags["run_key"] for run in runs if not failed(run)}
+    return SUCCESS if questions.keys() <= answered else FAILED
 
 
 def prepare_corpora(jobs: Sequence[Job]) -> "list[EncodedCorpus]":

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import rnn_bench
+from rnn_bench.config.clusters import RESOLVERS, engine
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.options import ConfigError, check_against_target, unknown_keys
 from rnn_bench.config.schemas import (
@@ -35,11 +36,13 @@ OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make, the same options with no key changed, and the name of Hydra's launcher."""
+    """A run to make, the same options with no key changed, the name of Hydra's launcher, and
+    which cluster's engine that hands it to, if any."""
 
     config: Config
     defaults: Config
     launcher: str
+    engine: str | None = None
 
 
 def config_folder() -> Path:
@@ -55,6 +58,8 @@ def register() -> None:
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
+    for name, resolver in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
 
 
 class Composer:
@@ -110,7 +115,10 @@ class Composer:
         mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
         master = self.compose(overrides, mode)
         if not arguments.multirun and master.hydra.mode != RunMode.MULTIRUN:
-            return [self.job(master)]
+            single = self.job(master)
+            if single.engine:
+                raise ConfigError(f"hydra/launcher={single.launcher} carries sweeps: add -m.")
+            return [single]
         if master.hydra.runtime.choices["hydra/sweeper"] != "basic":
             raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
         jobs = [self.job(self.compose(each)) for each in self._split(master, overrides)]
@@ -137,7 +145,8 @@ class Composer:
                 if OmegaConf.is_missing(usual[group], key):
                     usual[group][key] = own[group][key]
         usual.sweep_id = own.sweep_id
-        return Job(typed, checked(usual), choices["hydra/launcher"])
+        launcher = choices["hydra/launcher"]
+        return Job(typed, checked(usual), launcher, engine(config.hydra.launcher))
 
     def _defaults(self, choices: tuple[str, ...]) -> DictConfig:
         if choices not in self._usual:

@@ -8,6 +8,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from rnn_bench.config.clusters import without_plugin
 from rnn_bench.config.options import suggestion
 from rnn_bench.config.schemas import GROUPS
 
@@ -45,6 +46,8 @@ def _unknown_option(error: MissingConfigException) -> str:
     wanted = error.missing_cfg_file or ""
     group, _, option = wanted.rpartition("/")
     options = list(error.options or [])
+    if group == "hydra/launcher" and without_plugin(option):
+        return without_plugin(option)
     if not options:
         return f"There is no {wanted}."
     return (

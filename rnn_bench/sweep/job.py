@@ -9,6 +9,7 @@ from omegaconf import DictConfig, open_dict
 from rnn_bench.config.composition import Composer, Job
 from rnn_bench.config.options import UsageError
 from rnn_bench.run import run
+from rnn_bench.sweep.clusters import enter_working_folder
 from rnn_bench.tracking.keys import run_name
 from rnn_bench.training.interruption import stopping_at_a_batch
 from rnn_bench.training.progress import Watch, batch_bar
@@ -20,6 +21,7 @@ unusable: list[UsageError] = []  # why a single run could not be made
 
 def train_job(config: DictConfig) -> None:
     """Hydra's task: one run. An error ends this run alone; the record says which failed."""
+    enter_working_folder()
     job = composed_job(config)
     name = run_name(job.config, job.defaults)
     try:

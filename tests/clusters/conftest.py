@@ -1,0 +1,110 @@
+"""A sweep on a cluster: four runs, one of which dies, recorded by an MLflow server on PostgreSQL.
+
+`make test-slurm` and `make test-ray` run these tests; `make test` does not. Where the machine
+lacks what they need they are skipped with the reason.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.clusters.servers import mlflow_server, postgres, postgres_programs
+from tests.conftest import SMALL
+
+DIES = """\
+import os
+from torch import nn
+
+
+class Dies(nn.Module):
+    def __init__(self, *, vocabulary_size, classes, readout):
+        os.kill(os.getpid(), 9)
+"""
+LIVING = ("rnn", "gru", "majority")
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL; on Debian: apt install postgresql")
+    folder = tmp_path_factory.mktemp("postgres")
+    for above in folder.parents[:2]:  # pytest's folders are its user's alone
+        above.chmod(0o711)
+    with postgres(programs, folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def tracking_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with mlflow_server(database, tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
+
+
+@dataclass
+class Sweeps:
+    """Sweeps of one user, in a working folder with a model of theirs that kills its process."""
+
+    folder: Path
+    server: str
+    launcher: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, models: str) -> subprocess.CompletedProcess[str]:
+        command = ["-m", "rnn_bench", "--config-dir", "conf", "-m", *self.launcher]
+        command += [f"model={models}", *SMALL, "tracking.experiment_name=cluster"]
+        environment = {**os.environ, **self.environment, "MLFLOW_TRACKING_URI": self.server}
+        environment["RNN_BENCH_CACHE"] = str(self.folder / "cache")
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def recorded(self) -> list[Run]:
+        client = MlflowClient(self.server)
+        experiment = client.get_experiment_by_name("cluster")
+        return [*client.search_runs([experiment.experiment_id])] if experiment else []
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A working folder with a model that kills its process."""
+    (tmp_path / "mine.py").write_text(DIES)
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "dies.yaml").write_text("_target_: mine.Dies\nname: dies\n")
+    return tmp_path
+
+
+def assert_the_living_are_answered_and_the_dead_is_named(sweeps: Sweeps) -> None:
+    """Four runs, of which one dies; then the others again."""
+    answer = sweeps.run("dies,rnn,gru,majority")
+    assert answer.returncode == 1, answer.stderr
+    runs = {run.data.tags["model"]: run for run in sweeps.recorded()}
+    assert runs.keys() == {"dies", *LIVING}, answer.stdout + answer.stderr
+    for model in LIVING:
+        assert runs[model].info.status == "FINISHED"
+        assert 0 <= runs[model].data.metrics["test_accuracy"] <= 1
+    assert runs["dies"].info.status == "FAILED"
+    assert "Failed: dies-demo-" in answer.stdout
+    assert answer.stdout.count("A job died.") == 1
+    assert "Traceback" not in answer.stdout + answer.stderr
+    for run in runs.values():
+        assert (sweeps.folder / "outputs" / "runs" / run.info.run_id / "log.txt").is_file()
+
+    again = sweeps.run(",".join(LIVING))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(sweeps.recorded()) == 4
+    for run in sweeps.recorded():
+        states = {state for name, state in run.data.tags.items() if name.startswith("sweep.")}
+        assert states == ({"failed"} if run.data.tags["model"] == "dies" else {"trained", "reused"})

@@ -1,0 +1,30 @@
+"""Debian's Slurm, with two nodes on this machine."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clusters.conftest import Sweeps, assert_the_living_are_answered_and_the_dead_is_named
+from tests.clusters.servers import slurm
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    if os.geteuid() != 0:
+        pytest.skip("Slurm's servers are started as root only")
+    if not shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin"):
+        pytest.skip("there is no Slurm; on Debian: apt install slurm-wlm")
+    with slurm(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment
+
+
+@pytest.mark.parametrize("launcher", ["slurm", "submitit_slurm"])
+def test_a_sweep_on_slurm(
+    launcher: str, cluster: dict[str, str], tracking_server: str, workplace: Path
+) -> None:
+    options = (f"hydra/launcher={launcher}", "hydra.launcher.partition=gpu")
+    sweeps = Sweeps(workplace, tracking_server, options, cluster)
+    assert_the_living_are_answered_and_the_dead_is_named(sweeps)
