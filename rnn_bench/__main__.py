@@ -10,17 +10,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
 import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job, config_folder, register
 from rnn_bench.config.options import UsageError
+from rnn_bench.config.schemas import Config
 from rnn_bench.training.interruption import stopping_at_once
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from rnn_bench.data.encoding import EncodedCorpus
 
 log = logging.getLogger("rnn_bench")
@@ -91,10 +92,9 @@ def sweep(
     # Only now what takes seconds to import.
     from rnn_bench.sweep.job import unusable
     from rnn_bench.sweep.plan import print_plan
-    from rnn_bench.sweep.table import failed, print_comparison
     from rnn_bench.tracking.keys import run_key
-    from rnn_bench.tracking.record import runs_of
-    from rnn_bench.tracking.store import open_store, store_uri
+    from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
+    from rnn_bench.tracking.store import open_store
     from rnn_bench.training.device import find_device
     from rnn_bench.training.progress import ConsoleHandler, console
 
@@ -105,7 +105,10 @@ def sweep(
     for job in jobs:
         if job.launcher == "basic":  # others train elsewhere, with other devices
             find_device(job.config.device)
+    output_dir = check_output_folder(config.output_dir)
     client, experiment_id = open_store(config.tracking)
+    for problem in send_unsent(unsent(output_dir)):
+        log.warning("What waits for MLflow is not recorded: %s", problem)
     corpora = prepare_corpora(jobs)
     if config.plan:
         print_plan(jobs, corpora, client, experiment_id, console)
@@ -118,19 +121,37 @@ def sweep(
     try:
         hydra_main()
     finally:
-        runs = runs_of(client, experiment_id, sweep_id)
-        if not unusable:
-            print_comparison(
-                runs,
-                len(questions),
-                sweep_id,
-                store_uri(config.tracking),
-                Path(config.output_dir),
-                console,
-            )
+        status = UNUSABLE if unusable else conclude(client, experiment_id, config, len(questions))
     if unusable:
         raise unusable[0]
-    return FAILED if len(runs) < len(questions) or any(map(failed, runs)) else SUCCESS
+    return status
+
+
+def conclude(client: "MlflowClient", experiment_id: str, config: Config, expected: int) -> int:
+    """Record what still waits, and print the comparison of a sweep's runs; returns the exit
+    status."""
+    from rnn_bench.sweep.table import failed, print_comparison
+    from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
+    from rnn_bench.tracking.record import runs_of
+    from rnn_bench.tracking.store import store_uri
+    from rnn_bench.training.progress import console
+
+    output_dir = Path(config.output_dir)
+    if waiting := send_unsent(unsent(output_dir)):
+        console.print(
+            f"{len(waiting)} runs wait in {output_dir / 'runs'} for MLflow, which cannot be "
+            f"reached. When it is back: python -m rnn_bench.tracking sync {output_dir}"
+        )
+    try:
+        with impatient():
+            runs = runs_of(client, experiment_id, config.sweep_id)
+    except Exception as error:
+        if not unreachable(error):
+            raise
+        return FAILED
+    store = store_uri(config.tracking)
+    print_comparison(runs, expected, config.sweep_id, store, output_dir, console)
+    return FAILED if len(runs) < expected or any(map(failed, runs)) else SUCCESS
 
 
 def prepare_corpora(jobs: Sequence[Job]) -> "list[EncodedCorpus]":

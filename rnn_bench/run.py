@@ -83,7 +83,7 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None, watch: Wa
                     "threads": torch.get_num_threads(),
                     "kernel": kernel(model, device),
                     "host": platform.node(),
-                    "version.torch": torch.__version__,
+                    "version.torch": str(torch.__version__),
                 }
                 record.tags({**conditions, "concurrent_jobs": concurrent_jobs})
                 reset_peak_memory(device)

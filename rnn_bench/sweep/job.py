@@ -10,6 +10,7 @@ from rnn_bench.config.composition import Composer, Job
 from rnn_bench.config.options import UsageError
 from rnn_bench.run import run
 from rnn_bench.tracking.keys import run_name
+from rnn_bench.tracking.record import describe
 from rnn_bench.training.interruption import stopping_at_a_batch
 from rnn_bench.training.progress import Watch, batch_bar
 
@@ -29,7 +30,7 @@ def train_job(config: DictConfig) -> None:
         if is_single() and isinstance(error, UsageError):
             unusable.append(error)
         else:
-            log.error("%s failed: %s: %s", name, type(error).__name__, error, exc_info=True)
+            log.error("%s failed: %s", name, describe(error), exc_info=True)
 
 
 def answer(job: Job, concurrent_jobs: int | None, watch: Watch) -> None:

@@ -1,12 +1,9 @@
 """The tracking command: record what waits for an MLflow that could not be reached."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 SUCCESS, UNSENT_LEFT, UNUSABLE = 0, 1, 2
 

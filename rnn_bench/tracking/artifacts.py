@@ -26,6 +26,7 @@ def run_log(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.raiseExceptions = False  # a full disk must not fill the terminal
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)

@@ -178,12 +178,18 @@ class Ledger:
                 continue
 
     def hold(self, run_id: str) -> None:
-        """Make sure that a row is still this process's, and nobody older is at the question.
+        """Make sure that a row is still this process's, and nobody older is at the question; as
+        far as MLflow can be reached.
 
         Raises:
             Withdrawn: it is not; a row of this process is deleted.
         """
-        rows = self.rows()
+        try:
+            rows = self.rows()
+        except Exception as error:
+            if unreachable(error):
+                return
+            raise
         mine = next((run for run in rows if run.info.run_id == run_id), None)
         if mine is None:
             raise Withdrawn(f"run {run_id} is deleted")

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from rnn_bench.config.options import UsageError
 from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,12 @@ class Message:
     artifacts: bool = False
     status: str | None = None
     ended_ms: int | None = None
+
+    @classmethod
+    def read(cls, line: str) -> "Message":
+        """A message from its line of JSON."""
+        parts = json.loads(line)
+        return cls(**{**parts, "metrics": [tuple(metric) for metric in parts["metrics"]]})
 
     def deliver(self, client: MlflowClient, run_id: str, folder: Path) -> None:
         """Record it. Doing so twice is as good as once: MLflow drops a metric that is equal in
@@ -130,6 +138,25 @@ def unreachable(error: Exception) -> bool:
     return isinstance(error, SQLAlchemyError | requests.RequestException)
 
 
+def check_output_folder(name: str) -> Path:
+    """The folder of an `output_dir` key, made if it is missing.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    folder = Path(name)
+    try:
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder / "runs") as file:
+            file.write(b"0")
+    except OSError as error:
+        raise UsageError(
+            f"output_dir={name} cannot be written: {error.strerror or error}. "
+            "Choose another with output_dir=..."
+        ) from error
+    return folder
+
+
 def unsent(output_dir: Path) -> list[Path]:
     """The folders of runs of which something waits."""
     return sorted(path.parent for path in (output_dir / "runs").glob(f"*/{UNSENT}"))
@@ -143,7 +170,7 @@ def send_unsent(folders: Sequence[Path]) -> list[str]:
             head, *lines = (folder / UNSENT).read_text(encoding="utf-8").splitlines()
             where: dict[str, Any] = json.loads(head)
             client = MlflowClient(where["uri"])
-            messages = [Message(**json.loads(line)) for line in lines]
+            messages = [Message.read(line) for line in lines]
             with impatient():
                 for message in messages:
                     message.deliver(client, where["run_id"], folder)

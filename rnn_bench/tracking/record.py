@@ -32,12 +32,13 @@ class Withdrawn(Exception):
 class Record:
     """The MLflow row of a run that is going on."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        self.outbox = outbox
-        self.run_id = outbox.run_id
+    def __init__(self, outbox: Outbox, recorded_epochs: set[int]) -> None:
+        self.outbox, self.recorded_epochs = outbox, recorded_epochs
 
     def epoch(self, result: EpochResult) -> None:
-        """Record an epoch; again, if it was recorded before: MLflow keeps one of each."""
+        """Record an epoch that the row lacks."""
+        if result.epoch in self.recorded_epochs:
+            return
         values = {
             "train_loss": result.train_loss,
             "val_loss": result.val_loss,
@@ -69,7 +70,8 @@ def recorded(client: MlflowClient, run_id: str, sweep_id: str, folder: Path) -> 
     `folder` is the run's own, where what MLflow does not take waits.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    record = Record(Outbox(client, run_id, folder))
+    known = {metric.step for metric in client.get_metric_history(run_id, "train_loss")}
+    record = Record(Outbox(client, run_id, folder), known)
     try:
         yield record
     except Withdrawn:  # the row is another process's, or deleted
