@@ -36,22 +36,29 @@ from rnn_bench.training.reading import predict
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, defaults: Config, concurrent_jobs: int | None, watch: Watch) -> None:
+def run(
+    config: Config,
+    defaults: Config,
+    concurrent_jobs: int | None,
+    watch: Watch,
+    patient: bool = True,
+) -> None:
     """Train and evaluate what a config asks for, and record it; or find the run that already
-    answers it, wait for a process that is at it, or go on with what one has left.
+    answers it, wait for a process that is at it (if `patient`), or go on with what one has left.
 
     `defaults` are the config's options with no key changed; `concurrent_jobs` is how many runs
     share the machine, if known; `watch` is told what happens.
 
     Raises:
         UsageError: data, device, store or output folder are not as the config says.
+        Busy: another process is at it, and this one is not patient.
     """
     device = find_device(config.device)
     client, experiment_id = open_store(config.tracking)
     name = run_name(config, defaults)
     corpus = encoded_corpus(config)
     ledger = Ledger(client, experiment_id, name, config, corpus)
-    claim = ledger.claim(interruption.check)
+    claim = ledger.claim(interruption.check, patient)
     if claim.answers is not None:
         log.info("%s  reused: run %s", name, claim.run_id)
         watch(Ended(claim.run_id, "reused", claim.answers.data.metrics["test_accuracy"]))
@@ -125,7 +132,7 @@ def run(config: Config, defaults: Config, concurrent_jobs: int | None, watch: Wa
         watch(Ended(claim.run_id, outcome, metrics.test_accuracy))
     except Withdrawn as reason:
         log.info("%s  is left to another process: %s", name, reason)
-        run(config, defaults, concurrent_jobs, watch)
+        run(config, defaults, concurrent_jobs, watch, patient)
 
 
 def begun(

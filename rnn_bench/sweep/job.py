@@ -33,7 +33,7 @@ def train_job(config: DictConfig) -> None:
             log.error("%s failed: %s", name, describe(error), exc_info=True)
 
 
-def answer(job: Job, concurrent_jobs: int | None, watch: Watch) -> None:
+def answer(job: Job, concurrent_jobs: int | None, watch: Watch, patient: bool = True) -> None:
     """Make the job's run, or find it. In a sweep a run has one thread if nothing else is said.
 
     Raises:
@@ -41,7 +41,7 @@ def answer(job: Job, concurrent_jobs: int | None, watch: Watch) -> None:
     """
     if job.config.threads is None and not is_single():
         job.config.threads = 1
-    run(job.config, job.defaults, concurrent_jobs, watch)
+    run(job.config, job.defaults, concurrent_jobs, watch, patient)
 
 
 def composed_job(config: DictConfig) -> Job:
