@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,14 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
-from rnn_bench.config.composition import Composer, Job, config_folder, register
+from rnn_bench.config.composition import Composer, config_folder, register
 from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Config
+from rnn_bench.sweep.launcher import register_plugin
 from rnn_bench.training.interruption import stopping_at_once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-    from rnn_bench.data.encoding import EncodedCorpus
 
 log = logging.getLogger("rnn_bench")
 
@@ -32,6 +31,7 @@ SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 def main() -> int:
     """Run the command line; returns the exit status."""
     register()
+    register_plugin()
     hydra_main = hydra.main(
         config_path=str(config_folder()), config_name="config", version_base="1.3"
     )(_task)
@@ -90,7 +90,9 @@ def sweep(
     jobs = Composer(config_dirs, arguments.overrides).jobs(arguments)
 
     # Only now what takes seconds to import.
+    from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
+    from rnn_bench.sweep.places import check_devices, visible_gpus
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
@@ -102,6 +104,9 @@ def sweep(
     logger.setLevel(logging.INFO)
     logger.handlers = [ConsoleHandler(show_everything)]
     config = jobs[0].config
+    packing = jobs[0].packing
+    if packing:
+        check_devices(jobs, packing, visible_gpus())
     for job in jobs:
         if job.launcher == "basic":  # others train elsewhere, with other devices
             find_device(job.config.device)
@@ -130,7 +135,7 @@ def sweep(
 def conclude(client: "MlflowClient", experiment_id: str, config: Config, expected: int) -> int:
     """Record what still waits, and print the comparison of a sweep's runs; returns the exit
     status."""
-    from rnn_bench.sweep.table import failed, print_comparison
+    from rnn_bench.sweep.table import failed, last_attempts, print_comparison
     from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
     from rnn_bench.tracking.record import runs_of
     from rnn_bench.tracking.store import store_uri
@@ -144,7 +149,7 @@ def conclude(client: "MlflowClient", experiment_id: str, config: Config, expecte
         )
     try:
         with impatient():
-            runs = runs_of(client, experiment_id, config.sweep_id)
+            runs = last_attempts(runs_of(client, experiment_id, config.sweep_id))
     except Exception as error:
         if not unreachable(error):
             raise
@@ -152,34 +157,6 @@ def conclude(client: "MlflowClient", experiment_id: str, config: Config, expecte
     store = store_uri(config.tracking)
     print_comparison(runs, expected, config.sweep_id, store, output_dir, console)
     return FAILED if len(runs) < expected or any(map(failed, runs)) else SUCCESS
-
-
-def prepare_corpora(jobs: Sequence[Job]) -> "list[EncodedCorpus]":
-    """Encode what each run reads, each corpus and setting once; fetch a corpus that is missing.
-
-    Raises:
-        UsageError: a corpus cannot be had, or not be trained on.
-    """
-    from rnn_bench.data.encoding import encoded_corpus
-    from rnn_bench.data.study import MissingCorpus
-
-    done: list[tuple[object, EncodedCorpus]] = []
-    corpora = []
-    for job in jobs:
-        wanted = job.config.dataset, job.config.protocol
-        known = [corpus for setting, corpus in done if setting == wanted]
-        if not known:
-            try:
-                known = [encoded_corpus(job.config)]
-            except MissingCorpus as missing:
-                from rnn_bench.data.fetch import fetch
-
-                log.info("%s", str(missing).splitlines()[0])
-                fetch(job.config.dataset.corpus, Path(job.config.data_dir))
-                known = [encoded_corpus(job.config)]
-            done.append((wanted, known[0]))
-        corpora += known
-    return corpora
 
 
 if __name__ == "__main__":

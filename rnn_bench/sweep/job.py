@@ -2,6 +2,7 @@
 
 import logging
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
@@ -47,11 +48,16 @@ def answer(job: Job, concurrent_jobs: int | None, watch: Watch, patient: bool = 
 def composed_job(config: DictConfig) -> Job:
     """The checked job of a config that Hydra composed, in a process of Hydra's."""
     hydra_config = HydraConfig.get()
-    sources = hydra_config.runtime.config_sources
-    own = [source.path for source in sources if source.provider == "command-line"]
     with open_dict(config):
         config.hydra = hydra_config
-    return Composer(own, hydra_config.overrides.hydra).job(config)
+    return composer_of(hydra_config).job(config)
+
+
+def composer_of(hydra_config: HydraConf | DictConfig) -> Composer:
+    """One with the search path that Hydra's own part of a config names."""
+    sources = hydra_config.runtime.config_sources
+    own = [source.path for source in sources if source.provider == "command-line"]
+    return Composer(own, hydra_config.overrides.hydra)
 
 
 def is_single() -> bool:
