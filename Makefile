@@ -8,6 +8,7 @@ PORT ?= 5000
 
 VENV := .venv/bin
 INSTALLED := .venv/.installed
+RAY_INSTALLED := .venv-ray/.installed
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 # MLflow's page with accuracy bars and loss curves; a new store's first experiment is number 1.
 HASH := \#
@@ -19,7 +20,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test lint ui data clean
+.PHONY: help setup sweep test test-slurm test-ray lint ui data clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,12 @@ sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (D
 
 test: $(INSTALLED) ## Run the tests; they must reach 90 % of the code
 	@$(VENV)/python -m pytest --cov --numprocesses auto --dist loadfile
+
+test-slurm: $(INSTALLED) ## Run a sweep on a real Slurm of two nodes on this machine (root; apt install slurm-wlm postgresql)
+	@$(VENV)/python -m pytest -rs tests/clusters/test_slurm.py
+
+test-ray: $(RAY_INSTALLED) ## Run a sweep on a real Ray of two nodes on this machine (apt install postgresql)
+	@.venv-ray/bin/python -m pytest -rs tests/clusters/test_ray.py
 
 lint: $(INSTALLED) ## Check style, types and which module imports which
 	@failed=0; for check in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo'; do \
@@ -51,8 +58,8 @@ data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data fetch $$corpus || exit; done
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data prepare $$corpus || exit; done
 
-clean: ## Remove .venv, caches and build output; never outputs/, data/, mlflow.db or mlruns/
-	@rm -rf .venv build dist *.egg-info .coverage .coverage.* \
+clean: ## Remove .venv, .venv-ray, caches and build output; never outputs/, data/, mlflow.db or mlruns/
+	@rm -rf .venv .venv-ray build dist *.egg-info .coverage .coverage.* \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 	@find rnn_bench tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -83,3 +90,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo 'Installing into .venv (one to three minutes) ...'
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@rm .venv/.unfinished && echo '$(CURDIR)' > $@
+
+# Hydra's Ray launcher wants an older cloudpickle than the rest: it has an environment of its own.
+$(RAY_INSTALLED): pyproject.toml constraints.txt
+	@rm -rf .venv-ray
+	@$(CREATE) .venv-ray
+	@grep -v '^cloudpickle' constraints.txt > .venv-ray/constraints.txt
+	@echo 'Installing into .venv-ray (one to three minutes) ...'
+	@$(subst $(VENV),.venv-ray/bin,$(PIP)) -c .venv-ray/constraints.txt -e '.[dev,ray]'
+	@touch $@

@@ -6,22 +6,22 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
-from rnn_bench.config.composition import Composer, Job, config_folder, register
+from rnn_bench.config.composition import Composer, config_folder, register
 from rnn_bench.config.options import UsageError
+from rnn_bench.config.schemas import Config
+from rnn_bench.sweep.launcher import register_plugin
 from rnn_bench.training.interruption import stopping_at_once
 
 if TYPE_CHECKING:
-    from rnn_bench.data.encoding import EncodedCorpus
+    from mlflow import MlflowClient
 
 log = logging.getLogger("rnn_bench")
 
@@ -31,6 +31,7 @@ SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 def main() -> int:
     """Run the command line; returns the exit status."""
     register()
+    register_plugin()
     hydra_main = hydra.main(
         config_path=str(config_folder()), config_name="config", version_base="1.3"
     )(_task)
@@ -90,12 +91,13 @@ def sweep(
 
     # Only now what takes seconds to import.
     from rnn_bench.sweep.clusters import carried_over, check_store, end_rows_of_the_dead, launch
+    from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
+    from rnn_bench.sweep.places import check_devices, visible_gpus
     from rnn_bench.sweep.plan import print_plan
-    from rnn_bench.sweep.table import failed, print_comparison
     from rnn_bench.tracking.keys import run_key, run_name
-    from rnn_bench.tracking.record import runs_of
-    from rnn_bench.tracking.store import open_store, store_uri
+    from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
+    from rnn_bench.tracking.store import open_store
     from rnn_bench.training.device import find_device
     from rnn_bench.training.progress import ConsoleHandler, console
 
@@ -103,13 +105,19 @@ def sweep(
     logger.setLevel(logging.INFO)
     logger.handlers = [ConsoleHandler(show_everything)]
     config = jobs[0].config
-    if jobs[0].engine:
+    packing, engine = jobs[0].packing, jobs[0].engine
+    if engine:
         check_store(config, jobs[0].launcher)
         sys.argv += carried_over(config)
+    if packing:
+        check_devices(jobs, packing, visible_gpus())
     for job in jobs:
         if job.launcher == "basic":  # others train elsewhere, with other devices
             find_device(job.config.device)
+    output_dir = check_output_folder(config.output_dir)
     client, experiment_id = open_store(config.tracking)
+    for problem in send_unsent(unsent(output_dir)):
+        log.warning("What waits for MLflow is not recorded: %s", problem)
     corpora = prepare_corpora(jobs)
     if config.plan:
         print_plan(jobs, corpora, client, experiment_id, console)
@@ -120,54 +128,45 @@ def sweep(
     }
     unusable.clear()
     try:
-        launch(hydra_main, jobs[0].engine, show_everything)
-        end_rows_of_the_dead(client, experiment_id, sweep_id)
+        launch(hydra_main, engine, show_everything)
+        if engine and not send_unsent(unsent(output_dir)):
+            end_rows_of_the_dead(client, experiment_id, sweep_id)
     finally:
-        runs = runs_of(client, experiment_id, sweep_id)
-        if not unusable:
-            print_comparison(
-                runs,
-                len(questions),
-                sweep_id,
-                store_uri(config.tracking),
-                Path(config.output_dir),
-                console,
-            )
+        status = UNUSABLE if unusable else conclude(client, experiment_id, config, questions)
     if unusable:
         raise unusable[0]
+    return status
+
+
+def conclude(
+    client: "MlflowClient", experiment_id: str, config: Config, questions: dict[str, str]
+) -> int:
+    """Record what still waits, and print the comparison of a sweep's runs, which were to answer
+    these run keys, named here; returns the exit status."""
+    from rnn_bench.sweep.table import failed, last_attempts, print_comparison
+    from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
+    from rnn_bench.tracking.record import runs_of
+    from rnn_bench.tracking.store import store_uri
+    from rnn_bench.training.progress import console
+
+    output_dir = Path(config.output_dir)
+    if waiting := send_unsent(unsent(output_dir)):
+        console.print(
+            f"{len(waiting)} runs wait in {output_dir / 'runs'} for MLflow, which cannot be "
+            f"reached. When it is back: python -m rnn_bench.tracking sync {output_dir}"
+        )
+    try:
+        with impatient():
+            runs = last_attempts(runs_of(client, experiment_id, config.sweep_id))
+    except Exception as error:
+        if not unreachable(error):
+            raise
+        return FAILED
+    store = store_uri(config.tracking)
     recorded = {run.data.tags["run_key"] for run in runs}
-    for name in (name for key, name in questions.items() if key not in recorded):
-        console.print(f"Failed: {name}: it has no record.", markup=False)
-    answered = {run.data.tags["run_key"] for run in runs if not failed(run)}
-    return SUCCESS if questions.keys() <= answered else FAILED
-
-
-def prepare_corpora(jobs: Sequence[Job]) -> "list[EncodedCorpus]":
-    """Encode what each run reads, each corpus and setting once; fetch a corpus that is missing.
-
-    Raises:
-        UsageError: a corpus cannot be had, or not be trained on.
-    """
-    from rnn_bench.data.encoding import encoded_corpus
-    from rnn_bench.data.study import MissingCorpus
-
-    done: list[tuple[object, EncodedCorpus]] = []
-    corpora = []
-    for job in jobs:
-        wanted = job.config.dataset, job.config.protocol
-        known = [corpus for setting, corpus in done if setting == wanted]
-        if not known:
-            try:
-                known = [encoded_corpus(job.config)]
-            except MissingCorpus as missing:
-                from rnn_bench.data.fetch import fetch
-
-                log.info("%s", str(missing).splitlines()[0])
-                fetch(job.config.dataset.corpus, Path(job.config.data_dir))
-                known = [encoded_corpus(job.config)]
-            done.append((wanted, known[0]))
-        corpora += known
-    return corpora
+    missing = [name for key, name in questions.items() if key not in recorded]
+    print_comparison(runs, missing, config.sweep_id, store, output_dir, console)
+    return FAILED if missing or any(map(failed, runs)) else SUCCESS
 
 
 if __name__ == "__main__":

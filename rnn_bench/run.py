@@ -2,9 +2,7 @@
 
 import logging
 import math
-import shutil
-import tempfile
-from collections.abc import Iterator
+import platform
 from pathlib import Path
 
 import torch
@@ -16,10 +14,13 @@ from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate, probabilities
 from rnn_bench.models.baselines import Baseline, is_baseline
 from rnn_bench.tracking.artifacts import run_log, write_artifacts
-from rnn_bench.tracking.keys import run_key, run_name
-from rnn_bench.tracking.record import answer, recorded
+from rnn_bench.tracking.keys import run_name
+from rnn_bench.tracking.ledger import Ledger
+from rnn_bench.tracking.outbox import impatient
+from rnn_bench.tracking.record import Withdrawn, recorded
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
+from rnn_bench.training.checkpoint import Checkpoints
 from rnn_bench.training.device import (
     device_name,
     find_device,
@@ -28,113 +29,138 @@ from rnn_bench.training.device import (
     reset_peak_memory,
     use_threads,
 )
-from rnn_bench.training.epochs import EpochResult, OnBatch, fit, train
+from rnn_bench.training.epochs import EpochResult, Fitting, Training
 from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started, Watch, epoch_line
 from rnn_bench.training.reading import predict
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, defaults: Config, concurrent_jobs: int | None, watch: Watch) -> None:
+def run(
+    config: Config,
+    defaults: Config,
+    concurrent_jobs: int | None,
+    watch: Watch,
+    patient: bool = True,
+) -> None:
     """Train and evaluate what a config asks for, and record it; or find the run that already
-    answers it.
+    answers it, wait for a process that is at it (if `patient`), or go on with what one has left.
 
     `defaults` are the config's options with no key changed; `concurrent_jobs` is how many runs
     share the machine, if known; `watch` is told what happens.
 
     Raises:
-        UsageError: data, device or store are not as the config says.
+        UsageError: data, device, store or output folder are not as the config says.
+        Busy: another process is at it, and this one is not patient.
     """
     device = find_device(config.device)
     client, experiment_id = open_store(config.tracking)
     name = run_name(config, defaults)
     corpus = encoded_corpus(config)
-    earlier = answer(client, experiment_id, run_key(config, corpus.content.fingerprint))
-    if earlier is not None and not config.rerun:
-        if f"sweep.{config.sweep_id}" not in earlier.data.tags:
-            client.set_tag(earlier.info.run_id, f"sweep.{config.sweep_id}", "reused")
-        log.info("%s  reused: run %s", name, earlier.info.run_id)
-        watch(Ended(earlier.info.run_id, "reused", earlier.data.metrics["test_accuracy"]))
+    ledger = Ledger(client, experiment_id, name, config, corpus)
+    claim = ledger.claim(interruption.check, patient)
+    if claim.answers is not None:
+        log.info("%s  reused: run %s", name, claim.run_id)
+        watch(Ended(claim.run_id, "reused", claim.answers.data.metrics["test_accuracy"]))
         return
 
-    with recorded(client, experiment_id, name, config, corpus) as record:
-        log_path = Path(config.output_dir) / "runs" / record.run_id / "log.txt"
-        planned = 1 if is_baseline(config.model) else config.protocol.epochs
-        watch(Started(record.run_id, name, planned))
-        with run_log(log_path):
-            use_threads(config.threads)
-            torch.manual_seed(config.seed)
-            model = build(
-                config.model,
-                vocabulary_size=len(corpus.vocabulary),
-                classes=len(corpus.classes),
-                readout=config.protocol.readout,
-            )
-            if isinstance(model, Baseline):
-                device = torch.device("cpu")
-            record.tags(
-                {
+    folder = Path(config.output_dir) / "runs" / claim.run_id
+    checkpoints = Checkpoints(folder)
+    planned = 1 if is_baseline(config.model) else config.protocol.epochs
+    watch(Started(claim.run_id, name, planned, checkpoints.epoch))
+    try:
+        with (
+            impatient(),
+            recorded(client, claim.run_id, config.sweep_id, folder) as record,
+            ledger.heartbeat(claim.run_id) as check_owner,
+        ):
+            with run_log(folder / "log.txt"):
+                use_threads(config.threads)
+                torch.manual_seed(config.seed)
+                model = build(
+                    config.model,
+                    vocabulary_size=len(corpus.vocabulary),
+                    classes=len(corpus.classes),
+                    readout=config.protocol.readout,
+                )
+                if isinstance(model, Baseline):
+                    device = torch.device("cpu")
+                conditions = {
                     "device": device_name(device),
                     "threads": torch.get_num_threads(),
                     "kernel": kernel(model, device),
-                    "concurrent_jobs": concurrent_jobs,
+                    "host": platform.node(),
+                    "version.torch": str(torch.__version__),
                 }
-            )
-            reset_peak_memory(device)
-            corpus = corpus.to(device)
-            results = []
+                record.tags({**conditions, "concurrent_jobs": concurrent_jobs})
+                reset_peak_memory(device)
+                corpus = corpus.to(device)
+                training = begun(model, corpus, config, device)
+                if isinstance(training, Training):
+                    resume(training, checkpoints, conditions, name)
+                for result in training.history:
+                    record.epoch(result)
 
-            def on_batch(done: int, total: int) -> None:
-                interruption.check()
-                watch(BatchDone(done, total))
+                def on_batch(done: int, total: int) -> None:
+                    interruption.check()
+                    check_owner()
+                    watch(BatchDone(done, total))
 
-            for result in epochs(model, corpus, config, device, on_batch):
-                results.append(result)
-                record.metrics(
-                    {
-                        "train_loss": result.train_loss,
-                        "val_loss": result.val_loss,
-                        "val_accuracy": result.val_accuracy,
-                        "epoch_seconds": result.seconds,
-                    },
-                    step=result.epoch,
-                )
-                log.info(epoch_line(name, result, planned))
-                watch(EpochDone(result, len(corpus.train.tokens) / result.training_seconds))
+                for result in training.epochs(on_batch):
+                    if isinstance(training, Training):
+                        state = {"training": training.state(), "conditions": conditions}
+                        checkpoints.save(result.epoch, state)
+                    record.epoch(result)
+                    log.info(epoch_line(name, result, planned))
+                    watch(EpochDone(result, len(corpus.train.tokens) / result.training_seconds))
+                    if result.epoch == 1:
+                        ledger.hold(claim.run_id)
 
-            logits = predict(model, corpus.test, config.protocol)
-            metrics = evaluate(logits, corpus.test, config.protocol)
-            record.metrics(
-                {
-                    **metrics.recorded(),
-                    **training_figures(results, corpus),
-                    "parameter_count": sum(each.numel() for each in model.state_dict().values()),
-                    "peak_memory_bytes": peak_memory_bytes(device),
-                }
-            )
-            outcome = "diverged" if results[-1].diverged else "finished"
-            log.info("%s  %s, test accuracy %.4f", name, outcome, metrics.test_accuracy)
-        with tempfile.TemporaryDirectory() as folder:
-            write_artifacts(Path(folder), config, corpus, model.state_dict(), probabilities(logits))
-            shutil.copy(log_path, folder)
-            record.artifacts(Path(folder))
-        record.tags({"outcome": outcome})
-    watch(Ended(record.run_id, outcome, metrics.test_accuracy))
+                logits = predict(model, corpus.test, config.protocol)
+                metrics = evaluate(logits, corpus.test, config.protocol)
+                outcome = "diverged" if training.history[-1].diverged else "finished"
+                log.info("%s  %s, test accuracy %.4f", name, outcome, metrics.test_accuracy)
+            write_artifacts(folder, config, corpus, model.state_dict(), probabilities(logits))
+            ledger.hold(claim.run_id)
+            figures = {
+                **metrics.recorded(),
+                **training_figures(training.history, corpus),
+                "parameter_count": sum(each.numel() for each in model.state_dict().values()),
+                "peak_memory_bytes": peak_memory_bytes(device),
+            }
+            record.finish(figures, outcome)
+        watch(Ended(claim.run_id, outcome, metrics.test_accuracy))
+    except Withdrawn as reason:
+        log.info("%s  is left to another process: %s", name, reason)
+        run(config, defaults, concurrent_jobs, watch, patient)
 
 
-def epochs(
-    model: nn.Module | Baseline,
-    corpus: EncodedCorpus,
-    config: Config,
-    device: torch.device,
-    on_batch: OnBatch,
-) -> Iterator[EpochResult]:
-    """Train a network epoch by epoch, or fit a baseline in one."""
+def begun(
+    model: nn.Module | Baseline, corpus: EncodedCorpus, config: Config, device: torch.device
+) -> Training | Fitting:
+    """A network with its optimizer, or a baseline, before the first epoch."""
     if isinstance(model, Baseline):
-        return fit(model, corpus, config.protocol)
+        return Fitting(model, corpus, config.protocol)
     model.to(device)
     optimizer = build(config.optimizer)(model.parameters())
-    return train(model, optimizer, corpus, config.protocol, config.seed, on_batch)
+    return Training(model, optimizer, corpus, config.protocol, config.seed)
+
+
+def resume(
+    training: Training, checkpoints: Checkpoints, conditions: dict[str, object], name: str
+) -> None:
+    """Go on from the newest sound checkpoint, if there is one."""
+    state = checkpoints.load()
+    if state is None:
+        return
+    training.load(state["training"])
+    log.info("%s  goes on after epoch %d", name, len(training.history))
+    for condition, before in state["conditions"].items():
+        if conditions[condition] != before:
+            log.warning(
+                "%s  began with %s=%s and goes on with %s: losses may differ in their last digits",
+                *(name, condition, before, conditions[condition]),
+            )
 
 
 def training_figures(results: list[EpochResult], corpus: EncodedCorpus) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 import rnn_bench
 from rnn_bench.config.clusters import RESOLVERS, engine
 from rnn_bench.config.explanation import explain, without_hydra
+from rnn_bench.config.launcher import Packed, register_launcher
 from rnn_bench.config.options import ConfigError, check_against_target, unknown_keys
 from rnn_bench.config.schemas import (
     GROUPS,
@@ -36,13 +37,15 @@ OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make, the same options with no key changed, the name of Hydra's launcher, and
-    which cluster's engine that hands it to, if any."""
+    """A run to make, the same options with no key changed, and the name of Hydra's launcher (a
+    single run is made here, as by basic), with the cluster's engine that it hands runs to, if any,
+    and its keys if it is the packed one."""
 
     config: Config
     defaults: Config
     launcher: str
     engine: str | None = None
+    packing: Packed | None = None
 
 
 def config_folder() -> Path:
@@ -55,6 +58,7 @@ def config_folder() -> Path:
 def register() -> None:
     """Make schemas and resolvers known to Hydra and OmegaConf. Needed once a process."""
     register_schemas()
+    register_launcher()
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
@@ -118,10 +122,14 @@ class Composer:
             single = self.job(master)
             if single.engine:
                 raise ConfigError(f"hydra/launcher={single.launcher} carries sweeps: add -m.")
-            return [single]
+            return [replace(single, launcher="basic")]
         if master.hydra.runtime.choices["hydra/sweeper"] != "basic":
             raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
-        jobs = [self.job(self.compose(each)) for each in self._split(master, overrides)]
+        packing = self._packing(master)
+        jobs = [
+            replace(self.job(self.compose(each)), packing=packing)
+            for each in self._split(master, overrides)
+        ]
         for name in OF_THE_SWEEP:
             if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
                 raise ConfigError(f"{name} must be the same for all runs of a sweep.")
@@ -153,11 +161,19 @@ class Composer:
             self._usual[choices] = without_hydra(self.compose([*self._searchpath, *choices]))
         return self._usual[choices].copy()
 
+    def _packing(self, master: DictConfig) -> Packed | None:
+        if master.hydra.runtime.choices["hydra/launcher"] != "packed":
+            return None
+        return cast(Packed, OmegaConf.to_object(master.hydra.launcher))
+
     def _split(self, master: DictConfig, overrides: list[str]) -> list[list[str]]:
         params = OmegaConf.select(master, "hydra.sweeper.params") or {}
         lines = [f"{key}={value}" for key, value in params.items()] + overrides
         try:
             parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(lines)
+            for each in parsed:
+                if each.is_sweep_override() and each.key_or_group.startswith("hydra"):
+                    raise ConfigError(f"{each.key_or_group} must be the same for all runs.")
             return BasicSweeper.split_arguments(parsed, None)[0]
         except (HydraException, ValueError) as error:
             raise ConfigError(f"The sweep cannot be read: {error}") from error

@@ -58,8 +58,10 @@ def _unknown_option(error: MissingConfigException) -> str:
 
 def _unknown_key(key: str, overrides: Sequence[str], loader: ConfigLoaderImpl) -> str:
     groups = [line for line in overrides if line.partition("=")[0] in GROUPS and "," not in line]
-    usual = without_hydra(loader.load_configuration("config", groups, RunMode.RUN))
-    known = [*_paths(usual)]
+    usual = loader.load_configuration("config", groups, RunMode.RUN)
+    known = [*_paths(without_hydra(usual))]
+    if key.startswith("hydra.launcher."):
+        known = [*_paths(usual.hydra.launcher, "hydra.launcher.")]
     near = suggestion(key, known)
     scope = key.rpartition(".")[0]
     keys = [path.removeprefix(f"{scope}.") for path in known if path.rpartition(".")[0] == scope]

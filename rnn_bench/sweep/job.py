@@ -2,6 +2,7 @@
 
 import logging
 
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
@@ -11,6 +12,7 @@ from rnn_bench.config.options import UsageError
 from rnn_bench.run import run
 from rnn_bench.sweep.clusters import enter_working_folder
 from rnn_bench.tracking.keys import run_name
+from rnn_bench.tracking.record import describe
 from rnn_bench.training.interruption import stopping_at_a_batch
 from rnn_bench.training.progress import Watch, batch_bar
 
@@ -31,10 +33,10 @@ def train_job(config: DictConfig) -> None:
         if is_single() and isinstance(error, UsageError):
             unusable.append(error)
         else:
-            log.error("%s failed: %s: %s", name, type(error).__name__, error, exc_info=True)
+            log.error("%s failed: %s", name, describe(error), exc_info=True)
 
 
-def answer(job: Job, concurrent_jobs: int | None, watch: Watch) -> None:
+def answer(job: Job, concurrent_jobs: int | None, watch: Watch, patient: bool = True) -> None:
     """Make the job's run, or find it. In a sweep a run has one thread if nothing else is said.
 
     Raises:
@@ -42,17 +44,22 @@ def answer(job: Job, concurrent_jobs: int | None, watch: Watch) -> None:
     """
     if job.config.threads is None and not is_single():
         job.config.threads = 1
-    run(job.config, job.defaults, concurrent_jobs, watch)
+    run(job.config, job.defaults, concurrent_jobs, watch, patient)
 
 
 def composed_job(config: DictConfig) -> Job:
     """The checked job of a config that Hydra composed, in a process of Hydra's."""
     hydra_config = HydraConfig.get()
-    sources = hydra_config.runtime.config_sources
-    own = [source.path for source in sources if source.provider == "command-line"]
     with open_dict(config):
         config.hydra = hydra_config
-    return Composer(own, hydra_config.overrides.hydra).job(config)
+    return composer_of(hydra_config).job(config)
+
+
+def composer_of(hydra_config: HydraConf | DictConfig) -> Composer:
+    """One with the search path that Hydra's own part of a config names."""
+    sources = hydra_config.runtime.config_sources
+    own = [source.path for source in sources if source.provider == "command-line"]
+    return Composer(own, hydra_config.overrides.hydra)
 
 
 def is_single() -> bool:

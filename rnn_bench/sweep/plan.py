@@ -11,8 +11,8 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.options import name_of
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines import is_baseline
-from rnn_bench.tracking.keys import run_key, run_name
-from rnn_bench.tracking.record import answer
+from rnn_bench.tracking.keys import run_name
+from rnn_bench.tracking.ledger import Ledger
 
 # Tokens a second, two threads on a CPU of 2025; until this store holds a run of the model.
 TOKENS_PER_SECOND = {"rnn": 250_000, "lstm": 150_000, "gru": 110_000}
@@ -26,20 +26,21 @@ def print_plan(
     experiment_id: str,
     console: Console,
 ) -> None:
-    """A row for each run: whether it is new or reused, and how long it is expected to take."""
+    """A row for each run: whether it is new, running elsewhere, to resume or reused, and how long
+    all of it is expected to take."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "state", "expected time"):
         table.add_column(heading)
     total = 0.0
     for job, corpus in zip(jobs, corpora, strict=True):
-        key = run_key(job.config, corpus.content.fingerprint)
-        earlier = answer(client, experiment_id, key)
-        reused = earlier is not None and not job.config.rerun
+        name = run_name(job.config, job.defaults)
+        state = Ledger(client, experiment_id, name, job.config, corpus).state()
+        reused = state == "reused"
         seconds = 0.0 if reused else expected_seconds(job, corpus, client, experiment_id)
         total += seconds
         table.add_row(
-            escape(run_name(job.config, job.defaults)),
-            "reused" if reused else "new",
+            escape(name),
+            state,
             "" if reused else f"about {duration(seconds)}",
         )
     console.print(table)

@@ -16,15 +16,26 @@ from rnn_bench.tracking.record import asked_for
 from rnn_bench.tracking.store import store_uri
 
 UI = "http://127.0.0.1:5000"
+LAST_LINES = 4  # of a failed run's log
 
 
 def failed(run: Run) -> bool:
     return run.data.tags.get("outcome") not in ("finished", "diverged")
 
 
+def last_attempts(runs: Sequence[Run]) -> list[Run]:
+    """The runs, oldest first, without those that failed and were tried again."""
+    keys = [run.data.tags["run_key"] for run in runs]
+    return [
+        run
+        for place, run in enumerate(runs)
+        if not (failed(run) and keys[place] in keys[place + 1 :])
+    ]
+
+
 def print_comparison(
     runs: Sequence[Run],
-    expected: int,
+    missing: Sequence[str],
     sweep_id: str,
     store: str,
     output_dir: Path,
@@ -40,13 +51,27 @@ def print_comparison(
         outcome = run.data.tags.get("outcome", "not finished").capitalize()
         reason = f": {run.data.tags['error']}" if outcome == "Failed" else ""
         console.print(f"{outcome}: {run.info.run_name}{reason}\n  log: {log}", markup=False)
-    if len(runs) < expected:
-        console.print(f"{expected - len(runs)} of {expected} runs have no record in MLflow.")
+        if outcome != "Killed":
+            for line in last_lines(log):
+                console.print(f"    {line}", markup=False, highlight=False)
+    for name in missing:
+        console.print(f"Failed: {name}: it has no record in MLflow.", markup=False)
     if runs:
         start, server = ui_command(store)
         address = server + comparison_page(runs[0].info.experiment_id, sweep_id)
         line = f"Sweep {sweep_id}. Compare its runs in MLflow: {start}{address}"
         console.print(line, markup=False, highlight=False)
+
+
+def last_lines(log: Path) -> list[str]:
+    """What a failed run said last."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            text = file.read().decode(errors="replace")
+    except OSError:  # it is on another machine
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-LAST_LINES:]
 
 
 def ui_command(store: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.tracking.outbox import ARTIFACTS
 
 
 @contextmanager
@@ -24,6 +26,7 @@ def run_log(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.raiseExceptions = False  # a full disk must not fill the terminal
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -45,9 +48,12 @@ def write_artifacts(
     weights: Mapping[str, Tensor],
     probabilities: Float[Tensor, "articles classes"],
 ) -> None:
-    """`config.yaml` (resolved), `weights.safetensors`, `vocabulary.json`, and
-    `test_predictions.csv`: a row for each test article in order, with its label, the predicted
-    class and the probability of each class."""
+    """Put into the run's artifact folder: `config.yaml` (resolved), `log.txt`,
+    `weights.safetensors`, `vocabulary.json`, and `test_predictions.csv`: a row for each test
+    article in order, with its label, the predicted class and the probability of each class."""
+    log, folder = folder / "log.txt", folder / ARTIFACTS
+    folder.mkdir(exist_ok=True)
+    shutil.copy(log, folder)
     OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
     save_file(
         {name: value.cpu().contiguous().clone() for name, value in weights.items()},

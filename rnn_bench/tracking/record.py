@@ -6,18 +6,18 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
 
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking.keys import config_key, run_key, settings
+from rnn_bench.tracking.outbox import Message, Outbox, clear
+from rnn_bench.training.epochs import EpochResult
 
 log = logging.getLogger(__name__)
 
@@ -25,49 +25,75 @@ VERSIONS = ("rnn_bench", "torch", "numpy", "scikit-learn", "mlflow", "hydra-core
 LONGEST_PARAMETER = 6000  # characters; MLflow cuts longer ones
 
 
-@dataclass
+class Withdrawn(Exception):
+    """Another process answers the same question and goes on with it."""
+
+
 class Record:
     """The MLflow row of a run that is going on."""
 
-    client: MlflowClient
-    run_id: str
+    def __init__(self, outbox: Outbox, recorded_epochs: set[int]) -> None:
+        self.outbox, self.recorded_epochs = outbox, recorded_epochs
 
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        now = int(time.time() * 1000)
-        metrics = [Metric(name, float(value), now, step) for name, value in values.items()]
-        self.client.log_batch(self.run_id, metrics=metrics)
+    def epoch(self, result: EpochResult) -> None:
+        """Record an epoch that the row lacks."""
+        if result.epoch in self.recorded_epochs:
+            return
+        values = {
+            "train_loss": result.train_loss,
+            "val_loss": result.val_loss,
+            "val_accuracy": result.val_accuracy,
+            "epoch_seconds": result.seconds,
+        }
+        metrics = [(name, value, result.ended_ms, result.epoch) for name, value in values.items()]
+        self.outbox.send(Message(metrics))
 
     def tags(self, values: Mapping[str, object]) -> None:
-        tags = [RunTag(name, str(value)) for name, value in values.items() if value is not None]
-        self.client.log_batch(self.run_id, tags=tags)
+        known = {name: str(value) for name, value in values.items() if value is not None}
+        self.outbox.send(Message(tags=known))
 
-    def artifacts(self, folder: Path) -> None:
-        self.client.log_artifacts(self.run_id, str(folder))
+    def finish(self, values: Mapping[str, float], outcome: str) -> None:
+        """Record the metrics of the end, the files in the artifact folder, and the outcome."""
+        now = now_ms()
+        metrics = [(name, float(value), now, 0) for name, value in values.items()]
+        end = Message(metrics, {"outcome": outcome}, True, status="FINISHED", ended_ms=now)
+        self.outbox.send(end, now=True)
+        if not self.outbox.waiting:
+            clear(self.outbox.folder)
 
 
 @contextmanager
-def recorded(
-    client: MlflowClient, experiment_id: str, name: str, config: Config, corpus: EncodedCorpus
-) -> Iterator[Record]:
-    """A new row for a run. It ends as FINISHED; as FAILED with the error if the block raises;
-    as KILLED if the block is interrupted."""
-    record = Record(client, new_row(client, experiment_id, name, config, corpus))
+def recorded(client: MlflowClient, run_id: str, sweep_id: str, folder: Path) -> Iterator[Record]:
+    """The record of a run in its row. If the block raises, the row ends as FAILED with the error;
+    as KILLED if it is interrupted.
+
+    `folder` is the run's own, where what MLflow does not take waits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {metric.step for metric in client.get_metric_history(run_id, "train_loss")}
+    record = Record(Outbox(client, run_id, folder), known)
     try:
         yield record
-        client.set_terminated(record.run_id, "FINISHED")
+    except Withdrawn:  # the row is another process's, or deleted
+        raise
     except BaseException as error:
         outcome = "failed" if isinstance(error, Exception) else "killed"
         try:
-            end_row(client, record.run_id, config.sweep_id, outcome, describe(error))
-        except MlflowException as problem:  # must not hide the error that ends the run
-            log.warning("The end of run %s could not be recorded: %s", record.run_id, problem)
+            record.outbox.send(end_message(sweep_id, outcome, describe(error)), now=True)
+        except Exception as problem:  # must not hide the error that ends the run
+            log.warning("The end of run %s could not be recorded: %s", run_id, problem)
         raise
 
 
 def new_row(
-    client: MlflowClient, experiment_id: str, name: str, config: Config, corpus: EncodedCorpus
+    client: MlflowClient,
+    experiment_id: str,
+    name: str,
+    config: Config,
+    corpus: EncodedCorpus,
+    more: Mapping[str, str] | None = None,
 ) -> str:
-    """Begin a run's row, with its tags, parameters and dataset; returns its id."""
+    """Begin a run's row, with its tags and `more`, parameters and dataset; returns its id."""
     all_tags = {
         "dataset": name_of(config.dataset),
         "model": name_of(config.model),
@@ -82,6 +108,7 @@ def new_row(
         "host": platform.node(),
         "version.python": platform.python_version(),
         **{f"version.{package}": version(package) for package in VERSIONS},
+        **(more or {}),
     }
     tags = {tag: str(value) for tag, value in all_tags.items()}
     run_id = str(client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
@@ -95,9 +122,16 @@ def new_row(
 
 def end_row(client: MlflowClient, run_id: str, sweep_id: str, outcome: str, error: str) -> None:
     """End a row whose run is failed or killed, for this reason."""
+    end_message(sweep_id, outcome, error).deliver(client, run_id, Path())
+
+
+def end_message(sweep_id: str, outcome: str, error: str) -> Message:
     tags = {"outcome": outcome, f"sweep.{sweep_id}": "failed", "error": error}
-    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    client.set_terminated(run_id, outcome.upper())
+    return Message(tags=tags, status=outcome.upper(), ended_ms=now_ms())
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def describe(error: BaseException) -> str:
@@ -115,14 +149,6 @@ def _dataset(corpus: EncodedCorpus) -> DatasetInput:
         profile=json.dumps({"articles": splits, "classes": corpus.classes}),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
-
-
-def answer(client: MlflowClient, experiment_id: str, key: str) -> Run | None:
-    """The run that already answers a run key: finished or diverged."""
-    found = client.search_runs(
-        [experiment_id], f"tags.run_key = '{key}' AND attributes.status = 'FINISHED'", max_results=1
-    )
-    return found[0] if found else None
 
 
 def asked_for(sweep_id: str) -> str:

@@ -3,8 +3,6 @@
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Tracking
+from rnn_bench.tracking.outbox import impatient
 
 SQLITE = "sqlite:///"
 
@@ -41,7 +40,7 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         if not uri.startswith(SQLITE):
-            with _impatient():
+            with impatient():
                 return _open(uri, tracking.experiment_name, None)
         file = Path(uri.removeprefix(SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,20 +56,6 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
     raise UsageError(f"The MLflow store {uri} cannot be used: {reason}")
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """A server that cannot be reached is an error within seconds. MLflow's own patience, minutes
-    of retries, is for a server that goes away in the middle of a run."""
-    ours = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-    ours = {name: value for name, value in ours.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
 
 
 def _open(uri: str, experiment: str, artifacts: Path | None) -> tuple[MlflowClient, str]:

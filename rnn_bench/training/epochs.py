@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ OnBatch = Callable[[int, int], None]
 @dataclass(frozen=True)
 class EpochResult:
     """Losses are in nats; `seconds` are the epoch's, `training_seconds` those without
-    validation."""
+    validation; `ended_ms` is the time of its end in ms since 1970."""
 
     epoch: int
     train_loss: float
@@ -29,6 +30,7 @@ class EpochResult:
     val_accuracy: float
     seconds: float
     training_seconds: float
+    ended_ms: int
 
     @property
     def diverged(self) -> bool:
@@ -54,68 +56,131 @@ class Stopping:
         return result.diverged or (self.patience is not None and waited >= self.patience)
 
 
-def train(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    corpus: EncodedCorpus,
-    protocol: Protocol,
-    seed: int,
-    on_batch: OnBatch,
-) -> Iterator[EpochResult]:
-    """Train epoch by epoch; after the last one the model holds the weights to evaluate.
+class Training:
+    """A network in training: its weights, optimizer, stopping and history.
 
-    It ends after `epochs`, when patience ends, or when the training loss is no longer finite.
-    `corpus` lies on the model's device; `on_batch(done, total)` is called after each batch.
+    `corpus` lies on the model's device. `state` is all that `load` needs to go on from there
+    to the same losses, bit by bit, on the same machine with the same threads and kernels.
     """
-    stopping = Stopping(protocol.patience)
-    lengths = corpus.train.lengths.cpu().numpy()
-    for epoch in range(1, protocol.epochs + 1):
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        corpus: EncodedCorpus,
+        protocol: Protocol,
+        seed: int,
+    ) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.corpus, self.protocol, self.seed = corpus, protocol, seed
+        self.device = corpus.train.tokens.device
+        self.lengths = corpus.train.lengths.cpu().numpy()
+        self.stopping = Stopping(protocol.patience)
+        self.history: list[EpochResult] = []
+
+    def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
+        """Train epoch by epoch; after the last one the model holds the weights to evaluate.
+
+        It ends after `protocol.epochs`, when patience ends, or when the training loss is no
+        longer finite. `on_batch(done, total)` is called after each batch.
+        """
+        while not self.ended:
+            result = self._epoch(len(self.history) + 1, on_batch)
+            self.stopping.observe(result, self.model)
+            self.history.append(result)
+            yield result
+        if self.protocol.evaluated_weights == "best" and self.stopping.best_weights is not None:
+            self.model.load_state_dict(self.stopping.best_weights)
+
+    @property
+    def ended(self) -> bool:
+        if not self.history:
+            return False
+        last = self.history[-1]
+        return last.epoch >= self.protocol.epochs or self.stopping.stops_after(last)
+
+    def _epoch(self, epoch: int, on_batch: OnBatch) -> EpochResult:
+        protocol, train, validation = self.protocol, self.corpus.train, self.corpus.validation
         start = time.perf_counter()
-        order = training_order(lengths, protocol.batch_size, protocol.batching, seed, epoch)
-        total = torch.zeros((), device=corpus.train.tokens.device)
-        model.train()
-        for done, batch in enumerate(batches(corpus.train, lengths, order), start=1):
-            loss = F.cross_entropy(model(batch.tokens, batch.lengths), batch.labels)
-            optimizer.zero_grad()
+        order = training_order(
+            self.lengths, protocol.batch_size, protocol.batching, self.seed, epoch
+        )
+        total = torch.zeros((), device=self.device)
+        self.model.train()
+        for done, batch in enumerate(batches(train, self.lengths, order), start=1):
+            loss = F.cross_entropy(self.model(batch.tokens, batch.lengths), batch.labels)
+            self.optimizer.zero_grad()
             loss.backward()
             if protocol.gradient_clip_norm is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), protocol.gradient_clip_norm)
-            optimizer.step()
+                nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
+            self.optimizer.step()
             weight = len(batch.labels) if protocol.loss_average == "articles" else 1
             total += loss.detach() * weight
             on_batch(done, len(order))
-        count = len(corpus.train) if protocol.loss_average == "articles" else len(order)
+        count = len(train) if protocol.loss_average == "articles" else len(order)
         train_loss = total.item() / count
         trained = time.perf_counter()
-        logits = predict(model, corpus.validation, protocol)
-        result = EpochResult(
+        logits = predict(self.model, validation, protocol)
+        return EpochResult(
             epoch,
             train_loss,
-            mean_loss(logits, corpus.validation.labels, protocol),
-            accuracy(logits, corpus.validation.labels),
+            mean_loss(logits, validation.labels, protocol),
+            accuracy(logits, validation.labels),
             seconds=time.perf_counter() - start,
             training_seconds=trained - start,
+            ended_ms=int(time.time() * 1000),
         )
-        stopping.observe(result, model)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes in training: tensors, numbers and strings only."""
+        stopping = self.stopping
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "cuda_random": (
+                torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+            ),
+            "best": (stopping.best_epoch, stopping.best_loss, stopping.best_weights),
+            "history": [asdict(result) for result in self.history],
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["cuda_random"] is not None:
+            torch.cuda.set_rng_state(state["cuda_random"], self.device)
+        stopping = self.stopping
+        stopping.best_epoch, stopping.best_loss, stopping.best_weights = state["best"]
+        self.history = [EpochResult(**result) for result in state["history"]]
+
+
+class Fitting:
+    """A baseline, fitted as if in one epoch."""
+
+    def __init__(self, baseline: Baseline, corpus: EncodedCorpus, protocol: Protocol) -> None:
+        self.baseline, self.corpus, self.protocol = baseline, corpus, protocol
+        self.history: list[EpochResult] = []
+
+    def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
+        """One result; `on_batch` is called once."""
+        corpus, protocol = self.corpus, self.protocol
+        start = time.perf_counter()
+        self.baseline.fit(corpus.train)
+        trained = time.perf_counter()
+        on_batch(1, 1)
+        logits = predict(self.baseline, corpus.train, protocol)
+        val_logits = predict(self.baseline, corpus.validation, protocol)
+        result = EpochResult(
+            1,
+            mean_loss(logits, corpus.train.labels, protocol),
+            mean_loss(val_logits, corpus.validation.labels, protocol),
+            accuracy(val_logits, corpus.validation.labels),
+            seconds=time.perf_counter() - start,
+            training_seconds=trained - start,
+            ended_ms=int(time.time() * 1000),
+        )
+        self.history.append(result)
         yield result
-        if stopping.stops_after(result):
-            break
-    if protocol.evaluated_weights == "best" and stopping.best_weights is not None:
-        model.load_state_dict(stopping.best_weights)
-
-
-def fit(baseline: Baseline, corpus: EncodedCorpus, protocol: Protocol) -> Iterator[EpochResult]:
-    """Fit a baseline: one result, as of one epoch."""
-    start = time.perf_counter()
-    baseline.fit(corpus.train)
-    trained = time.perf_counter()
-    logits = predict(baseline, corpus.train, protocol)
-    val_logits = predict(baseline, corpus.validation, protocol)
-    yield EpochResult(
-        1,
-        mean_loss(logits, corpus.train.labels, protocol),
-        mean_loss(val_logits, corpus.validation.labels, protocol),
-        accuracy(val_logits, corpus.validation.labels),
-        seconds=time.perf_counter() - start,
-        training_seconds=trained - start,
-    )

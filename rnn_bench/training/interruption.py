@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -14,12 +14,20 @@ _asked = False
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
     """A signal raises KeyboardInterrupt; another one does not disturb what follows from that."""
-    with _handling(lambda number, frame: _stop()):
+    with _handling(lambda number, frame: stop()):
         yield
 
 
 @contextmanager
-def stopping_at_a_batch() -> Iterator[None]:
+def counting() -> Iterator[Callable[[], int]]:
+    """Signals do nothing but count; the block asks how many have come."""
+    numbers: list[int] = []
+    with _handling(lambda number, frame: numbers.append(number)):
+        yield lambda: len(numbers)
+
+
+@contextmanager
+def stopping_at_a_batch(signals: Sequence[signal.Signals] = STOPPING) -> Iterator[None]:
     """A signal asks the run to stop, which `check` does; a second one raises at once.
 
     Raises:
@@ -27,7 +35,7 @@ def stopping_at_a_batch() -> Iterator[None]:
     """
     global _asked
     _asked = False
-    with _handling(_ask):
+    with _handling(_ask, signals):
         yield
         check()
 
@@ -39,17 +47,22 @@ def check() -> None:
         KeyboardInterrupt: a signal has come.
     """
     if _asked:
-        _stop()
+        stop()
 
 
 def _ask(number: int, frame: FrameType | None) -> None:
     global _asked
     if _asked:
-        _stop()
+        stop()
     _asked = True
 
 
-def _stop() -> None:
+def stop() -> None:
+    """Stop here, and let no further signal disturb what follows from that.
+
+    Raises:
+        KeyboardInterrupt: always.
+    """
     global _asked
     _asked = False
     for number in STOPPING:
@@ -58,11 +71,14 @@ def _stop() -> None:
 
 
 @contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handling(
+    handler: Callable[[int, FrameType | None], None],
+    signals: Sequence[signal.Signals] = STOPPING,
+) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # where Python sets no handler
         yield
         return
-    before = {number: signal.signal(number, handler) for number in STOPPING}
+    before = {number: signal.signal(number, handler) for number in signals}
     try:
         yield
     finally:

@@ -7,8 +7,8 @@ lacks what they need they are skipped with the reason.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.clusters.servers import mlflow_server, postgres, postgres_programs
-from tests.conftest import SMALL
+from tests.conftest import SMALL_CORPUS
 
 DIES = """\
 import os
@@ -54,12 +54,12 @@ class Sweeps:
 
     folder: Path
     server: str
-    launcher: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str]
 
-    def run(self, models: str) -> subprocess.CompletedProcess[str]:
-        command = ["-m", "rnn_bench", "--config-dir", "conf", "-m", *self.launcher]
-        command += [f"model={models}", *SMALL, "tracking.experiment_name=cluster"]
+    def run(self, models: str, *launcher: str) -> subprocess.CompletedProcess[str]:
+        command = ["-m", "rnn_bench", "--config-dir", "conf", "-m", *launcher]
+        command += [f"model={models}", *SMALL_CORPUS, "protocol.epochs=2"]
+        command += [f"tracking.experiment_name={self.folder.name}"]
         environment = {**os.environ, **self.environment, "MLFLOW_TRACKING_URI": self.server}
         environment["RNN_BENCH_CACHE"] = str(self.folder / "cache")
         return subprocess.run(
@@ -73,7 +73,7 @@ class Sweeps:
 
     def recorded(self) -> list[Run]:
         client = MlflowClient(self.server)
-        experiment = client.get_experiment_by_name("cluster")
+        experiment = client.get_experiment_by_name(self.folder.name)
         return [*client.search_runs([experiment.experiment_id])] if experiment else []
 
 
@@ -86,9 +86,12 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def assert_the_living_are_answered_and_the_dead_is_named(sweeps: Sweeps) -> None:
-    """Four runs, of which one dies; then the others again."""
-    answer = sweeps.run("dies,rnn,gru,majority")
+def assert_the_living_are_answered_and_the_dead_is_named(
+    sweeps: Sweeps, preset: Sequence[str], plugin: Sequence[str]
+) -> None:
+    """Four runs through our preset, of which one dies; then the others again through the plugin's
+    own launcher."""
+    answer = sweeps.run("dies,rnn,gru,majority", *preset)
     assert answer.returncode == 1, answer.stderr
     runs = {run.data.tags["model"]: run for run in sweeps.recorded()}
     assert runs.keys() == {"dies", *LIVING}, answer.stdout + answer.stderr
@@ -102,7 +105,7 @@ def assert_the_living_are_answered_and_the_dead_is_named(sweeps: Sweeps) -> None
     for run in runs.values():
         assert (sweeps.folder / "outputs" / "runs" / run.info.run_id / "log.txt").is_file()
 
-    again = sweeps.run(",".join(LIVING))
+    again = sweeps.run(",".join(LIVING), *plugin)
     assert again.returncode == 0, again.stdout + again.stderr
     assert len(sweeps.recorded()) == 4
     for run in sweeps.recorded():

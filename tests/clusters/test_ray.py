@@ -40,11 +40,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             nodes.shutdown()
 
 
-@pytest.mark.parametrize("launcher", ["ray_cluster", "ray"])
-def test_a_sweep_on_ray(launcher: str, cluster: str, tracking_server: str, workplace: Path) -> None:
-    options = [f"hydra/launcher={launcher}", f"hydra.launcher.ray.init.address={cluster}"]
-    if launcher == "ray":
-        options += ["+hydra.launcher.ray.init.object_store_memory=null"]
-        options += ["+hydra.launcher.ray.remote.max_retries=0"]
-    sweeps = Sweeps(workplace, tracking_server, tuple(options), dict(os.environ))
-    assert_the_living_are_answered_and_the_dead_is_named(sweeps)
+def test_a_sweep_on_ray(cluster: str, tracking_server: str, workplace: Path) -> None:
+    address = f"hydra.launcher.ray.init.address={cluster}"
+    assert_the_living_are_answered_and_the_dead_is_named(
+        Sweeps(workplace, tracking_server, dict(os.environ)),
+        preset=["hydra/launcher=ray_cluster", address],
+        plugin=[
+            "hydra/launcher=ray",
+            address,
+            "+hydra.launcher.ray.init.object_store_memory=null",
+            "+hydra.launcher.ray.remote.max_retries=0",
+        ],
+    )

@@ -21,10 +21,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield environment
 
 
-@pytest.mark.parametrize("launcher", ["slurm", "submitit_slurm"])
-def test_a_sweep_on_slurm(
-    launcher: str, cluster: dict[str, str], tracking_server: str, workplace: Path
-) -> None:
-    options = (f"hydra/launcher={launcher}", "hydra.launcher.partition=gpu")
-    sweeps = Sweeps(workplace, tracking_server, options, cluster)
-    assert_the_living_are_answered_and_the_dead_is_named(sweeps)
+def test_a_sweep_on_slurm(cluster: dict[str, str], tracking_server: str, workplace: Path) -> None:
+    assert_the_living_are_answered_and_the_dead_is_named(
+        Sweeps(workplace, tracking_server, cluster),
+        preset=["hydra/launcher=slurm", "hydra.launcher.partition=gpu"],
+        plugin=["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu"],
+    )

@@ -12,7 +12,7 @@ from rnn_bench.config.schemas import Config
 from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import EncodedCorpus, Split, encoded_corpus
 from rnn_bench.models.recurrent import RecurrentClassifier
-from rnn_bench.training.epochs import EpochResult, Stopping, train
+from rnn_bench.training.epochs import EpochResult, Stopping, Training
 from tests.conftest import SMALL
 
 Compose = Callable[..., Config]
@@ -30,8 +30,8 @@ def trained(
         readout=config.protocol.readout,
     )
     optimizer = build(config.optimizer)(model.parameters())
-    results = train(model, optimizer, corpus, config.protocol, config.seed, lambda *_: None)
-    return [*results], model
+    training = Training(model, optimizer, corpus, config.protocol, config.seed)
+    return [*training.epochs(lambda *_: None)], model
 
 
 def losses(results: list[EpochResult]) -> list[tuple[float, float]]:
@@ -140,7 +140,7 @@ def test_a_loss_that_is_not_finite_ends_training_as_diverged(configured: Compose
 
 
 def result(epoch: int, val_loss: float) -> EpochResult:
-    return EpochResult(epoch, 0.5, val_loss, 0.5, seconds=1.0, training_seconds=0.9)
+    return EpochResult(epoch, 0.5, val_loss, 0.5, seconds=1.0, training_seconds=0.9, ended_ms=0)
 
 
 def test_patience_counts_epochs_without_a_lower_validation_loss() -> None:
@@ -201,5 +201,6 @@ def test_progress_is_told_after_every_batch(configured: Compose) -> None:
     )
     told: list[tuple[int, int]] = []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    [*train(model, optimizer, corpus, config.protocol, 0, lambda *x: told.append(x))]
+    training = Training(model, optimizer, corpus, config.protocol, 0)
+    [*training.epochs(lambda *x: told.append(x))]
     assert told == [(1, 3), (2, 3), (3, 3)]

@@ -1,0 +1,73 @@
+"""Checkpoints: what a run needs to go on as if nothing had happened."""
+
+import hashlib
+import io
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rnn_bench.config.options import UsageError
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+HASH_BYTES = hashlib.sha256().digest_size
+
+
+class Checkpoints:
+    """The last checkpoints of a run, in a folder. A file is a SHA-256 and what `torch.save`
+    writes, so that a torn one is noticed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, epoch: int, state: dict[str, Any]) -> None:
+        """Keep the state after an epoch, and the one before it.
+
+        Raises:
+            UsageError: the folder cannot be written, or is full.
+        """
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getbuffer()
+        part = self.folder / "checkpoint.part"
+        try:
+            with part.open("wb") as file:
+                file.write(hashlib.sha256(content).digest())
+                file.write(content)
+            part.replace(self.folder / f"checkpoint-{epoch:06}.pt")
+            for old in self._files()[KEPT:]:
+                old.unlink()
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            reason = os.strerror(error.errno or 0)
+            raise UsageError(f"{self.folder} cannot take a checkpoint: {reason}.") from error
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the newest; 0 if there is none."""
+        return max((int(file.stem.rpartition("-")[2]) for file in self._files()), default=0)
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest sound state, or None. Tensors lie on the CPU."""
+        for file in self._files():
+            content = file.read_bytes()
+            if hashlib.sha256(content[HASH_BYTES:]).digest() == content[:HASH_BYTES]:
+                state: dict[str, Any] = torch.load(
+                    io.BytesIO(content[HASH_BYTES:]), map_location="cpu", weights_only=True
+                )
+                return state
+            log.warning("%s is damaged; the checkpoint before it is used.", file)
+        return None
+
+    def remove(self) -> None:
+        """Delete all: the run is finished."""
+        for file in self._files():
+            file.unlink()
+
+    def _files(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob("checkpoint-*.pt"), reverse=True)

@@ -1,0 +1,137 @@
+"""Sweeps that are killed, doubled, or left without their tracking server."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from tests.conftest import SMALL
+from tests.tracking.server import Server
+from tests.tracking.test_ledger import history, predictions, started, wait_for
+
+Runs = Callable[[], list[Run]]
+
+SWEEP = (
+    *("-m", "model=rnn,gru", "seed=0,1", *SMALL),
+    *("dataset.articles=1500", "protocol.epochs=30", "protocol.patience=null"),
+    "hydra.launcher.jobs=2",
+)
+METRICS = ("train_loss", "val_loss", "val_accuracy", "test_accuracy", "test_loss")
+
+
+@pytest.fixture(autouse=True)
+def no_orphans() -> Iterator[None]:
+    """Whatever becomes of a sweep, its processes end within seconds."""
+    yield
+    assert not [each for each in psutil.Process().children(recursive=True) if is_ours(each)]
+
+
+def is_ours(process: psutil.Process) -> bool:
+    try:
+        return "rnn_bench" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def kill_with_all(process: subprocess.Popen[str]) -> None:
+    """As a machine does that loses power: the parent dies by -9, and the children see it."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive, "orphans"
+
+
+def test_a_sweep_killed_five_times_ends_as_if_undisturbed(
+    workplace: Path, recorded_runs: Runs
+) -> None:
+    for _ in range(5):
+        process = started(*SWEEP)
+        time.sleep(random.uniform(4, 12))
+        kill_with_all(process)
+    process = started(*SWEEP)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out
+    survived = [run for run in recorded_runs() if run.info.status == "FINISHED"]
+    assert Counter(run.info.run_name for run in survived) == Counter(
+        {run.info.run_name for run in survived}
+    )
+    assert len(survived) == 4
+    assert not [run for run in recorded_runs() if run.info.status == "RUNNING"]
+
+    process = started(*SWEEP, "rerun=true")
+    process.communicate(timeout=300)
+    mine = {run.info.run_id for run in survived}
+    undisturbed = {run.info.run_name: run for run in recorded_runs() if run.info.run_id not in mine}
+    for run in survived:
+        other = undisturbed[run.info.run_name]
+        for metric in METRICS:
+            assert history(workplace, run, metric) == history(workplace, other, metric), metric
+        assert predictions(run).equals(predictions(other))
+
+
+def test_two_sweeps_at_once_on_a_fresh_store_share_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RNN_BENCH_CACHE", str(tmp_path / "cache"))
+    processes = [started(*SWEEP) for _ in range(2)]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    runs = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").search_runs(["1"])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4
+    makers = Counter(run.data.tags["sweep_id"] for run in runs)
+    assert len(makers) == 2, "each of them made some"
+    for run in runs:
+        sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
+        assert sorted(sweeps) == ["reused", "trained"]
+
+
+def test_a_tracking_server_that_is_away_for_a_while_costs_no_run(
+    workplace: Path, recorded_runs: Runs
+) -> None:
+    server = Server(workplace)
+    try:
+        process = started(*SWEEP, f"tracking.uri={server.uri}")
+        wait_for(lambda: any("val_loss" in run.data.metrics for run in recorded_runs()), process)
+        server.stop()
+        time.sleep(3)
+        server.start()
+        out, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, out
+    finally:
+        server.stop()
+    runs = recorded_runs()
+    assert [run.info.status for run in runs] == ["FINISHED"] * 4
+    for run in runs:
+        assert [step for step, _ in history(workplace, run, "val_loss")] == [*range(1, 31)]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_leaves_rows_that_say_so_and_the_same_command_goes_on(
+    times: int, workplace: Path, recorded_runs: Runs
+) -> None:
+    process = started(*SWEEP)
+    wait_for(lambda: sum("val_loss" in run.data.metrics for run in recorded_runs()) >= 2, process)
+    for _ in range(times):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "Traceback" not in out
+    outcomes = Counter(run.data.tags.get("outcome") for run in recorded_runs())
+    assert outcomes.keys() <= {"killed", "finished"}
+    assert outcomes["killed"] >= 1
+    again = started(*SWEEP)
+    out, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, out
+    assert [run.info.status for run in recorded_runs()] == ["FINISHED"] * 4

@@ -1,0 +1,232 @@
+"""Processes and rows that meet over one question."""
+
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rnn_bench.config.composition import Composer
+from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.tracking.ledger import Busy, Ledger, Owner, mark
+from rnn_bench.tracking.record import Withdrawn, new_row
+from rnn_bench.tracking.store import open_store
+from rnn_bench.training.checkpoint import Checkpoints
+from tests.conftest import SMALL, Command
+
+Runs = Callable[[], list[Run]]
+
+LONG = (*SMALL, "dataset.articles=800", "protocol.epochs=40", "protocol.patience=null")
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "rnn_bench", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+
+
+def history(workplace: Path, run: Run, metric: str) -> list[tuple[int, float]]:
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, metric)]
+
+
+def predictions(run: Run) -> pd.DataFrame:
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    return pd.read_csv(folder / "test_predictions.csv")
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_run_that_was_killed_goes_on_to_the_same_result(
+    torn: bool, workplace: Path, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    process = started(*LONG)
+    epochs = random.randrange(2, 20)
+    wait_for(
+        lambda: any(len(history(workplace, run, "val_loss")) >= epochs for run in recorded_runs()),
+        process,
+    )
+    process.kill()
+    process.communicate()
+    (left,) = recorded_runs()
+    assert left.info.status == "RUNNING"
+    if torn:
+        newest = sorted((workplace / "outputs/runs" / left.info.run_id).glob("*.pt"))[-1]
+        newest.write_bytes(newest.read_bytes()[:1000])
+
+    answer = rnn_bench(*LONG)
+    assert answer.status == 0
+    assert "goes on after epoch" in answer.out
+    (run,) = recorded_runs()
+    assert (run.info.run_id, run.info.status) == (left.info.run_id, "FINISHED")
+    sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
+    assert sorted(sweeps) == ["resumed", "trained"]
+    assert not [*(workplace / "outputs/runs" / run.info.run_id).glob("*.pt")]
+
+    rnn_bench(*LONG, "rerun=true")
+    undisturbed = recorded_runs()[-1]
+    for metric in ("train_loss", "val_loss", "val_accuracy", "test_accuracy", "test_loss"):
+        expected = history(workplace, undisturbed, metric)
+        assert history(workplace, run, metric) == expected, metric
+    assert len(history(workplace, run, "train_loss")) == 40
+    assert predictions(run).equals(predictions(undisturbed))
+
+
+def test_a_run_that_was_interrupted_goes_on_in_the_same_row(
+    workplace: Path, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    process = started(*LONG)
+    wait_for(lambda: any("val_loss" in run.data.metrics for run in recorded_runs()), process)
+    process.terminate()
+    process.communicate()
+    (left,) = recorded_runs()
+    assert left.data.tags["outcome"] == "killed"
+    assert rnn_bench(*LONG).status == 0
+    (run,) = recorded_runs()
+    assert (run.info.run_id, run.data.tags["outcome"]) == (left.info.run_id, "finished")
+    assert "error" not in run.data.tags
+
+
+def test_two_processes_with_one_question_answer_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RNN_BENCH_CACHE", str(tmp_path / "cache"))
+    processes = [started("-m", "hydra/launcher=basic", "seed=0,1", *LONG) for _ in range(2)]
+    outputs = [process.communicate(timeout=200)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs(["1"])
+    assert sorted((run.data.tags["seed"], run.info.status) for run in runs) == [
+        ("0", "FINISHED"),
+        ("1", "FINISHED"),
+    ]
+    for run in runs:
+        sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
+        assert sorted(sweeps) == ["reused", "trained"]
+
+
+@pytest.fixture
+def ledger(workplace: Path) -> Ledger:
+    composer = Composer()
+    job = composer.job(composer.compose([*SMALL, "sweep_id=test"]))
+    context = open_store(job.config.tracking)
+    return Ledger(*context, "a-run", job.config, encoded_corpus(job.config))
+
+
+def row(ledger: Ledger, **tags: str) -> str:
+    context = (ledger.client, ledger.experiment_id, ledger.name, ledger.config, ledger.corpus)
+    return new_row(*context, tags)
+
+
+def status(ledger: Ledger, run_id: str) -> str:
+    return str(ledger.client.get_run(run_id).info.status)
+
+
+def never() -> None:
+    raise AssertionError("there is nothing to wait for")
+
+
+def minutes_ago(minutes: float) -> str:
+    return f"{time.time() - 60 * minutes:.0f}"
+
+
+GONE = f"{platform.node()} {2**22 + 1} 5.0"
+
+
+@pytest.mark.parametrize(
+    ("owner", "age", "alive"),
+    [
+        ("elsewhere 7 5.0", 4, True),
+        ("elsewhere 7 5.0", 6, False),
+        (GONE, 0, False),
+        (f"{platform.node()} {os.getppid()} {psutil.Process(os.getppid()).create_time()}", 0, True),
+        (f"{platform.node()} {os.getppid()} 5.0", 0, False),
+    ],
+)
+def test_a_run_is_left_alone_while_its_process_lives(
+    owner: str, age: float, alive: bool, ledger: Ledger
+) -> None:
+    theirs = row(ledger, owner=owner, heartbeat=minutes_ago(age))
+    if alive:
+        assert ledger.state() == "running"
+        with pytest.raises(Busy, match=owner.split()[0]):
+            ledger.claim(never, patient=False)
+    else:
+        assert ledger.claim(never).run_id == theirs
+        assert Owner.of(ledger.client.get_run(theirs)) == ledger.owner
+
+
+def test_a_dead_run_without_its_checkpoint_is_failed_and_begun_anew(ledger: Ledger) -> None:
+    theirs = row(ledger, owner=GONE)
+    ledger.client.log_metric(theirs, "train_loss", 0.5, step=1)
+    claim = ledger.claim(never)
+    assert claim.run_id != theirs
+    assert not claim.resumed
+    assert status(ledger, theirs) == "FAILED"
+    assert "its process is gone" in ledger.client.get_run(theirs).data.tags["error"]
+
+
+def test_of_several_left_runs_the_one_with_the_most_epochs_goes_on(ledger: Ledger) -> None:
+    rows = [row(ledger, owner=GONE) for _ in range(3)]
+    for run_id, epoch in zip(rows, (2, 7, 3), strict=True):
+        folder = Path("outputs/runs") / run_id
+        folder.mkdir(parents=True)
+        Checkpoints(folder).save(epoch, {})
+    assert ledger.state() == "to resume"
+    claim = ledger.claim(never)
+    assert (claim.run_id, claim.resumed) == (rows[1], True)
+    assert [status(ledger, each) for each in rows] == ["FAILED", "RUNNING", "FAILED"]
+
+
+def test_the_younger_of_two_live_runs_withdraws_and_its_row_goes(ledger: Ledger) -> None:
+    theirs = row(ledger, **mark(Owner("elsewhere", 7, 5.0)))
+    mine = row(ledger, **mark(ledger.owner))
+    with pytest.raises(Withdrawn, match=f"run {theirs} is older"):
+        ledger.hold(mine)
+    assert [run.info.run_id for run in ledger.rows()] == [theirs]
+
+
+def test_a_run_that_was_taken_over_is_not_gone_on_with(ledger: Ledger) -> None:
+    mine = ledger.claim(never).run_id
+    ledger.hold(mine)
+    ledger.client.set_tag(mine, "owner", "elsewhere 7 5.0")
+    with pytest.raises(Withdrawn, match="is taken over by elsewhere"):
+        ledger.hold(mine)
+    assert status(ledger, mine) == "RUNNING"
+
+
+def test_a_heartbeat_shows_life_and_notices_a_takeover(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_bench.tracking.ledger.HEARTBEAT_SECONDS", 0.05)
+    mine = ledger.claim(never).run_id
+    ledger.client.set_tag(mine, "heartbeat", minutes_ago(3))
+    with ledger.heartbeat(mine) as check:
+        wait_until(lambda: ledger.client.get_run(mine).data.tags["heartbeat"] > minutes_ago(1))
+        check()
+        ledger.client.set_tag(mine, "owner", "elsewhere 7 5.0")
+        with pytest.raises(Withdrawn):
+            wait_until(lambda: check())
+
+
+def wait_until(what: Callable[[], bool | None]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,113 @@
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from rnn_bench.config.options import UsageError, build
+from rnn_bench.config.schemas import Config
+from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.training.checkpoint import Checkpoints
+from rnn_bench.training.epochs import EpochResult, Training
+from tests.conftest import SMALL
+
+Compose = Callable[..., Config]
+
+
+def begun(config: Config) -> Training:
+    corpus = encoded_corpus(config)
+    torch.manual_seed(config.seed)
+    model = build(
+        config.model,
+        vocabulary_size=len(corpus.vocabulary),
+        classes=2,
+        readout=config.protocol.readout,
+    )
+    optimizer = build(config.optimizer)(model.parameters())
+    return Training(model, optimizer, corpus, config.protocol, config.seed)
+
+
+def losses(results: list[EpochResult]) -> list[tuple[int, float, float]]:
+    return [(result.epoch, result.train_loss, result.val_loss) for result in results]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
+    cell: str, optimizer: str, configured: Compose, tmp_path: Path
+) -> None:
+    config = configured(
+        *SMALL, f"model={cell}", f"optimizer={optimizer}", "protocol.epochs=5", "dataset.noise=0.2"
+    )
+    whole = begun(config)
+    [*whole.epochs(lambda *_: None)]
+
+    stopped, checkpoints = begun(config), Checkpoints(tmp_path)
+    for result in stopped.epochs(lambda *_: None):
+        checkpoints.save(result.epoch, stopped.state())
+        if result.epoch == 2:
+            break
+    torch.rand(7)  # the other process's random state is another
+    continued, state = begun(config), checkpoints.load()
+    assert state is not None
+    continued.load(state)
+    assert [result.epoch for result in continued.epochs(lambda *_: None)] == [3, 4, 5]
+    assert losses(continued.history) == losses(whole.history)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, continued.model.state_dict()[name]), name
+
+
+def test_a_training_that_was_at_its_end_is_not_trained_further(
+    configured: Compose, tmp_path: Path
+) -> None:
+    config = configured(*SMALL, "protocol.epochs=2")
+    whole = begun(config)
+    [*whole.epochs(lambda *_: None)]
+    again = begun(config)
+    again.load(whole.state())
+    assert [*again.epochs(lambda *_: None)] == []
+    assert losses(again.history) == losses(whole.history)
+
+
+def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (9, 10, 11):
+        checkpoints.save(epoch, {"epoch": epoch})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint-000010.pt",
+        "checkpoint-000011.pt",
+    ]
+    assert checkpoints.epoch == 11
+    checkpoints.remove()
+    assert (checkpoints.epoch, checkpoints.load()) == (0, None)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_it_used(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (1, 2):
+        checkpoints.save(epoch, {"epoch": epoch, "weights": torch.ones(1000)})
+    file = tmp_path / "checkpoint-000002.pt"
+    content = bytearray(file.read_bytes())
+    content[2000] ^= 1
+    file.write_bytes({"truncated": content[:3000], "flipped": content, "empty": b""}[damage])
+    with caplog.at_level(logging.WARNING):
+        state = checkpoints.load()
+    assert state is not None
+    assert state["epoch"] == 1
+    assert "checkpoint-000002.pt is damaged" in caplog.text
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {"path": tmp_path})
+    with pytest.raises(Exception, match="Weights only load failed"):
+        checkpoints.load()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone cannot take a checkpoint: No such file"):
+        Checkpoints(tmp_path / "gone").save(1, {})
