@@ -37,7 +37,7 @@ def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
 ) -> None:
     answer = run(follow_the_guide(workplace))
     assert (answer.returncode, answer.stderr) == (0, "")
-    mean, tfidf = recorded_runs()
+    mean, tfidf = sorted(recorded_runs(), key=lambda run: run.data.tags["model"])
     assert mean.info.run_name == "mean-weather-nadam-s0"
     assert mean.data.params["model.size"] == "50"
     assert mean.data.params["optimizer.lr"] == "0.002"

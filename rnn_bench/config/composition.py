@@ -171,9 +171,6 @@ class Composer:
         lines = [f"{key}={value}" for key, value in params.items()] + overrides
         try:
             parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(lines)
-            for each in parsed:
-                if each.is_sweep_override() and each.key_or_group.startswith("hydra"):
-                    raise ConfigError(f"{each.key_or_group} must be the same for all runs.")
             return BasicSweeper.split_arguments(parsed, None)[0]
         except (HydraException, ValueError) as error:
             raise ConfigError(f"The sweep cannot be read: {error}") from error

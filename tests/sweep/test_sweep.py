@@ -22,8 +22,9 @@ def test_a_sweep_compares_every_combination(
     answer = rnn_bench("-m", "model=rnn,lstm,gru", "seed=0,1", *SMALL)
     assert answer.status == 0
     runs = recorded_runs()
-    assert [run.data.tags["model"] for run in runs] == ["rnn"] * 2 + ["lstm"] * 2 + ["gru"] * 2
-    assert [run.data.tags["seed"] for run in runs] == ["0", "1"] * 3
+    asked = {(model, seed) for model in ("rnn", "lstm", "gru") for seed in "01"}
+    assert {(run.data.tags["model"], run.data.tags["seed"]) for run in runs} == asked
+    assert len(runs) == 6
     assert len({run.data.tags["sweep_id"] for run in runs}) == 1
     assert len({run.data.tags["config_key"] for run in runs}) == 3
     lines = answer.out.splitlines()

@@ -1,0 +1,107 @@
+"""The table that a person sees while a sweep runs."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rnn_bench.config.composition import Composer
+from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.sweep.live import picture, shortened
+from rnn_bench.sweep.task import Task
+from rnn_bench.training.epochs import EpochResult
+from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started
+from tests.conftest import SMALL, SMALL_CORPUS
+from tests.training.test_progress import shown_on_a_terminal
+
+NewTask = Callable[[int], Task]
+
+
+@pytest.fixture
+def new_task(workplace: Path) -> NewTask:
+    composer = Composer()
+    composed = composer.compose([*SMALL_CORPUS, "sweep_id=test"])
+    job = composer.job(composed)
+    corpus = encoded_corpus(job.config)
+    return lambda number: Task(
+        number, composed, job, corpus, f"gru-demo-s{number}", "key", expected=60.0, gpu=None
+    )
+
+
+def result(epoch: int) -> EpochResult:
+    return EpochResult(epoch, 0.51, 0.62, 0.7, seconds=2.0, training_seconds=1.5, ended_ms=0)
+
+
+def drawn(tasks: list[Task], height: int = 24, width: int = 100) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+    console.print(picture(tasks, 2, console))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue().splitlines()
+
+
+@pytest.fixture
+def training(new_task: NewTask) -> Task:
+    found = new_task(0)
+    found.progress.observe(Started("id", found.name, 15))
+    found.progress.observe(EpochDone(result(1), 81_234.0))
+    found.progress.observe(BatchDone(50, 100))
+    return found
+
+
+def test_a_row_says_how_far_a_run_is(training: Task) -> None:
+    header, row, summary = drawn([training])
+    assert header.split() == [
+        *("run", "state", "epoch", "train", "loss", "val", "loss", "tokens/s", "time", "left")
+    ]
+    assert row.split()[:6] == ["gru-demo-s0", "training", "1/15", "0.5100", "0.6200", "81,234"]
+    assert summary.startswith("0 of 1 runs done")
+
+
+def test_the_end_of_a_run_is_told(training: Task, new_task: NewTask) -> None:
+    training.progress.observe(Ended("id", "finished", 0.9366))
+    failed = new_task(1)
+    failed.progress.end("failed")
+    lines = drawn([training, failed])
+    assert "finished 0.9366" in lines[1]
+    assert lines[-1].startswith("2 of 2 runs done (1 failed)")
+
+
+def test_more_runs_than_rows_stay_readable(training: Task, new_task: NewTask) -> None:
+    tasks = [training, *(new_task(number) for number in range(1, 100))]
+    tasks[70].progress.end("failed")
+    lines = drawn(tasks, height=12)
+    assert len(lines) <= 12
+    text = "\n".join(lines)
+    assert "gru-demo-s0 " in text
+    assert "gru-demo-s70 " in text, "a failed run is shown"
+    assert re.search(r"and \d+ waiting", text)
+    assert "1 of 100 runs done (1 failed)" in text
+
+
+def test_a_long_name_keeps_its_seed() -> None:
+    long = "gru-demo-hidden_size64-embedding_dim50-s12"
+    assert shortened(long, 20) == "gru-demo-…_dim50-s12"
+    assert shortened("gru-demo-s0", 20) == "gru-demo-s0"
+
+
+def test_a_person_sees_the_table_and_then_the_comparison(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    sweep = ("-m", "model=rnn,gru", *SMALL, "protocol.epochs=4", "dataset.articles=1500")
+    shown = shown_on_a_terminal(*sweep)
+    assert "time left" in shown
+    assert re.search(r"of 2 runs done", shown)
+    assert "epoch  1/4" not in shown, "the log lines are in the runs' files"
+    assert "best epoch" in shown.rpartition("runs done")[2]
+
+
+def test_in_ci_there_are_lines(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    shown = shown_on_a_terminal("-m", "model=rnn", *SMALL)
+    assert "runs done" not in shown
+    assert "epoch  2/2  train loss" in shown

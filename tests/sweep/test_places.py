@@ -1,0 +1,146 @@
+"""Which run goes where, on machines that this one is not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from rnn_bench.config.launcher import Packed
+from rnn_bench.config.schemas import Config
+from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.sweep.places import Gpu, Place, admitted, memory_need, places, visible_gpus
+from tests.conftest import SMALL_CORPUS, Command
+
+Compose = Callable[..., Config]
+GIB = 2**30
+
+GPUS = [Gpu(0, "GPU-aa11", 80 * GIB), Gpu(1, "GPU-bb22", 8 * GIB)]
+NVIDIA_SMI = """#!/bin/sh
+echo "0, GPU-aa11, 81920"
+echo "1, GPU-bb22, 8192"
+"""
+
+
+@pytest.fixture
+def nvidia_smi(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose nvidia-smi shows two GPUs, with a torch that has CUDA."""
+    program = workplace / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.usefixtures("nvidia_smi")
+def test_nvidia_smi_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert visible_gpus() == GPUS
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert visible_gpus() == GPUS[1:]
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert visible_gpus() == []
+
+
+@pytest.mark.parametrize(
+    ("visible", "indexes"),
+    [
+        (None, [0, 1]),
+        ("", []),
+        ("1,0", [1, 0]),
+        ("GPU-bb", [1]),
+        ("0,7,1", [0]),
+        ("-1", []),
+    ],
+)
+def test_what_cuda_would_see_is_visible(visible: str | None, indexes: list[int]) -> None:
+    assert [gpu.index for gpu in admitted(GPUS, visible)] == indexes
+
+
+def slots(found: Sequence[Place]) -> dict[int | None, int]:
+    return {place.gpu.index if place.gpu else None: place.slots for place in found}
+
+
+def test_runs_are_packed_by_memory_on_gpus_and_by_cores_elsewhere(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_bench.sweep.places.cores", lambda: 16)
+    run = (configured(), 3 * GIB)
+    assert slots(places(Packed(), GPUS, [run] * 50)) == {0: 8, 1: 2}
+    assert slots(places(Packed(jobs_per_gpu=3), GPUS, [run] * 50)) == {0: 3, 1: 3}
+    assert slots(places(Packed(), [], [run] * 50)) == {None: 16}
+    assert slots(places(Packed(jobs=5), [], [run] * 50)) == {None: 5}
+    assert slots(places(Packed(), [], [(configured("threads=4"), 1)] * 50)) == {None: 4}
+    assert slots(places(Packed(), GPUS, [run] * 4)) == {0: 2, 1: 2}
+
+
+def test_a_large_gpu_takes_at_least_four_runs(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = encoded_corpus(configured(*SMALL_CORPUS))
+    monkeypatch.setattr("rnn_bench.sweep.places.cores", lambda: 4)
+    for cell in ("rnn", "lstm", "gru"):
+        config = configured(f"model={cell}", "model.hidden_size=512")
+        run = (config, memory_need(config, corpus))
+        (place,) = places(Packed(), GPUS[:1], [run] * 20)
+        assert place.slots >= 4
+
+
+def test_a_device_decides_the_place(configured: Compose) -> None:
+    wanted = ("device=cpu", "device=cuda:1", "model=tfidf")
+    runs = [(configured(each), GIB) for each in wanted]
+    assert slots(places(Packed(), GPUS, runs)) == {1: 1, None: 2}
+
+
+def test_more_layers_need_more_memory(configured: Compose) -> None:
+    corpus = encoded_corpus(configured(*SMALL_CORPUS))
+    small, large = (
+        memory_need(configured(f"model.num_layers={layers}"), corpus) for layers in (1, 4)
+    )
+    assert 0.6 * GIB < small < large
+
+
+@pytest.mark.usefixtures("nvidia_smi")
+def test_each_process_sees_its_own_gpu_and_no_other(workplace: Path, rnn_bench: Command) -> None:
+    """The processes' torch here has no CUDA: what matters is their environment."""
+    (workplace / "conf" / "model").mkdir(parents=True)
+    (workplace / "conf" / "model" / "says.yaml").write_text(
+        "_target_: my_gpu.Says\nname: says\nnumber: 0\n"
+    )
+    (workplace / "my_gpu.py").write_text(
+        "import os\n"
+        "from torch import nn\n"
+        "class Says(nn.Module):\n"
+        "    def __init__(self, number, *, vocabulary_size, classes, readout):\n"
+        "        raise RuntimeError('I see ' + os.environ['CUDA_VISIBLE_DEVICES'])\n"
+    )
+    sys.path.insert(0, str(workplace))
+    try:
+        answer = rnn_bench(
+            *("--config-dir", "conf", "-m", "model=says", "model.number=1,2,3,4", *SMALL_CORPUS),
+            "hydra.launcher.jobs_per_gpu=1",
+        )
+    finally:
+        sys.path.remove(str(workplace))
+    assert answer.status == 1
+    assert "I see GPU-aa11" in answer.out
+    assert "I see GPU-bb22" in answer.out
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_the_parent_never_touches_cuda(workplace: Path) -> None:
+    script = (
+        "import sys; sys.argv[1:] = ['-m', 'model=majority', 'dataset.articles=40']\n"
+        "import torch\n"
+        "def never(*_): raise AssertionError('CUDA is touched')\n"
+        "torch._C._cuda_init = torch.cuda._lazy_init = never\n"
+        "from rnn_bench.__main__ import main\n"
+        "if __name__ == '__main__': sys.exit(main())\n"
+    )
+    (workplace / "parent.py").write_text(script)
+    done = subprocess.run([sys.executable, "parent.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
