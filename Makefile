@@ -20,10 +20,10 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-slurm test-ray lint ui data clean
+.PHONY: help setup sweep test test-survival test-slurm test-ray lint ui data clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Install everything into .venv (PYTHON=python3.12 to choose another Python)
 	@echo "Ready. Next: make sweep"
@@ -33,6 +33,9 @@ sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (D
 
 test: $(INSTALLED) ## Run the tests; they must reach 90 % of the code
 	@$(VENV)/python -m pytest --cov --numprocesses auto --dist loadfile
+
+test-survival: $(INSTALLED) ## Kill, double and interrupt whole sweeps, and take their tracking server away
+	@$(VENV)/python -m pytest tests/survival/test_survival.py
 
 test-slurm: $(INSTALLED) ## Run a sweep on a real Slurm of two nodes on this machine (root; apt install slurm-wlm postgresql)
 	@$(VENV)/python -m pytest -rs tests/clusters/test_slurm.py

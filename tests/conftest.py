@@ -60,9 +60,12 @@ Command = Callable[..., Answer]
 def rnn_bench(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """`python -m rnn_bench ...` in the workplace, without starting a process."""
+    """`python -m rnn_bench ...` in the workplace, without starting a process; nor are processes
+    started for the runs of a sweep, unless the launcher is `packed` or arguments configure it."""
 
-    def command(*arguments: str) -> Answer:
+    def command(*arguments: str, launcher: str = "basic") -> Answer:
+        if "-m" in arguments and not any(each.startswith("hydra") for each in arguments):
+            arguments += (f"hydra/launcher={launcher}",)
         monkeypatch.setattr(sys, "argv", ["rnn_bench", *arguments])
         capsys.readouterr()
         status = main()

@@ -79,6 +79,7 @@ def test_a_good_a_raising_a_dying_and_a_diverging_run_in_one_sweep(
         *("--config-dir", "conf", "-m", "model=majority,raises,dies,rnn", *SMALL_CORPUS),
         *("protocol.epochs=2", "optimizer=sgd", "optimizer.lr=1e38"),
         "protocol.gradient_clip_norm=null",
+        launcher="packed",
     )
     assert answer.status == 1
     runs = recorded_runs()
@@ -134,7 +135,7 @@ def test_retries_try_again_in_the_same_row(
 def test_what_a_run_s_process_says_is_in_its_own_file(
     mine: Path, rnn_bench: Command, recorded_runs: Runs
 ) -> None:
-    rnn_bench("--config-dir", "conf", "-m", "model=dies", *SMALL_CORPUS)
+    rnn_bench("--config-dir", "conf", "-m", "model=dies", *SMALL_CORPUS, launcher="packed")
     (output,) = (mine / "outputs/sweeps").glob("*/0/output.txt")
     assert output.read_text() == "the last words\n"
     assert (output.parent / ".hydra/config.yaml").is_file()
