@@ -51,6 +51,7 @@ class Process:
 
     def _take(self, task: Task, patient: bool) -> Assignment:
         self.task: Task | None = task
+        self._patient = patient
         self.error: str | None = None  # why the run failed, if that is known
         self.gone = False  # whether the run may begin
         self._expects_word, self._since = True, time.monotonic()
@@ -116,7 +117,8 @@ class Process:
         """Whether it takes too long to start, or to end."""
         waited = time.monotonic() - self._since
         if self._expects_word and self.task and not self.error:
-            return waited > start_timeout
+            waits_for_another = self.gone and self._patient
+            return waited > start_timeout and not waits_for_another
         over = self.error or self.task is None or self.task.progress.is_over
         return bool(over) and waited > LAST_SECONDS
 

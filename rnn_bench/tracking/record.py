@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
+from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schemas import Config
@@ -116,7 +117,11 @@ def new_row(
         Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in settings(config).items()
     ]
     client.log_batch(run_id, params=parameters)
-    client.log_inputs(run_id, [_dataset(corpus)])
+    inputs = [_dataset(corpus)]
+    try:
+        client.log_inputs(run_id, inputs)
+    except MlflowException:  # MLflow fails if another run records the same new dataset meanwhile
+        client.log_inputs(run_id, inputs)
     return run_id
 
 
