@@ -31,8 +31,8 @@ setup: $(INSTALLED) ## Install everything into .venv (PYTHON=python3.12 to choos
 sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (DATASET=isot,kaggle MODEL=gru ARGS="seed=0,1,2 ...")
 	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(ARGS)
 
-test: $(INSTALLED) ## Run the tests; they must reach 90 % of the code
-	@$(VENV)/python -m pytest --cov --numprocesses auto --dist loadfile
+test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 90 % must be)
+	@$(VENV)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-survival: $(INSTALLED) ## Kill, double and interrupt whole sweeps, and take their tracking server away
 	@$(VENV)/python -m pytest tests/survival/test_survival.py

@@ -3,6 +3,7 @@
 import logging
 import math
 import platform
+import shutil
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from rnn_bench.tracking.artifacts import run_log, write_artifacts
 from rnn_bench.tracking.keys import run_name
 from rnn_bench.tracking.ledger import Ledger
 from rnn_bench.tracking.outbox import impatient
-from rnn_bench.tracking.record import Withdrawn, recorded
+from rnn_bench.tracking.record import Duplicate, Withdrawn, recorded
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
 from rnn_bench.training.checkpoint import Checkpoints
@@ -30,7 +31,15 @@ from rnn_bench.training.device import (
     use_threads,
 )
 from rnn_bench.training.epochs import EpochResult, Fitting, Training
-from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started, Watch, epoch_line
+from rnn_bench.training.progress import (
+    BatchDone,
+    Ended,
+    EpochDone,
+    Started,
+    Waiting,
+    Watch,
+    epoch_line,
+)
 from rnn_bench.training.reading import predict
 
 log = logging.getLogger(__name__)
@@ -58,7 +67,12 @@ def run(
     name = run_name(config, defaults)
     corpus = encoded_corpus(config)
     ledger = Ledger(client, experiment_id, name, config, corpus)
-    claim = ledger.claim(interruption.check, patient)
+
+    def on_wait() -> None:
+        interruption.check()
+        watch(Waiting())
+
+    claim = ledger.claim(on_wait, patient)
     if claim.answers is not None:
         log.info("%s  reused: run %s", name, claim.run_id)
         watch(Ended(claim.run_id, "reused", claim.answers.data.metrics["test_accuracy"]))
@@ -131,6 +145,8 @@ def run(
             record.finish(figures, outcome)
         watch(Ended(claim.run_id, outcome, metrics.test_accuracy))
     except Withdrawn as reason:
+        if isinstance(reason, Duplicate):
+            shutil.rmtree(folder, ignore_errors=True)
         log.info("%s  is left to another process: %s", name, reason)
         run(config, defaults, concurrent_jobs, watch, patient)
 

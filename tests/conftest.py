@@ -1,6 +1,6 @@
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working folder of its own, with an empty store and cache."""
     shutil.copy(new_store, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
@@ -41,7 +41,10 @@ def workplace(tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HYDRA_FULL_ERROR", "")
     for name in ("RNN_BENCH_DATA", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    yield tmp_path
+    for name, module in [*sys.modules.items()]:  # of a user's own
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @dataclass

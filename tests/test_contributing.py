@@ -1,15 +1,15 @@
 """CONTRIBUTING.md, followed word for word."""
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
+
+from tests.conftest import Command
 
 GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 
@@ -24,19 +24,18 @@ def follow_the_guide(folder: Path) -> str:
     return str(command)
 
 
-def run(command: str, *more: str) -> subprocess.CompletedProcess[str]:
-    _, *arguments = shlex.split(command)
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    return subprocess.run(
-        [sys.executable, *arguments, *more], env=environment, capture_output=True, text=True
-    )
-
-
 def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
-    workplace: Path, recorded_runs: Callable[[], list[Run]]
+    workplace: Path, rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
 ) -> None:
-    answer = run(follow_the_guide(workplace))
-    assert (answer.returncode, answer.stderr) == (0, "")
+    command = follow_the_guide(workplace)
+    assert command.startswith("python -m rnn_bench ")
+    # As Python does for -m; the processes of the runs inherit it.
+    sys.path.insert(0, str(workplace))
+    try:
+        answer = rnn_bench(*shlex.split(command)[3:], launcher="packed")
+    finally:
+        sys.path.remove(str(workplace))
+    assert (answer.status, answer.err) == (0, "")
     mean, tfidf = sorted(recorded_runs(), key=lambda run: run.data.tags["model"])
     assert mean.info.run_name == "mean-weather-nadam-s0"
     assert mean.data.params["model.size"] == "50"
@@ -55,10 +54,11 @@ def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
     ],
 )
 def test_a_wrong_key_of_one_s_own_model_is_refused(
-    override: str, says: str, workplace: Path
+    override: str, says: str, workplace: Path, rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follow_the_guide(workplace)
-    answer = run("python -m rnn_bench --config-dir my_conf model=mean", override)
-    assert answer.returncode == 2
-    assert says in answer.stderr
-    assert "Traceback" not in answer.stderr
+    monkeypatch.syspath_prepend(workplace)
+    answer = rnn_bench("--config-dir", "my_conf", "model=mean", override)
+    assert answer.status == 2
+    assert says in answer.err
+    assert "Traceback" not in answer.err

@@ -68,7 +68,7 @@ def sweep(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     folder = tmp_path_factory.mktemp("sweep")
     (folder / "Makefile").symlink_to(PROJECT / "Makefile")
     finished = subprocess.run(
-        [sys.executable, "-m", "rnn_bench", "-m", *SWEEP],
+        [sys.executable, "-m", "rnn_bench", "-m", "hydra/launcher=basic", *SWEEP],
         cwd=folder,
         env={**environment(), "RNN_BENCH_CACHE": str(folder / "cache")},
         capture_output=True,

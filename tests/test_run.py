@@ -1,12 +1,7 @@
 """What a run leaves in MLflow."""
 
 import json
-import os
 import pickle
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,41 +187,6 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_recorded(
     assert answer.status == 2
     assert answer.err.startswith("device=cuda:7 is not possible: torch sees")
     assert recorded_runs() == []
-
-
-@pytest.mark.parametrize("endings", [[signal.SIGTERM] * 2, [signal.SIGINT] * 3])
-def test_signals_end_a_run_as_killed(
-    endings: list[signal.Signals], workplace: Path, recorded_runs: Runs
-) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "rnn_bench",
-            "dataset.articles=2000",
-            "protocol.patience=null",
-            "protocol.epochs=10000",
-            "threads=1",
-        ],
-        env=dict(os.environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not any("train_loss" in run.data.metrics for run in recorded_runs()):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.2)
-    for ending in endings:
-        process.send_signal(ending)
-        time.sleep(0.02)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "Interrupted.\n"
-    assert "Killed: gru-demo" in out
-    (run,) = recorded_runs()
-    assert (run.info.status, run.data.tags["outcome"]) == ("KILLED", "killed")
 
 
 def test_a_job_travels_to_another_process(workplace: Path) -> None:

@@ -84,7 +84,7 @@ def shown(tasks: Sequence[Task], room: int) -> list[Task]:
 
     def rank(task: Task) -> tuple[int, float]:
         state, ended = task.progress.state, task.progress.ended or 0.0
-        if state in ("starting", "training"):
+        if state in ("starting", "elsewhere", "training"):
             return 0, 0.0
         if state in ("failed", "killed"):
             return 1, -ended

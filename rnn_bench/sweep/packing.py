@@ -26,7 +26,8 @@ from rnn_bench.sweep.process import EVENTS, Process
 from rnn_bench.sweep.task import Progress, Task
 from rnn_bench.sweep.worker import Elsewhere, LogLine
 from rnn_bench.tracking.keys import run_key, run_name
-from rnn_bench.tracking.record import end_row, new_row
+from rnn_bench.tracking.ledger import Ledger
+from rnn_bench.tracking.outbox import impatient
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
 
@@ -212,9 +213,8 @@ class Queue:
             return
         error = process.error or how
         if self.signals:
-            if task.progress.run_id is not None:
-                self._close_row(task, "killed", error, process.output)
-                task.progress.end("killed")
+            self._close_row(task, "killed", error, process.output)
+            task.progress.end("killed")
             return
         self._close_row(task, "failed", error, process.output)
         task.attempts += 1
@@ -230,13 +230,12 @@ class Queue:
         """See that the run has a row that says how it ended and a log that says why, also if it
         died before it could do so itself."""
         config = task.job.config
+        ledger = Ledger(self.client, self.experiment_id, task.name, config, task.corpus)
         try:
-            run_id = task.progress.run_id
+            with impatient():
+                run_id = ledger.end(outcome, error, task.progress.run_id)
             if run_id is None:
-                run_id = new_row(self.client, self.experiment_id, task.name, config, task.corpus)
-            elif self.client.get_run(run_id).info.status != "RUNNING":
                 return
-            end_row(self.client, run_id, config.sweep_id, outcome, error)
             log_path = Path(config.output_dir) / "runs" / run_id / "log.txt"
             log_path.parent.mkdir(parents=True, exist_ok=True)
             said = output.read_text(errors="replace") if output.is_file() else ""

@@ -17,11 +17,11 @@ from rnn_bench.sweep.places import Place
 from rnn_bench.sweep.task import Task
 from rnn_bench.sweep.worker import OUTPUT, Assignment, Elsewhere, Failed, Go, Ready, work
 from rnn_bench.training.interruption import STOPPING
-from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started
+from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started, Waiting
 
 LAST_SECONDS = 30.0  # that a process has to end after its run did
 OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-EVENTS = (Started, BatchDone, EpochDone, Ended)
+EVENTS = (Waiting, Started, BatchDone, EpochDone, Ended)
 
 spawning = multiprocessing.get_context("spawn")
 
@@ -51,7 +51,6 @@ class Process:
 
     def _take(self, task: Task, patient: bool) -> Assignment:
         self.task: Task | None = task
-        self._patient = patient
         self.error: str | None = None  # why the run failed, if that is known
         self.gone = False  # whether the run may begin
         self._expects_word, self._since = True, time.monotonic()
@@ -117,8 +116,7 @@ class Process:
         """Whether it takes too long to start, or to end."""
         waited = time.monotonic() - self._since
         if self._expects_word and self.task and not self.error:
-            waits_for_another = self.gone and self._patient
-            return waited > start_timeout and not waits_for_another
+            return waited > start_timeout
         over = self.error or self.task is None or self.task.progress.is_over
         return bool(over) and waited > LAST_SECONDS
 

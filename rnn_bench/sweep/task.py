@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rnn_bench.config.composition import Job
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.training.epochs import EpochResult
-from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Event, Started
+from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Event, Started, Waiting
 
 ANSWERED = ("finished", "diverged", "reused")
 
@@ -34,8 +34,8 @@ class Task:
 
 @dataclass
 class Progress:
-    """How far an attempt at a run has come. `state` is waiting, starting, training, one of
-    `ANSWERED`, failed or killed."""
+    """How far an attempt at a run has come. `state` is waiting, starting, elsewhere (another
+    sweep is at it), training, one of `ANSWERED`, failed or killed."""
 
     state: str = "waiting"
     run_id: str | None = None
@@ -51,6 +51,8 @@ class Progress:
 
     def observe(self, event: Event) -> None:
         match event:
+            case Waiting():
+                self.state = "elsewhere"
             case Started(run_id=run_id, epochs=epochs, done=done):
                 self.state, self.run_id, self.epochs = "training", run_id, epochs
                 self.epoch = self.first_epoch = done

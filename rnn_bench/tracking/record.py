@@ -30,6 +30,10 @@ class Withdrawn(Exception):
     """Another process answers the same question and goes on with it."""
 
 
+class Duplicate(Withdrawn):
+    """It is older, and the row of this one is deleted."""
+
+
 class Record:
     """The MLflow row of a run that is going on."""
 

@@ -24,6 +24,10 @@ BAR_WIDTH = 40  # columns for bar, batches and time left, however long a run's n
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
+class Waiting:
+    """Another process is at the run, and is waited for."""
+
+
 @dataclass(frozen=True)
 class Started:
     """A run has its row in MLflow. `done` of its `epochs` were trained before."""
@@ -57,7 +61,7 @@ class Ended:
     test_accuracy: float
 
 
-Event = Started | BatchDone | EpochDone | Ended
+Event = Waiting | Started | BatchDone | EpochDone | Ended
 Watch = Callable[[Event], None]
 
 

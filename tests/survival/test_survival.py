@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,9 +15,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.config.schemas import Tracking
+from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL
 from tests.tracking.server import Server
-from tests.tracking.test_ledger import history, predictions, started, wait_for
+from tests.tracking.test_ledger import LONG, history, predictions, started, wait_for
 
 Runs = Callable[[], list[Run]]
 
@@ -77,6 +80,49 @@ def test_a_sweep_killed_five_times_ends_as_if_undisturbed(
         for metric in METRICS:
             assert history(workplace, run, metric) == history(workplace, other, metric), metric
         assert predictions(run).equals(predictions(other))
+
+
+OPEN = """
+import sys
+import time
+from rnn_bench.config.schemas import Tracking
+from rnn_bench.tracking.store import open_store
+client, experiment = open_store(Tracking())
+client.create_run(experiment)
+"""
+
+
+def test_processes_that_meet_on_a_new_store_all_find_it_working(tmp_path: Path) -> None:
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'new.db'}"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    assert [process.communicate()[1] for process in processes] == [""] * 4
+    assert [process.returncode for process in processes] == [0] * 4
+    client, experiment = open_store(Tracking(uri=environment["MLFLOW_TRACKING_URI"]))
+    assert len(client.search_runs([experiment])) == 4
+
+
+def test_two_processes_with_one_question_answer_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RNN_BENCH_CACHE", str(tmp_path / "cache"))
+    processes = [started("-m", "hydra/launcher=basic", "seed=0,1", *LONG) for _ in range(2)]
+    outputs = [process.communicate(timeout=200)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs(["1"])
+    assert sorted((run.data.tags["seed"], run.info.status) for run in runs) == [
+        ("0", "FINISHED"),
+        ("1", "FINISHED"),
+    ]
+    for run in runs:
+        sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
+        assert sorted(sweeps) == ["reused", "trained"]
 
 
 def test_two_sweeps_at_once_on_a_fresh_store_share_the_work(

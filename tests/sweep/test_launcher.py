@@ -1,31 +1,21 @@
 """What becomes of the runs of a sweep that are packed onto this machine."""
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from mlflow.entities import Run
 
-from tests.conftest import SMALL, SMALL_CORPUS, Command
-from tests.tracking.test_ledger import started
+from tests.conftest import SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
 
 MODELS = {
     "raises": "        raise RuntimeError('no memory left for this')",
     "dies": "        print('the last words', flush=True); os.kill(os.getpid(), 9)",
-    "recovers": (
-        "        if not os.path.exists('tried'):\n"
-        "            open('tried', 'w').close()\n"
-        "            os.kill(os.getpid(), 9)\n"
-        "        super().__init__()\n"
-        "        self.output = nn.Linear(1, classes)"
-    ),
 }
-# A corpus whose reading, which comes before a row, hangs or kills in a sweep's own process alone.
+# A corpus whose reading, which comes before a row, hangs or kills in a run's process alone.
 CORPUS = """
 import os, time
 from rnn_bench.data.corpus import Articles, Corpus
@@ -33,8 +23,13 @@ class Odd(Corpus):
     def __init__(self, how, *, data_dir):
         self.how = how
     def read(self):
-        if os.getpid() != int(os.environ["PARENT"]):
-            time.sleep(600) if self.how == "hangs" else os.kill(os.getpid(), 9)
+        in_a_run = os.getpid() != int(os.environ["PARENT"])
+        if in_a_run and self.how == "hangs":
+            time.sleep(600)
+        elif in_a_run and not (self.how == "recovers" and os.path.exists("tried")):
+            if self.how == "recovers":
+                open("tried", "w").close()
+            os.kill(os.getpid(), 9)
         texts = ["sun and wind", "rain and wind"] * 40
         return Articles((texts, [0, 1] * 40), (texts[:10], [0, 1] * 5), ("dry", "wet"))
 """
@@ -78,8 +73,7 @@ def test_a_good_a_raising_a_dying_and_a_diverging_run_in_one_sweep(
     answer = rnn_bench(
         *("--config-dir", "conf", "-m", "model=majority,raises,dies,rnn", *SMALL_CORPUS),
         *("protocol.epochs=2", "optimizer=sgd", "optimizer.lr=1e38"),
-        "protocol.gradient_clip_norm=null",
-        launcher="packed",
+        *("protocol.gradient_clip_norm=null", "hydra.launcher.jobs=2"),
     )
     assert answer.status == 1
     runs = recorded_runs()
@@ -101,55 +95,45 @@ def test_a_good_a_raising_a_dying_and_a_diverging_run_in_one_sweep(
     assert "Traceback" not in answer.err
     for run in runs:
         assert (mine / "outputs/runs" / run.info.run_id / "log.txt").is_file()
+    begun = sorted(runs, key=lambda run: run.info.start_time)
+    assert begun[-1].data.tags["model"] == "majority", "the longest run begins first"
+    (diverged,) = (run for run in runs if run.data.tags["model"] == "rnn")
+    assert (diverged.data.tags["concurrent_jobs"], diverged.data.tags["threads"]) == ("2", "1")
+    outputs = [path.read_text() for path in (mine / "outputs/sweeps").glob("*/*/output.txt")]
+    assert "the last words\n" in outputs, "what a run's process says is in a file of its own"
+    assert len([*(mine / "outputs/sweeps").glob("*/*/.hydra/config.yaml")]) == 4
 
 
-@pytest.mark.parametrize("how", ["dies", "hangs"])
-def test_a_run_that_ends_before_it_has_a_row_gets_one(
-    how: str, mine: Path, rnn_bench: Command, recorded_runs: Runs
+def test_a_run_that_dies_before_it_has_a_row_gets_one_and_is_tried_again(
+    mine: Path, rnn_bench: Command, recorded_runs: Runs
 ) -> None:
     answer = rnn_bench(
-        *("--config-dir", "conf", "-m", "model=majority", "dataset=odd", f"dataset.how={how}"),
-        f"hydra.launcher.start_timeout={4 if how == 'hangs' else 60}",
+        *("--config-dir", "conf", "-m", "model=majority", "dataset=odd"),
+        *("dataset.how=dies,recovers", "hydra.launcher.retries=1"),
+    )
+    assert answer.status == 1
+    rows = {run.data.params["dataset.how"]: run for run in recorded_runs()}
+    assert len(recorded_runs()) == 2, "attempts share a row"
+    dead, recovered = rows["dies"], rows["recovers"]
+    assert (dead.info.status, dead.data.tags["outcome"]) == ("FAILED", "failed")
+    assert "ended by SIGKILL" in dead.data.tags["error"]
+    assert f"Failed: {dead.info.run_name}: " in answer.out
+    assert answer.out.count("It is tried again.") == 2
+    assert (recovered.info.status, recovered.data.tags["outcome"]) == ("FINISHED", "finished")
+    assert "error" not in recovered.data.tags
+
+
+def test_a_run_that_hangs_before_it_has_a_row_gets_one(
+    mine: Path, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(
+        *("--config-dir", "conf", "-m", "model=majority", "dataset=odd", "dataset.how=hangs"),
+        "hydra.launcher.start_timeout=4",
     )
     assert answer.status == 1
     (run,) = recorded_runs()
     assert (run.info.status, run.data.tags["outcome"]) == ("FAILED", "failed")
-    reason = "did not start within 4 s" if how == "hangs" else "ended by SIGKILL"
-    assert reason in run.data.tags["error"]
-    assert f"Failed: {run.info.run_name}: " in answer.out
-
-
-def test_retries_try_again_in_the_same_row(
-    mine: Path, rnn_bench: Command, recorded_runs: Runs
-) -> None:
-    answer = rnn_bench(
-        *("--config-dir", "conf", "-m", "model=recovers", *SMALL_CORPUS, "protocol.epochs=1"),
-        "hydra.launcher.retries=1",
-    )
-    assert answer.status == 0, answer.out
-    assert "It is tried again." in answer.out
-    (run,) = recorded_runs()
-    assert outcomes([run]) == {"recovers": "finished"}
-
-
-def test_what_a_run_s_process_says_is_in_its_own_file(
-    mine: Path, rnn_bench: Command, recorded_runs: Runs
-) -> None:
-    rnn_bench("--config-dir", "conf", "-m", "model=dies", *SMALL_CORPUS, launcher="packed")
-    (output,) = (mine / "outputs/sweeps").glob("*/0/output.txt")
-    assert output.read_text() == "the last words\n"
-    assert (output.parent / ".hydra/config.yaml").is_file()
-
-
-def test_the_longest_run_begins_first_and_says_how_many_share_the_machine(
-    workplace: Path, rnn_bench: Command, recorded_runs: Runs
-) -> None:
-    answer = rnn_bench("-m", "model=majority,rnn,gru", *SMALL_CORPUS, "hydra.launcher.jobs=1")
-    assert answer.status == 0
-    begun = sorted(recorded_runs(), key=lambda run: run.info.start_time)
-    assert [run.data.tags["model"] for run in begun] == ["gru", "rnn", "majority"]
-    assert {run.data.tags["concurrent_jobs"] for run in begun} == {"1"}
-    assert {run.data.tags["threads"] for run in begun} == {"1"}
+    assert "did not start within 4 s" in run.data.tags["error"]
 
 
 @pytest.mark.parametrize(
@@ -174,19 +158,3 @@ def test_a_wrong_launcher_key_is_refused(
     assert says in answer.err
     assert len(answer.err.splitlines()) <= 6
     assert recorded_runs() == []
-
-
-def test_children_end_when_the_parent_is_killed(workplace: Path, recorded_runs: Runs) -> None:
-    process = started(
-        *("-m", "model=gru", "seed=0,1,2", *SMALL, "dataset.articles=2000"),
-        *("protocol.epochs=1000", "protocol.patience=null", "hydra.launcher.jobs=1"),
-    )
-    while not any("train_loss" in run.data.metrics for run in recorded_runs()):
-        assert process.poll() is None
-        time.sleep(0.1)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert children
-    process.kill()
-    process.communicate()
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not alive

@@ -2,19 +2,21 @@
 
 import os
 import subprocess
-import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.tracking.__main__ import main as sync
 from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 from tests.tracking.server import Server
-from tests.tracking.test_ledger import LONG, history, started, wait_for
+from tests.tracking.test_ledger import LONG, history
 
 Runs = Callable[[], list[Run]]
 
@@ -26,33 +28,38 @@ def server(workplace: Path) -> Iterator[Server]:
     server.stop()
 
 
-def sync(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rnn_bench.tracking", "sync", *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 def test_training_goes_on_without_the_server_and_is_recorded_when_it_is_back(
-    server: Server, workplace: Path, recorded_runs: Runs, rnn_bench: Command
+    server: Server,
+    workplace: Path,
+    recorded_runs: Runs,
+    rnn_bench: Command,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    process = started(f"tracking.uri={server.uri}", *LONG)
-    wait_for(lambda: any("val_loss" in run.data.metrics for run in recorded_runs()), process)
-    server.stop()
-    out, _ = process.communicate(timeout=200)
-    assert process.returncode == 1
-    assert "MLflow cannot be reached. What is to be recorded waits in" in out
-    assert "finished, test accuracy" in out
-    assert "python -m rnn_bench.tracking sync" in out
-    assert "Traceback" not in out
+
+    def stop_in_the_middle() -> None:
+        while not any("val_loss" in run.data.metrics for run in recorded_runs()):
+            time.sleep(0.05)
+        server.stop()
+
+    stopping = Thread(target=stop_in_the_middle)
+    stopping.start()
+    answer = rnn_bench(f"tracking.uri={server.uri}", *LONG)
+    stopping.join()
+    assert answer.status == 1
+    assert "MLflow cannot be reached. What is to be recorded waits in" in answer.out
+    assert "finished, test accuracy" in answer.out
+    assert "python -m rnn_bench.tracking sync" in answer.out
+    assert "Traceback" not in answer.out
     (run,) = recorded_runs()
     assert run.info.status == "RUNNING"
-
-    failed = sync()
-    assert failed.returncode == 1
-    assert "Recorded 0 of 1 waiting runs." in failed.stdout
+    assert sync(["sync"]) == 1
+    assert "Recorded 0 of 1 waiting runs." in capsys.readouterr().out
 
     server.start()
-    assert sync().stdout == "Recorded 1 of 1 waiting runs.\n"
-    assert sync().stdout == "Nothing waits.\n"
+    assert sync(["sync"]) == 0
+    assert capsys.readouterr().out == "Recorded 1 of 1 waiting runs.\n"
+    assert sync(["sync"]) == 0
+    assert capsys.readouterr().out == "Nothing waits.\n"
     (run,) = recorded_runs()
     assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "finished")
     assert "test_accuracy" in run.data.metrics
@@ -64,18 +71,20 @@ def test_training_goes_on_without_the_server_and_is_recorded_when_it_is_back(
 
 
 def test_the_next_sweep_records_what_an_earlier_one_could_not(
-    server: Server, recorded_runs: Runs, rnn_bench: Command
+    workplace: Path, recorded_runs: Runs, rnn_bench: Command
 ) -> None:
-    process = started(f"tracking.uri={server.uri}", *LONG)
-    wait_for(lambda: any("val_loss" in run.data.metrics for run in recorded_runs()), process)
-    server.stop()
-    process.communicate(timeout=200)
-    server.start()
-    answer = rnn_bench(f"tracking.uri={server.uri}", *LONG)
+    assert rnn_bench(*SMALL).status == 0
+    (run,) = recorded_runs()
+    client, _ = open_store_here()
+    client.update_run(run.info.run_id, status="RUNNING")
+    outbox = Outbox(client, run.info.run_id, workplace / "outputs/runs" / run.info.run_id)
+    outbox.waiting.append(Message(tags={"mood": "good"}, status="FINISHED"))
+    outbox._keep()
+    answer = rnn_bench(*SMALL)
     assert answer.status == 0
     assert "reused" in answer.out
     (run,) = recorded_runs()
-    assert run.info.status == "FINISHED"
+    assert (run.info.status, run.data.tags["mood"]) == ("FINISHED", "good")
 
 
 def test_what_waits_is_sent_once_the_server_is_back(
@@ -115,7 +124,9 @@ def open_store_here() -> tuple[MlflowClient, str]:
     return open_store(Tracking())
 
 
-def test_a_damaged_message_is_named_and_the_others_are_sent(workplace: Path) -> None:
+def test_a_damaged_message_is_named_and_the_others_are_sent(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     client, experiment = open_store_here()
     for name in ("a", "b"):
         folder = workplace / "outputs" / "runs" / name
@@ -125,15 +136,16 @@ def test_a_damaged_message_is_named_and_the_others_are_sent(workplace: Path) -> 
         outbox.waiting.append(Message(status="FINISHED"))
         outbox._keep()
     (workplace / "outputs/runs/a/unsent.jsonl").write_text("torn")
-    done = sync()
-    assert done.returncode == 1
-    assert "Recorded 1 of 2 waiting runs." in done.stdout
-    assert "runs/a: " in done.stderr
+    capsys.readouterr()
+    assert sync(["sync"]) == 1
+    said = capsys.readouterr()
+    assert "Recorded 1 of 2 waiting runs." in said.out
+    assert "runs/a: " in said.err
 
 
-def test_sync_without_a_folder_says_so(workplace: Path) -> None:
-    done = sync("nowhere")
-    assert (done.returncode, done.stderr) == (2, "There is no folder nowhere.\n")
+def test_sync_without_a_folder_says_so(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sync(["sync", "nowhere"]) == 2
+    assert capsys.readouterr().err == "There is no folder nowhere.\n"
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 import os
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,29 +9,6 @@ import pytest
 from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Tracking
 from rnn_bench.tracking.store import open_store, store_uri
-
-OPEN = """
-import sys
-import time
-from rnn_bench.config.schemas import Tracking
-from rnn_bench.tracking.store import open_store
-client, experiment = open_store(Tracking())
-client.create_run(experiment)
-"""
-
-
-def test_processes_that_meet_on_a_new_store_all_find_it_working(tmp_path: Path) -> None:
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'new.db'}"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPEN], env=environment, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(4)
-    ]
-    assert [process.communicate()[1] for process in processes] == [""] * 4
-    assert [process.returncode for process in processes] == [0] * 4
-    client, experiment = open_store(Tracking(uri=environment["MLFLOW_TRACKING_URI"]))
-    assert len(client.search_runs([experiment])) == 4
 
 
 def test_the_command_line_wins_over_the_environment(

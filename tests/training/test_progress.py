@@ -9,7 +9,7 @@ import termios
 import threading
 from pathlib import Path
 
-from tests.conftest import SMALL
+from tests.conftest import SMALL, Command
 
 
 def shown_on_a_terminal(*arguments: str, rows: int = 40, columns: int = 100) -> str:
@@ -43,9 +43,9 @@ def test_a_person_sees_a_bar_over_batches_and_a_line_an_epoch(workplace: Path) -
     assert "tokens/s" in shown.rpartition("/40")[2], "the table comes when the bar is gone"
 
 
-def test_a_file_gets_plain_lines(workplace: Path) -> None:
-    command = [sys.executable, "-m", "rnn_bench", *SMALL]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "\x1b" not in done.stdout
-    assert sum("epoch " in line and "train loss" in line for line in done.stdout.splitlines()) == 2
-    assert done.stderr == ""
+def test_a_file_gets_plain_lines(rnn_bench: Command) -> None:
+    answer = rnn_bench(*SMALL)
+    assert "\x1b" not in answer.out
+    lines = [line for line in answer.out.splitlines() if "epoch " in line and "train loss" in line]
+    assert len(lines) == 2
+    assert answer.err == ""
