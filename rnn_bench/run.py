@@ -17,7 +17,7 @@ from rnn_bench.models.baselines import Baseline, is_baseline
 from rnn_bench.tracking.artifacts import run_log, write_artifacts
 from rnn_bench.tracking.keys import run_name
 from rnn_bench.tracking.ledger import Ledger
-from rnn_bench.tracking.outbox import impatient
+from rnn_bench.tracking.outbox import impatient, patiently
 from rnn_bench.tracking.record import Duplicate, Withdrawn, recorded
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
@@ -62,17 +62,17 @@ def run(
         UsageError: data, device, store or output folder are not as the config says.
         Busy: another process is at it, and this one is not patient.
     """
-    device = find_device(config.device)
-    client, experiment_id = open_store(config.tracking)
-    name = run_name(config, defaults)
-    corpus = encoded_corpus(config)
-    ledger = Ledger(client, experiment_id, name, config, corpus)
 
     def on_wait() -> None:
         interruption.check()
         watch(Waiting())
 
-    claim = ledger.claim(on_wait, patient)
+    device = find_device(config.device)
+    client, experiment_id = patiently(lambda: open_store(config.tracking), on_wait)
+    name = run_name(config, defaults)
+    corpus = encoded_corpus(config)
+    ledger = Ledger(client, experiment_id, name, config, corpus)
+    claim = patiently(lambda: ledger.claim(on_wait, patient), on_wait)
     if claim.answers is not None:
         log.info("%s  reused: run %s", name, claim.run_id)
         watch(Ended(claim.run_id, "reused", claim.answers.data.metrics["test_accuracy"]))

@@ -1,4 +1,5 @@
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,6 +103,13 @@ def configured(workplace: Path) -> Callable[..., Config]:
         return composer.job(composer.compose([*overrides, "sweep_id=test"])).config
 
     return compose
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return int(closed.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

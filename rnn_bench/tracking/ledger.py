@@ -21,7 +21,7 @@ from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking.keys import run_key
 from rnn_bench.tracking.outbox import UNSENT, send_unsent, unreachable
 from rnn_bench.tracking.owner import Owner, is_alive, mark
-from rnn_bench.tracking.record import Duplicate, Withdrawn, end_row, new_row
+from rnn_bench.tracking.record import Duplicate, Withdrawn, end_row, fill_row, new_row
 from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -204,6 +204,8 @@ class Ledger:
         run_id = run.info.run_id
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         self.client.update_run(run_id, status="RUNNING")
+        if run.inputs is None or not run.inputs.dataset_inputs:  # what filled it was interrupted
+            fill_row(self.client, run_id, self.config, self.corpus)
         for name in {"error", "outcome"} & run.data.tags.keys():
             self.client.delete_tag(run_id, name)
 

@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from mlflow import MlflowClient
@@ -23,8 +23,11 @@ from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 UNSENT, ARTIFACTS = "unsent.jsonl", "artifacts"
 RETRY_SECONDS = 30
+PATIENCE_SECONDS = 600  # of a run that cannot begin without MLflow
 # MLflow's own patience is minutes of retries, in which nothing would be trained.
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 # MLflow has answered, and would answer the same again.
@@ -131,8 +134,33 @@ class Outbox:
         part.replace(self.folder / UNSENT)
 
 
-def unreachable(error: Exception) -> bool:
+def patiently(ask: Callable[[], Answer], on_wait: Callable[[], None]) -> Answer:
+    """MLflow's answer. While it cannot be reached it is asked again, for PATIENCE_SECONDS.
+
+    `on_wait` is called meanwhile, and may raise to end that.
+
+    Raises:
+        Exception: what `ask` raised last.
+    """
+    until, told = time.monotonic() + PATIENCE_SECONDS, False
+    while True:
+        try:
+            with impatient():
+                return ask()
+        except Exception as error:
+            if not unreachable(error) or time.monotonic() > until:
+                raise
+            if not told:
+                log.warning("MLflow cannot be reached; it is waited for.")
+                told = True
+        on_wait()
+        time.sleep(1)
+
+
+def unreachable(error: BaseException | None) -> bool:
     """Whether an error says that MLflow does not answer, rather than what it answers."""
+    if isinstance(error, UsageError):
+        error = error.__cause__
     if isinstance(error, MlflowException):
         return error.error_code not in REFUSALS
     return isinstance(error, SQLAlchemyError | requests.RequestException)

@@ -117,6 +117,12 @@ def new_row(
     }
     tags = {tag: str(value) for tag, value in all_tags.items()}
     run_id = str(client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
+    fill_row(client, run_id, config, corpus)
+    return run_id
+
+
+def fill_row(client: MlflowClient, run_id: str, config: Config, corpus: EncodedCorpus) -> None:
+    """Record a run's parameters and dataset in its row."""
     parameters = [
         Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in settings(config).items()
     ]
@@ -126,7 +132,6 @@ def new_row(
         client.log_inputs(run_id, inputs)
     except MlflowException:  # MLflow fails if another run records the same new dataset meanwhile
         client.log_inputs(run_id, inputs)
-    return run_id
 
 
 def end_row(client: MlflowClient, run_id: str, sweep_id: str, outcome: str, error: str) -> None:

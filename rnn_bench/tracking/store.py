@@ -51,11 +51,9 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
                 database.execute("PRAGMA journal_mode=WAL")
             database.close()
             return opened
-    except MlflowException as error:
+    except (MlflowException, OSError, sqlite3.Error, SQLAlchemyError) as error:
         reason = str(error).strip().splitlines()[0][:300]
-    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
-        reason = str(error).splitlines()[0]
-    raise UsageError(f"The MLflow store {uri} cannot be used: {reason}")
+        raise UsageError(f"The MLflow store {uri} cannot be used: {reason}") from error
 
 
 def _open(uri: str, experiment: str, artifacts: Path | None) -> tuple[MlflowClient, str]:

@@ -160,6 +160,46 @@ def test_a_run_is_left_alone_while_its_process_lives(
         assert Owner.of(ledger.client.get_run(theirs)) == ledger.owner
 
 
+def test_a_row_that_was_begun_and_not_filled_is_filled(ledger: Ledger) -> None:
+    tags = {"run_key": ledger.key, "owner": GONE, "sweep_id": "another"}
+    left = ledger.client.create_run(ledger.experiment_id, tags=tags).info.run_id
+    for _ in range(2):
+        assert ledger.claim(never).run_id == left
+        run = ledger.client.get_run(left)
+        assert run.data.params["model.hidden_size"] == "8"
+        assert run.data.tags["sweep_id"] == "test"
+        (dataset,) = run.inputs.dataset_inputs
+        assert dataset.dataset.name == "demo"
+
+
+def test_a_rerun_knows_the_rows_of_its_own_sweep_alone(ledger: Ledger) -> None:
+    theirs = row(ledger)
+    ledger.client.set_terminated(theirs, "FINISHED")
+    assert ledger.claim(never).answers is not None
+    ledger.config.rerun, ledger.config.sweep_id = True, "another"
+    assert ledger.state() == "new"
+    mine = ledger.claim(never).run_id
+    assert mine != theirs
+    ledger.client.set_terminated(mine, "FINISHED")
+    answers = ledger.claim(never).answers
+    assert answers is not None
+    assert answers.info.run_id == mine
+
+
+@pytest.mark.parametrize("had_a_row", [True, False])
+def test_the_end_of_a_process_is_in_one_row_however_often_it_is_tried(
+    had_a_row: bool, ledger: Ledger
+) -> None:
+    left = row(ledger, owner=GONE) if had_a_row else None
+    assert ledger.end("killed", "the sweep was stopped") == left
+    ended = ledger.end("failed", "SIGKILL")
+    assert ended == (left or ended)
+    assert ledger.end("failed", "SIGSEGV") == ended
+    (run,) = ledger.rows()
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "SIGSEGV")
+    assert ledger.end("failed", "too late", ended) is None
+
+
 def test_a_dead_run_without_its_checkpoint_is_failed_and_begun_anew(ledger: Ledger) -> None:
     theirs = row(ledger, owner=GONE)
     ledger.client.log_metric(theirs, "train_loss", 0.5, step=1)

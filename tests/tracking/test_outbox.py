@@ -11,8 +11,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.config.options import UsageError
+from rnn_bench.config.schemas import Tracking
 from rnn_bench.tracking.__main__ import main as sync
-from rnn_bench.tracking.outbox import Message, Outbox
+from rnn_bench.tracking.outbox import Message, Outbox, patiently
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 from tests.tracking.server import Server
@@ -88,7 +90,10 @@ def test_the_next_sweep_records_what_an_earlier_one_could_not(
 
 
 def test_what_waits_is_sent_once_the_server_is_back(
-    server: Server, workplace: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     monkeypatch.setattr("rnn_bench.tracking.outbox.RETRY_SECONDS", 0)
@@ -101,7 +106,8 @@ def test_what_waits_is_sent_once_the_server_is_back(
     for step in (2, 3):
         outbox.send(Message([("loss", 4.0 - step, 1000 * step, step)]))
     assert (workplace / "unsent.jsonl").is_file()
-    server.start()
+    patiently(lambda: open_store(Tracking(uri=server.uri)), server.start)
+    assert "MLflow cannot be reached; it is waited for." in caplog.messages
     outbox.send(Message([("loss", 0.5, 4000, 4)], {"mood": "good"}, status="FINISHED"))
     outbox.send(Message([("loss", 0.5, 4000, 4)]))
     assert not (workplace / "unsent.jsonl").exists()
@@ -118,9 +124,22 @@ def test_what_mlflow_refuses_is_an_error(workplace: Path) -> None:
     assert not (workplace / "unsent.jsonl").exists()
 
 
-def open_store_here() -> tuple[MlflowClient, str]:
-    from rnn_bench.config.schemas import Tracking
+def test_no_run_waits_for_ever_and_none_for_a_store_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, unused_port: int
+) -> None:
+    def never() -> None:
+        raise AssertionError("it waits")
 
+    for uri in ("nonsense://x", "sqlite:////proc/nowhere/mlflow.db"):
+        with pytest.raises(UsageError, match=f"{uri} cannot be used"):
+            patiently(lambda uri=uri: open_store(Tracking(uri=uri)), never)
+    monkeypatch.setattr("rnn_bench.tracking.outbox.PATIENCE_SECONDS", -1)
+    uri = f"http://127.0.0.1:{unused_port}"
+    with pytest.raises(UsageError, match=f"{uri} cannot be used"):
+        patiently(lambda: open_store(Tracking(uri=uri)), never)
+
+
+def open_store_here() -> tuple[MlflowClient, str]:
     return open_store(Tracking())
 
 

@@ -1,5 +1,4 @@
 import os
-import socket
 import sqlite3
 import time
 from pathlib import Path
@@ -53,10 +52,8 @@ def test_a_file_that_is_no_store_is_named(workplace: Path) -> None:
         open_store(Tracking(uri=f"sqlite:///{workplace / 'text.db'}"))
 
 
-def test_a_server_that_does_not_answer_is_named_within_seconds() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
+def test_a_server_that_does_not_answer_is_named_within_seconds(unused_port: int) -> None:
+    uri = f"http://127.0.0.1:{unused_port}"
     start = time.monotonic()
     with pytest.raises(UsageError, match=f"The MLflow store {uri} cannot be used: .+"):
         open_store(Tracking(uri=uri))
