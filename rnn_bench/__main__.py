@@ -90,7 +90,7 @@ def sweep(
     jobs = Composer(config_dirs, arguments.overrides).jobs(arguments)
 
     # Only now what takes seconds to import.
-    from rnn_bench.sweep.clusters import carried_over, check_store, end_rows_of_the_dead, launch
+    from rnn_bench.sweep.clusters import carried_over, check_store, launch
     from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
     from rnn_bench.sweep.places import check_devices, visible_gpus
@@ -105,14 +105,14 @@ def sweep(
     logger.setLevel(logging.INFO)
     logger.handlers = [ConsoleHandler(show_everything)]
     config = jobs[0].config
-    packing, engine = jobs[0].packing, jobs[0].engine
-    if engine:
-        check_store(config, jobs[0].launcher)
+    packing, launcher, engine = jobs[0].packing, jobs[0].launcher, jobs[0].engine
+    if engine and engine.is_remote:
+        check_store(config, launcher)
         sys.argv += carried_over(config)
     if packing:
         check_devices(jobs, packing, visible_gpus())
     for job in jobs:
-        if job.launcher == "basic":  # others train elsewhere, with other devices
+        if launcher == "basic":  # others train elsewhere, with other devices
             find_device(job.config.device)
     output_dir = check_output_folder(config.output_dir)
     client, experiment_id = open_store(config.tracking)
@@ -127,25 +127,32 @@ def sweep(
         for job, corpus in zip(jobs, corpora, strict=True)
     }
     unusable.clear()
+    interrupted, status = False, UNUSABLE
     try:
-        launch(hydra_main, engine, show_everything)
-        if engine and not send_unsent(unsent(output_dir)):
-            end_rows_of_the_dead(client, experiment_id, sweep_id)
+        launch(hydra_main, launcher, engine, show_everything)
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
     finally:
-        status = UNUSABLE if unusable else conclude(client, experiment_id, config, questions)
+        if not unusable:
+            status = conclude(client, experiment_id, config, questions, interrupted)
     if unusable:
         raise unusable[0]
     return status
 
 
 def conclude(
-    client: "MlflowClient", experiment_id: str, config: Config, questions: dict[str, str]
+    client: "MlflowClient",
+    experiment_id: str,
+    config: Config,
+    questions: dict[str, str],
+    interrupted: bool,
 ) -> int:
-    """Record what still waits, and print the comparison of a sweep's runs, which were to answer
-    these run keys, named here; returns the exit status."""
+    """Record what still waits and how the dead ended, and print the comparison of a sweep's runs,
+    which were to answer these run keys, named here; returns the exit status."""
     from rnn_bench.sweep.table import failed, last_attempts, print_comparison
     from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
-    from rnn_bench.tracking.record import runs_of
+    from rnn_bench.tracking.record import end_open_rows, runs_of
     from rnn_bench.tracking.store import store_uri
     from rnn_bench.training.progress import console
 
@@ -157,6 +164,8 @@ def conclude(
         )
     try:
         with impatient():
+            if not waiting:
+                end_open_rows(client, experiment_id, config.sweep_id, interrupted)
             runs = last_attempts(runs_of(client, experiment_id, config.sweep_id))
     except Exception as error:
         if not unreachable(error):
@@ -165,7 +174,10 @@ def conclude(
     store = store_uri(config.tracking)
     recorded = {run.data.tags["run_key"] for run in runs}
     missing = [name for key, name in questions.items() if key not in recorded]
-    print_comparison(runs, missing, config.sweep_id, store, output_dir, console)
+    notes = [f"Failed: {name}: it has no record in MLflow." for name in missing]
+    if interrupted and missing:
+        notes = [f"{len(missing)} of {len(questions)} runs were not begun."]
+    print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
     return FAILED if missing or any(map(failed, runs)) else SUCCESS
 
 

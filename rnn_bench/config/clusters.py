@@ -1,5 +1,6 @@
 """Launchers that carry a sweep to other machines: Slurm through submitit, and Ray."""
 
+from dataclasses import dataclass
 from typing import Any
 
 # Hydra's launchers that come with a plugin, and the extra of this package that installs it.
@@ -12,14 +13,25 @@ RESOLVERS = {
 }
 
 
-def engine(launcher: Any) -> str | None:
-    """What carries the jobs to other machines: "slurm", "ray", or None where they stay on this
-    one. A Ray launcher without an address starts a Ray of its own here."""
+@dataclass(frozen=True)
+class Engine:
+    """What a plugin's launcher hands jobs to: slurm, ray, or local for submitit's own processes.
+    A Ray without an address is one that is started here."""
+
+    name: str
+    is_remote: bool
+
+
+def engine(launcher: Any) -> Engine | None:
+    """What carries the jobs of a Hydra launcher; None if Hydra or this package does."""
     target = str(launcher._target_)
     if target.endswith(".SlurmLauncher"):
-        return "slurm"
+        return Engine("slurm", is_remote=True)
+    if target.endswith(".LocalLauncher"):
+        return Engine("local", is_remote=False)
     if target.endswith((".RayLauncher", ".RayAWSLauncher")):
-        return "ray" if "AWS" in target or launcher.ray.init.get("address") else None
+        remote = "AWS" in target or bool(launcher.ray.init.get("address"))
+        return Engine("ray", is_remote=remote)
     return None
 
 

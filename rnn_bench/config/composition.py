@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import rnn_bench
-from rnn_bench.config.clusters import RESOLVERS, engine
+from rnn_bench.config.clusters import RESOLVERS, Engine, engine
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.launcher import Packed, register_launcher
 from rnn_bench.config.options import ConfigError, check_against_target, unknown_keys
@@ -38,13 +38,13 @@ OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
 @dataclass(frozen=True)
 class Job:
     """A run to make, the same options with no key changed, and the name of Hydra's launcher (a
-    single run is made here, as by basic), with the cluster's engine that it hands runs to, if any,
-    and its keys if it is the packed one."""
+    single run is made here, as by basic), with the engine that it hands runs to, if any, and its
+    keys if it is the packed one."""
 
     config: Config
     defaults: Config
     launcher: str
-    engine: str | None = None
+    engine: Engine | None = None
     packing: Packed | None = None
 
 

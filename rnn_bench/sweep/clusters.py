@@ -1,29 +1,26 @@
-"""A sweep whose jobs run on other machines: what they are told, and what is made of the dead."""
+"""A sweep that another launcher than packed carries out, perhaps on other machines."""
 
-import importlib
 import logging
 import os
 import platform
+import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
-from mlflow import MlflowClient
+from hydra.core.override_parser.types import Quote, QuotedString
 
+from rnn_bench.config.clusters import Engine
 from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Config
-from rnn_bench.tracking.record import end_row, runs_of
+from rnn_bench.sweep.plugins import JOBS
 from rnn_bench.tracking.store import SQLITE, store_uri
 
 log = logging.getLogger("rnn_bench")
 
 FOLDER = "RNN_BENCH_FOLDER"  # the working folder of the command, for its jobs
 SECRETS = ("PASSWORD", "TOKEN", "SECRET")  # Hydra writes what it carries over into files
-# What waits for a job's result, by engine: module, its attribute's owner, the attribute.
-RESULTS = {"slurm": ("submitit.core.core", "Job", "results"), "ray": ("ray", None, "get")}
 
 
 def check_store(config: Config, launcher: str) -> None:
@@ -35,8 +32,9 @@ def check_store(config: Config, launcher: str) -> None:
         raise UsageError(
             f"hydra/launcher={launcher} trains on other machines, which cannot share the SQLite "
             f"file {uri.removeprefix(SQLITE)}.\nStart an MLflow server, for example\n"
-            "  mlflow server --host 0.0.0.0 --port 5000 --backend-store-uri sqlite:///server.db\n"
-            "and name it with tracking.uri=http://THIS_HOST:5000 or $MLFLOW_TRACKING_URI."
+            f"  mlflow server --host 0.0.0.0 --port 5000 --allowed-hosts {platform.node()}:5000 "
+            "--backend-store-uri sqlite:///server.db\n"
+            f"and name it with tracking.uri=http://{platform.node()}:5000 or $MLFLOW_TRACKING_URI."
         )
 
 
@@ -58,8 +56,8 @@ def carried_over(config: Config) -> list[str]:
 
 def quoted(text: str) -> str:
     """A value in Hydra's grammar that is this text, with whatever quotes and dollars in it."""
-    escaped = text.replace("'", r"\'").replace("${", r"\${")
-    return f"'{escaped}'"
+    uninterpolated = re.sub(r"(\\*)\$\{", lambda match: rf"{2 * match[1]}\${{", text)
+    return QuotedString(uninterpolated, Quote.single).with_quotes()
 
 
 def enter_working_folder() -> None:
@@ -83,63 +81,29 @@ def enter_working_folder() -> None:
         sys.path.insert(0, folder)
 
 
-def launch(hydra_main: Callable[[], None], engine: str | None, show_everything: bool) -> None:
+def launch(
+    hydra_main: Callable[[], None], launcher: str, engine: Engine | None, show_everything: bool
+) -> None:
     """Let Hydra run every job. What a launcher says of jobs that died becomes a line each: which
     runs are answered stands in the record.
 
     Raises:
         UsageError: as the jobs raise it.
+        KeyboardInterrupt: the sweep is interrupted; jobs elsewhere are cancelled.
     """
-    with collecting(engine) as errors:
-        try:
-            hydra_main()
-        except UsageError:
-            raise
-        except Exception as error:
-            if show_everything:
-                raise
-            errors.append(error)
-    for each in errors:
-        line = next(iter(str(each).splitlines()), "")
-        log.error("A job died. %s: %s", type(each).__name__, line[:300])
-
-
-@contextmanager
-def collecting(engine: str | None) -> Iterator[list[Exception]]:
-    """Wait for every job, and give the errors of those that died.
-
-    Both plugins ask one job after another for its result and end at the first that died: the
-    later ones' results are lost, and with Ray those that still wait in its queue. Here a dead
-    job has an empty result.
-    """
-    errors: list[Exception] = []
-    if engine is None:
-        yield errors
-        return
-    module, class_name, name = RESULTS[engine]
-    owner: Any = importlib.import_module(module)
-    owner = getattr(owner, class_name) if class_name else owner
-    result = getattr(owner, name)
-
-    def result_or_nothing(*arguments: Any, **named: Any) -> Any:
-        try:
-            return result(*arguments, **named)
-        except Exception as error:
-            errors.append(error)
-            nothing = JobReturn(status=JobStatus.COMPLETED)
-            return [nothing] if engine == "slurm" else nothing
-
-    setattr(owner, name, result_or_nothing)
+    jobs = JOBS[engine.name]() if engine else None
     try:
-        yield errors
-    finally:
-        setattr(owner, name, result)
+        with jobs.watched() if jobs else nullcontext():
+            hydra_main()
+    except UsageError:
+        raise
+    except Exception as error:
+        if show_everything:
+            raise
+        log.error("hydra/launcher=%s failed. %s", launcher, first_line(error))
+    for each in jobs.errors if jobs else []:
+        log.error("A job died. %s", first_line(each))
 
 
-def end_rows_of_the_dead(client: MlflowClient, experiment_id: str, sweep_id: str) -> None:
-    """Once all jobs have ended: the rows that this sweep's runs left open are failed runs."""
-    for run in runs_of(client, experiment_id, sweep_id):
-        made_here = run.data.tags[f"sweep.{sweep_id}"] in ("trained", "resumed")
-        if made_here and run.info.status == "RUNNING":
-            error = "its process died, killed or out of memory"
-            end_row(client, run.info.run_id, sweep_id, "failed", error)
+def first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')[:300]}"

@@ -35,14 +35,14 @@ def last_attempts(runs: Sequence[Run]) -> list[Run]:
 
 def print_comparison(
     runs: Sequence[Run],
-    missing: Sequence[str],
+    notes: Sequence[str],
     sweep_id: str,
     store: str,
     output_dir: Path,
     console: Console,
 ) -> None:
     """A row for each configuration, its runs being its seeds; then the failed runs with their
-    logs, and where to see the rest."""
+    logs, the notes, and where to see the rest."""
     answered = [run for run in runs if not failed(run)]
     if answered:
         console.print(comparison(answered))
@@ -54,8 +54,8 @@ def print_comparison(
         if outcome != "Killed":
             for line in last_lines(log):
                 console.print(f"    {line}", markup=False, highlight=False)
-    for name in missing:
-        console.print(f"Failed: {name}: it has no record in MLflow.", markup=False)
+    for note in notes:
+        console.print(note, markup=False)
     if runs:
         start, server = ui_command(store)
         address = server + comparison_page(runs[0].info.experiment_id, sweep_id)

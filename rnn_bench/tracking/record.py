@@ -184,3 +184,15 @@ def runs_of(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[Run
         runs += page
         token = page.token or ""
     return runs
+
+
+def end_open_rows(
+    client: MlflowClient, experiment_id: str, sweep_id: str, interrupted: bool
+) -> None:
+    """Once all jobs of a sweep have ended, each in its row if it could: end the others' rows."""
+    outcome, error = "failed", "its process died, killed or out of memory"
+    if interrupted:
+        outcome, error = "killed", "the sweep was interrupted"
+    for run in runs_of(client, experiment_id, sweep_id):
+        if run.data.tags["sweep_id"] == sweep_id and run.info.status == "RUNNING":
+            end_row(client, run.info.run_id, sweep_id, outcome, error)

@@ -5,8 +5,10 @@ lacks what they need they are skipped with the reason.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.clusters.servers import mlflow_server, postgres, postgres_programs
+from tests.clusters.servers import PATIENCE, mlflow_server, postgres, postgres_programs
 from tests.conftest import SMALL_CORPUS
 
 DIES = """\
@@ -56,20 +58,25 @@ class Sweeps:
     server: str
     environment: Mapping[str, str]
 
-    def run(self, models: str, *launcher: str) -> subprocess.CompletedProcess[str]:
-        command = ["-m", "rnn_bench", "--config-dir", "conf", "-m", *launcher]
-        command += [f"model={models}", *SMALL_CORPUS, "protocol.epochs=2"]
+    def start(self, models: str, *more: str) -> subprocess.Popen[str]:
+        command = ["-m", "rnn_bench", "--config-dir", "conf", "-m"]
+        command += [f"model={models}", *SMALL_CORPUS, "protocol.epochs=2", *more]
         command += [f"tracking.experiment_name={self.folder.name}"]
         environment = {**os.environ, **self.environment, "MLFLOW_TRACKING_URI": self.server}
         environment["RNN_BENCH_CACHE"] = str(self.folder / "cache")
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, *command],
             cwd=self.folder,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
         )
+
+    def run(self, models: str, *more: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(models, *more)
+        out, err = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def recorded(self) -> list[Run]:
         client = MlflowClient(self.server)
@@ -111,3 +118,27 @@ def assert_the_living_are_answered_and_the_dead_is_named(
     for run in sweeps.recorded():
         states = {state for name, state in run.data.tags.items() if name.startswith("sweep.")}
         assert states == ({"failed"} if run.data.tags["model"] == "dies" else {"trained", "reused"})
+
+
+def assert_ctrl_c_ends_the_jobs(sweeps: Sweeps, preset: Sequence[str]) -> None:
+    """More runs than the cluster has room for; those that train stop, the others do not begin."""
+    endless = ("protocol.epochs=100000", "protocol.patience=null", "seed=0,1,2,3,4,5")
+    process = sweeps.start("gru", *preset, *endless)
+    deadline = time.monotonic() + PATIENCE
+    while sum("train_loss" in run.data.metrics for run in sweeps.recorded()) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, out + err
+    assert "Cancelling 6 jobs." in out
+    assert err.endswith("Interrupted.\n")
+    runs = sweeps.recorded()
+    assert 2 <= len(runs) < 6
+    assert {(run.info.status, run.data.tags["outcome"]) for run in runs} == {("KILLED", "killed")}
+    assert f"{6 - len(runs)} of 6 runs were not begun." in out
+    assert "A job died" not in out
+    last = {run.info.run_id: run.data.metrics for run in runs}
+    time.sleep(3)
+    assert {run.info.run_id: run.data.metrics for run in sweeps.recorded()} == last

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters.conftest import Sweeps, assert_the_living_are_answered_and_the_dead_is_named
+from tests.clusters.conftest import (
+    Sweeps,
+    assert_ctrl_c_ends_the_jobs,
+    assert_the_living_are_answered_and_the_dead_is_named,
+)
 
 LOOPBACK = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps every port on 127.0.0.1
@@ -52,3 +56,9 @@ def test_a_sweep_on_ray(cluster: str, tracking_server: str, workplace: Path) -> 
             "+hydra.launcher.ray.remote.max_retries=0",
         ],
     )
+
+
+def test_ctrl_c_on_ray(cluster: str, tracking_server: str, workplace: Path) -> None:
+    sweeps = Sweeps(workplace, tracking_server, dict(os.environ))
+    address = f"hydra.launcher.ray.init.address={cluster}"
+    assert_ctrl_c_ends_the_jobs(sweeps, ["hydra/launcher=ray_cluster", address])

@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.clusters.conftest import Sweeps, assert_the_living_are_answered_and_the_dead_is_named
+from tests.clusters.conftest import (
+    Sweeps,
+    assert_ctrl_c_ends_the_jobs,
+    assert_the_living_are_answered_and_the_dead_is_named,
+)
 from tests.clusters.servers import slurm
 
 
@@ -27,3 +32,10 @@ def test_a_sweep_on_slurm(cluster: dict[str, str], tracking_server: str, workpla
         preset=["hydra/launcher=slurm", "hydra.launcher.partition=gpu"],
         plugin=["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu"],
     )
+
+
+def test_ctrl_c_on_slurm(cluster: dict[str, str], tracking_server: str, workplace: Path) -> None:
+    preset = ["hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
+    assert_ctrl_c_ends_the_jobs(Sweeps(workplace, tracking_server, cluster), preset)
+    queue = subprocess.run(["squeue", "--noheader"], env=cluster, capture_output=True, text=True)
+    assert (queue.returncode, queue.stdout) == (0, "")

@@ -1,0 +1,171 @@
+"""The launchers of Hydra's plugins for submitit and Ray: all their jobs are waited for, and
+cancelled when the sweep is interrupted.
+
+The plugins ask one job after another for its result and end at the first that died: the later
+ones' results are lost, and with Ray those that still wait in its queue. Here a dead job has an
+empty result, and its error is kept.
+"""
+
+import importlib
+import logging
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+
+log = logging.getLogger("rnn_bench")
+
+CANCEL_SECONDS = 60.0  # that cancelled jobs have to end; Slurm kills them after 30 (KillWait)
+
+
+class Jobs(ABC):
+    """What a plugin has begun, and the errors of those that died."""
+
+    def __init__(self) -> None:
+        self.begun: list[Any] = []
+        self.errors: list[Exception] = []
+
+    @abstractmethod
+    def functions(self) -> tuple[tuple[Any, str], tuple[Any, str], Any]:
+        """Owner and name of what begins jobs (one, or a list) and of what waits for a job's
+        result; and an empty result."""
+
+    def check(self) -> None:  # noqa: B027 - most have nothing to check
+        """Warn of what is to be expected, before a job is begun."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask all to stop at their next batch."""
+
+    @abstractmethod
+    def have_ended(self) -> bool:
+        """Whether none runs or waits any more."""
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """See to the jobs that are begun in the block.
+
+        Raises:
+            KeyboardInterrupt: the sweep is interrupted, and they are cancelled.
+        """
+        self.check()
+        begin, result, nothing = self.functions()
+        with ExitStack() as stack:
+            stack.enter_context(replaced(*begin, self._keeping))
+            stack.enter_context(replaced(*result, lambda get: self._sparing(get, nothing)))
+            try:
+                yield
+            except KeyboardInterrupt:
+                if self.begun:
+                    log.info("Cancelling %d jobs.", len(self.begun))
+                    self.cancel()
+                    self._wait()
+                raise
+
+    def _keeping(self, begin: Callable[..., Any]) -> Callable[..., Any]:
+        def begin_and_keep(*arguments: Any, **named: Any) -> Any:
+            begun = begin(*arguments, **named)
+            self.begun += begun if isinstance(begun, list) else [begun]
+            return begun
+
+        return begin_and_keep
+
+    def _sparing(self, get: Callable[..., Any], nothing: Any) -> Callable[..., Any]:
+        def result_or_nothing(*arguments: Any, **named: Any) -> Any:
+            try:
+                return get(*arguments, **named)
+            except Exception as error:
+                self.errors.append(error)
+                return nothing
+
+        return result_or_nothing
+
+    def _wait(self) -> None:
+        until = time.monotonic() + CANCEL_SECONDS
+        while not self.have_ended() and time.monotonic() < until:
+            time.sleep(0.5)
+
+
+@contextmanager
+def replaced(owner: Any, name: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """A function of another project's, changed while the block runs."""
+    original = getattr(owner, name)
+    setattr(owner, name, change(original))
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+class LocalJobs(Jobs):
+    """submitit's processes on this machine."""
+
+    def functions(self) -> tuple[tuple[Any, str], tuple[Any, str], Any]:
+        core = importlib.import_module("submitit.core.core")
+        return (core.Executor, "map_array"), (core.Job, "results"), [DIED]
+
+    def cancel(self) -> None:
+        for job in self.begun:
+            job.cancel(check=False)
+
+    def have_ended(self) -> bool:
+        return all(job.done() for job in self.begun)
+
+
+class SlurmJobs(LocalJobs):
+    """submitit's jobs on Slurm."""
+
+    def check(self) -> None:
+        try:
+            answer = self._ask("sacct")
+        except FileNotFoundError:  # nor can jobs be submitted, which submitit says
+            return
+        if answer.returncode:
+            log.warning(
+                "sacct says: %s. Without it submitit does not notice that a job was killed, and "
+                "waits for it until Ctrl-C.",
+                " ".join(answer.stderr.split()),
+            )
+
+    def cancel(self) -> None:
+        self._ask("scancel", *self._ids())
+
+    def have_ended(self) -> bool:
+        return not self._ask("squeue", "--noheader", f"--jobs={','.join(self._ids())}").stdout
+
+    def _ids(self) -> list[str]:
+        return sorted({job.job_id.partition("_")[0] for job in self.begun})  # of arrays
+
+    @staticmethod
+    def _ask(*command: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(command, capture_output=True, text=True)
+
+
+class RayTasks(Jobs):
+    """Ray's tasks."""
+
+    def functions(self) -> tuple[tuple[Any, str], tuple[Any, str], Any]:
+        launcher = importlib.import_module("hydra_plugins.hydra_ray_launcher._core")
+        return (launcher, "launch_job_on_ray"), (launcher.ray, "get"), DIED
+
+    def cancel(self) -> None:
+        ray = importlib.import_module("ray")
+        for task in self.begun:
+            ray.cancel(task)
+
+    def have_ended(self) -> bool:
+        ray = importlib.import_module("ray")
+        _, running = ray.wait(self.begun, num_returns=len(self.begun), timeout=0)
+        return not running
+
+
+DIED = JobReturn(status=JobStatus.COMPLETED)
+JOBS: dict[str, type[LocalJobs] | type[RayTasks]] = {
+    "local": LocalJobs,
+    "slurm": SlurmJobs,
+    "ray": RayTasks,
+}
