@@ -1,7 +1,8 @@
+import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def articles() -> Path:
     if not RAW.is_dir():
         pytest.skip("the real articles are not beside the checkout")
     return RAW
+
+
+def unable_to_write(folder: Path) -> Sequence[str]:
+    """Makes the folder read-only; a command with the returned prefix minds that, even as root."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o555)
+    if os.geteuid():
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root writes everywhere")
+    return ("setpriv", "--bounding-set=-dac_override")

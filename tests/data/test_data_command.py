@@ -2,7 +2,6 @@
 
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from rnn_bench.data import study
 from rnn_bench.data.__main__ import CORPORA, main
 from rnn_bench.data.corpus import DataError
+from tests.conftest import unable_to_write
 from tests.data.kaggle_server import ISOT, TRUE, Kaggle, kaggle_serving
 
 COMMAND = (sys.executable, "-m", "rnn_bench.data")
@@ -55,18 +55,6 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert out == ""
     assert len(err.splitlines()) <= 6
     return err
-
-
-def unable_to_write(folder: Path) -> Sequence[str]:
-    """Makes the folder read-only; a command with the returned prefix minds that, even as root."""
-    for path in (folder, *folder.rglob("*")):
-        if path.is_dir():
-            path.chmod(0o555)
-    if os.geteuid():
-        return ()
-    if not shutil.which("setpriv"):
-        pytest.skip("root writes everywhere")
-    return ("setpriv", "--bounding-set=-dac_override")
 
 
 def test_fetch_without_a_terminal_says_what_it_does_and_draws_no_bar(

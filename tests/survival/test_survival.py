@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
@@ -16,8 +17,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.schemas import Tracking
+from rnn_bench.tracking.owner import Owner, mark
 from rnn_bench.tracking.store import open_store
-from tests.conftest import SMALL
+from tests.conftest import SMALL, SMALL_CORPUS, Command
 from tests.tracking.server import Server
 from tests.tracking.test_ledger import LONG, history, predictions, started, wait_for
 
@@ -181,3 +183,64 @@ def test_ctrl_c_leaves_rows_that_say_so_and_the_same_command_goes_on(
     out, _ = again.communicate(timeout=300)
     assert again.returncode == 0, out
     assert [run.info.status for run in recorded_runs()] == ["FINISHED"] * 4
+
+
+DEAF = """\
+import time
+from torch import nn
+
+
+class Deaf(nn.Module):
+    def __init__(self, *, vocabulary_size, classes, readout):
+        super().__init__()
+        self.output = nn.Linear(1, classes)
+
+    def forward(self, tokens, lengths):
+        print("asleep", flush=True)
+        time.sleep(1000)
+"""
+
+
+def test_a_second_ctrl_c_ends_runs_that_do_not_listen(workplace: Path, recorded_runs: Runs) -> None:
+    (workplace / "my_models.py").write_text(DEAF)
+    (workplace / "conf/model").mkdir(parents=True)
+    option = "_target_: my_models.Deaf\nname: deaf\n"
+    (workplace / "conf/model/deaf.yaml").write_text(option)
+    process = started("--config-dir", "conf", "-m", "model=deaf", "seed=0,1,2", *SMALL_CORPUS)
+    outputs = workplace / "outputs/sweeps"
+
+    def asleep() -> int:
+        return sum("asleep" in file.read_text() for file in outputs.glob("*/*/output.txt"))
+
+    wait_for(lambda: asleep() == 2, process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
+    assert "1 of 3 runs were not begun." in out
+    ends = [(run.info.status, run.data.tags["outcome"]) for run in recorded_runs()]
+    assert ends == [("KILLED", "killed")] * 2
+
+
+def test_a_run_that_waits_for_another_sweep_s_is_not_late(
+    workplace: Path, recorded_runs: Runs, rnn_bench: Command
+) -> None:
+    """The other's row is this process's, which ends it after more than the start_timeout."""
+    sweep = ("-m", "model=majority", *SMALL_CORPUS, "hydra.launcher.start_timeout=8")
+    assert rnn_bench(*sweep).status == 0
+    (run,) = recorded_runs()
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    for name, value in mark(Owner.this_process()).items():
+        client.set_tag(run.info.run_id, name, value)
+    client.update_run(run.info.run_id, status="RUNNING")
+    ending = Timer(25, client.set_terminated, (run.info.run_id, "FINISHED"))
+    ending.start()
+    began = time.monotonic()
+    answer = rnn_bench(*sweep)
+    ending.join()
+    assert time.monotonic() - began > 25
+    assert answer.status == 0, answer.out
+    assert "  waits for " in answer.out
+    assert len(recorded_runs()) == 1

@@ -201,3 +201,32 @@ def test_long_names_and_brackets_are_shown_whole(workplace: Path, rnn_bench: Com
     answer = rnn_bench("model=majority", *SMALL_CORPUS, f"'dataset.name=\"{name}\"'"[1:-1])
     assert answer.status == 0
     assert name in answer.out.splitlines()[-2]
+
+
+def test_data_that_is_removed_during_a_sweep_fails_the_later_runs_alone(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["text,label", *(f"article number {n},{n % 2}" for n in range(80))]
+    (workplace / "mine.csv").write_text("\n".join(lines))
+    (workplace / "my_model.py").write_text(
+        "from pathlib import Path\n"
+        "from rnn_bench.models.baselines import MajorityClassifier\n"
+        "class Removes(MajorityClassifier):\n"
+        "    def __init__(self, *, vocabulary_size, classes, readout):\n"
+        "        super().__init__(vocabulary_size=0, classes=classes, readout=readout)\n"
+        "        Path('mine.csv').unlink()\n"
+    )
+    (workplace / "conf/model").mkdir(parents=True)
+    option = "_target_: my_model.Removes\nname: removes\n"
+    (workplace / "conf/model/removes.yaml").write_text(option)
+    monkeypatch.syspath_prepend(workplace)
+    answer = rnn_bench(
+        *("--config-dir", "conf", "-m", "model=removes,majority"),
+        *("dataset=csv", "dataset.train=mine.csv"),
+    )
+    assert answer.status == 1
+    assert "majority-mine-s0: it has no record in MLflow." in answer.out
+    assert "DataError: mine.csv does not exist (looked for in" in answer.out
+    assert "Traceback" not in answer.out
+    (run,) = recorded_runs()
+    assert (run.data.tags["model"], run.info.status) == ("removes", "FINISHED")

@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
@@ -170,6 +172,23 @@ def test_a_row_that_was_begun_and_not_filled_is_filled(ledger: Ledger) -> None:
         assert run.data.tags["sweep_id"] == "test"
         (dataset,) = run.inputs.dataset_inputs
         assert dataset.dataset.name == "demo"
+
+
+def test_a_dataset_that_two_runs_record_at_once_is_recorded(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow fails for the slower of two, whose dataset then is there."""
+    log_inputs, calls = MlflowClient.log_inputs, []
+
+    def slower(client: MlflowClient, *arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise MlflowException("UNIQUE constraint failed: datasets.name")
+        log_inputs(client, *arguments)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", slower)
+    run = ledger.client.get_run(ledger.claim(never).run_id)
+    assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["demo"]
 
 
 def test_a_rerun_knows_the_rows_of_its_own_sweep_alone(ledger: Ledger) -> None:
