@@ -84,10 +84,15 @@ def sweep(
                 "folder that --config-dir names."
             )
     sweep_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    for overrides in (arguments.overrides, sys.argv):
-        overrides.append(f"sweep_id={sweep_id}")
     config_dirs = [arguments.config_dir] if arguments.config_dir else []
-    jobs = Composer(config_dirs, arguments.overrides).jobs(arguments)
+    composer = Composer(config_dirs, arguments.overrides)
+    preset = composer.preset(arguments)
+    if preset and not arguments.multirun:
+        arguments.multirun = True
+        sys.argv.insert(1, "--multirun")
+    for overrides in (arguments.overrides, sys.argv):
+        overrides += [*preset, f"sweep_id={sweep_id}"]
+    jobs = composer.jobs(arguments)
 
     # Only now what takes seconds to import.
     from rnn_bench.sweep.clusters import carried_over, check_store, launch

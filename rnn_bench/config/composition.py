@@ -19,17 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 import rnn_bench
 from rnn_bench.config.clusters import RESOLVERS, Engine, engine
+from rnn_bench.config.compared import Dataset, Model, Optimizer
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.launcher import Packed, register_launcher
 from rnn_bench.config.options import ConfigError, check_against_target, unknown_keys
-from rnn_bench.config.schemas import (
-    GROUPS,
-    Config,
-    Dataset,
-    Model,
-    Optimizer,
-    register_schemas,
-)
+from rnn_bench.config.schemas import GROUPS, Config, register_schemas
 
 # What a sweep has once, whatever its runs are.
 OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
@@ -109,6 +103,21 @@ class Composer:
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error, overrides, self.loader)) from error
 
+    def preset(self, arguments: argparse.Namespace) -> list[str]:
+        """What the sweep of a preset (`hydra.sweeper.params`) adds to a command line: the values
+        of every key that the line does not narrow.
+
+        Raises:
+            ConfigError: as of `compose`.
+        """
+        config = self.compose(arguments.overrides, RunMode.MULTIRUN)
+        params = OmegaConf.select(config, "hydra.sweeper.params")
+        if not params:
+            return []
+        named = {line.lstrip("+").partition("=")[0] for line in arguments.overrides}
+        lines = [f"{key}={value}" for key, value in params.items() if key not in named]
+        return [*lines, "hydra.sweeper.params=null"]
+
     def jobs(self, arguments: argparse.Namespace) -> list[Job]:
         """Every run that a command line asks for, checked.
 
@@ -128,7 +137,7 @@ class Composer:
         packing = self._packing(master)
         jobs = [
             replace(self.job(self.compose(each)), packing=packing)
-            for each in self._split(master, overrides)
+            for each in self._split(overrides)
         ]
         for name in OF_THE_SWEEP:
             if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
@@ -166,9 +175,7 @@ class Composer:
             return None
         return cast(Packed, OmegaConf.to_object(master.hydra.launcher))
 
-    def _split(self, master: DictConfig, overrides: list[str]) -> list[list[str]]:
-        params = OmegaConf.select(master, "hydra.sweeper.params") or {}
-        lines = [f"{key}={value}" for key, value in params.items()] + overrides
+    def _split(self, lines: list[str]) -> list[list[str]]:
         try:
             parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(lines)
             return BasicSweeper.split_arguments(parsed, None)[0]
@@ -185,7 +192,7 @@ def checked(config: DictConfig) -> Config:
     Raises:
         ConfigError: a key is missing, unknown, or has a value that is not allowed.
     """
-    for group in (*GROUPS, "tracking"):
+    for group in (*GROUPS, "evaluation", "tracking"):
         value = None if OmegaConf.is_missing(config, group) else config[group]
         if not isinstance(value, DictConfig):
             raise ConfigError(f"{group}={value} is not possible: a run needs a {group}.")
@@ -198,7 +205,9 @@ def checked(config: DictConfig) -> Config:
         if isinstance(option, dict) and "name" not in option:
             raise ConfigError(f"{schema.group}.name is missing: the name in tables and run names.")
         check_against_target(schema, option)
-    for path, keys in (("", typed), ("protocol.", typed.protocol), ("tracking.", typed.tracking)):
-        for name in unknown_keys(keys):
-            raise ConfigError(f"{path}{name} is not a configuration key.")
+    for name in unknown_keys(typed):
+        raise ConfigError(f"{name} is not a configuration key.")
+    for group in ("protocol", "evaluation", "tracking"):
+        for name in unknown_keys(getattr(typed, group)):
+            raise ConfigError(f"{group}.{name} is not a configuration key.")
     return typed

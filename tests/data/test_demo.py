@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnn_bench.config.compared import Demo
 from rnn_bench.config.options import ConfigError, build
-from rnn_bench.config.schemas import Demo
 from rnn_bench.data.corpus import Articles
 from rnn_bench.data.demo import CUES_PER_CLASS, DECOYS, WORDS
 

@@ -1,0 +1,51 @@
+"""The sweeps of conf/experiment."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra._internal.utils import get_args_parser
+from mlflow.entities import Run
+
+from rnn_bench.config.composition import Composer, Job, config_folder
+from tests.conftest import SMALL_CORPUS, Command
+
+PRESETS = {path.stem for path in (config_folder() / "experiment").glob("*.yaml")}
+RUNS = {"notebook": 6, "paper": 50, "tuned": 120, "memory": 54, "transfer": 30, "quick": 15}
+
+
+def asked(*line: str) -> list[Job]:
+    arguments = get_args_parser().parse_args([*line])
+    composer = Composer((), arguments.overrides)
+    arguments.overrides += [*composer.preset(arguments), "sweep_id=test"]
+    arguments.multirun = True
+    return composer.jobs(arguments)
+
+
+def test_every_preset_is_known() -> None:
+    assert RUNS.keys() == PRESETS
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_preset_is_a_whole_sweep(preset: str, workplace: Path) -> None:
+    jobs = asked(f"+experiment={preset}")
+    assert len(jobs) == RUNS[preset]
+    questions = {str(job.config) for job in jobs}
+    assert len(questions) == len(jobs)
+
+
+def test_a_preset_is_narrowed_and_widened_on_the_command_line(workplace: Path) -> None:
+    widened = ("model=rnn,gru", "model.dropout=0.1,0.2")
+    jobs = asked("+experiment=paper", "dataset=isot", "seed=7,8", *widened)
+    assert Counter(job.config.model.name for job in jobs) == {"rnn": 4, "gru": 4}
+    assert {job.config.dataset.name for job in jobs} == {"isot"}
+    assert {job.config.seed for job in jobs} == {7, 8}
+
+
+def test_a_preset_trains_without_m(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    answer = rnn_bench("+experiment=quick", "hydra/launcher=basic", "model=majority", *SMALL_CORPUS)
+    assert answer.status == 0
+    assert sorted(run.data.tags["seed"] for run in recorded_runs()) == ["0", "1", "2"]
