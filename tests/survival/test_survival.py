@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from rnn_bench.config.schemas import Tracking
 from rnn_bench.tracking.owner import Owner, mark
 from rnn_bench.tracking.store import open_store
-from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.conftest import SMALL, SMALL_CORPUS
 from tests.tracking.server import Server
 from tests.tracking.test_ledger import LONG, history, predictions, started, wait_for
 
@@ -225,11 +225,11 @@ def test_a_second_ctrl_c_ends_runs_that_do_not_listen(workplace: Path, recorded_
 
 
 def test_a_run_that_waits_for_another_sweep_s_is_not_late(
-    workplace: Path, recorded_runs: Runs, rnn_bench: Command
+    workplace: Path, recorded_runs: Runs
 ) -> None:
     """The other's row is this process's, which ends it after more than the start_timeout."""
     sweep = ("-m", "model=majority", *SMALL_CORPUS, "hydra.launcher.start_timeout=8")
-    assert rnn_bench(*sweep).status == 0
+    assert started(*sweep).wait(timeout=100) == 0
     (run,) = recorded_runs()
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     for name, value in mark(Owner.this_process()).items():
@@ -238,9 +238,10 @@ def test_a_run_that_waits_for_another_sweep_s_is_not_late(
     ending = Timer(25, client.set_terminated, (run.info.run_id, "FINISHED"))
     ending.start()
     began = time.monotonic()
-    answer = rnn_bench(*sweep)
+    process = started(*sweep)
+    out, _ = process.communicate(timeout=100)
     ending.join()
     assert time.monotonic() - began > 25
-    assert answer.status == 0, answer.out
-    assert "  waits for " in answer.out
+    assert process.returncode == 0, out
+    assert "  waits for " in out
     assert len(recorded_runs()) == 1
