@@ -14,7 +14,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
-from rnn_bench.config.composition import Composer, config_folder, register
+from rnn_bench.config.composition import Composer, Job, config_folder, register
 from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Config
 from rnn_bench.sweep.launcher import register_plugin
@@ -100,7 +100,7 @@ def sweep(
     from rnn_bench.sweep.job import unusable
     from rnn_bench.sweep.places import check_devices, visible_gpus
     from rnn_bench.sweep.plan import print_plan
-    from rnn_bench.tracking.keys import run_key, run_name
+    from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
     from rnn_bench.tracking.store import open_store
     from rnn_bench.training.device import find_device
@@ -128,7 +128,7 @@ def sweep(
         print_plan(jobs, corpora, client, experiment_id, console)
         return SUCCESS
     questions = {
-        run_key(job.config, corpus.content.fingerprint): run_name(job.config, job.defaults)
+        run_key(job.config, corpus.content.fingerprint): job
         for job, corpus in zip(jobs, corpora, strict=True)
     }
     unusable.clear()
@@ -150,12 +150,15 @@ def conclude(
     client: "MlflowClient",
     experiment_id: str,
     config: Config,
-    questions: dict[str, str],
+    questions: dict[str, Job],
     interrupted: bool,
 ) -> int:
     """Record what still waits and how the dead ended, and print the comparison of a sweep's runs,
-    which were to answer these run keys, named here; returns the exit status."""
+    which were to answer these run keys, a job's each; audit its corpora. Returns the exit
+    status."""
+    from rnn_bench.sweep.corpora import record_audits
     from rnn_bench.sweep.table import failed, last_attempts, print_comparison
+    from rnn_bench.tracking.keys import run_name
     from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
     from rnn_bench.tracking.record import end_open_rows, runs_of
     from rnn_bench.tracking.store import store_uri
@@ -178,10 +181,14 @@ def conclude(
         return FAILED
     store = store_uri(config.tracking)
     recorded = {run.data.tags["run_key"] for run in runs}
-    missing = [name for key, name in questions.items() if key not in recorded]
+    missing = [
+        run_name(job.config, job.defaults) for key, job in questions.items() if key not in recorded
+    ]
     notes = [f"Failed: {name}: it has no record in MLflow." for name in missing]
     if interrupted and missing:
         notes = [f"{len(missing)} of {len(questions)} runs were not begun."]
+    if not interrupted:
+        notes += record_audits(client, runs, questions)
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
     return FAILED if missing or any(map(failed, runs)) else SUCCESS
 

@@ -112,6 +112,7 @@ def test_weights_vocabulary_and_predictions_are_artifacts(
     (run,) = recorded_runs()
     folder = artifacts(run)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "audit.json",
         "config.yaml",
         "log.txt",
         "test_predictions.csv",

@@ -38,6 +38,20 @@ class Study(Dataset):
     _target_: str = "rnn_bench.data.study.StudyCorpus"
     name: str = key(MISSING, "the corpus in tables and run names")
     corpus: str = key(MISSING, "which of the two", one_of(*STUDY_CORPORA))
+    dateline: str = key(
+        "removed",
+        "of isot's true articles: removed as in the study, or kept (takes the raw files); "
+        "kaggle's articles keep theirs",
+        one_of("removed", "kept"),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corpus == "kaggle" and self.dateline == "removed":
+            raise ConfigError(
+                "dataset.dateline=removed is not possible with kaggle: the study removes datelines "
+                "from isot's true articles alone."
+            )
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The data command: bring the study's corpora, and prepare them as the study did."""
+"""The data command: bring the study's corpora, prepare them as the study did, audit any corpus."""
 
 import argparse
 import logging
@@ -13,7 +13,7 @@ SUCCESS, UNUSABLE, INTERRUPTED = 0, 2, 130
 CORPORA = ("isot", "kaggle")  # rnn_bench.data.study has them too, but is slow to import for --help
 
 DESCRIPTION = """\
-Bring the articles of the study's two corpora, and prepare them.
+Bring the articles of the study's two corpora, and prepare them; audit any corpus.
 
 fetch    download the raw CSV files from Kaggle (no account needed) to
          DATA_DIR/CORPUS/raw. Files that are there are never overwritten, and a
@@ -21,7 +21,15 @@ fetch    download the raw CSV files from Kaggle (no account needed) to
 prepare  write DATA_DIR/CORPUS/preprocessed/train.csv and test.csv from the raw
          files by the study's rules. Optional: runs prepare raw files themselves.
 
-Both say whether the files are the published ones to the byte."""
+audit    say what is in the corpus twice, equal or nearly, in the training and in
+         the test file, and how well classifiers do that should fail on clean
+         data: they see an article's length, dateline, subject, date or first
+         five words alone. CORPUS is any option of the group dataset, and its
+         keys may follow:
+           audit isot dataset.dateline=kept
+           audit csv dataset.train=reviews.csv dataset.text_column=review
+
+fetch and prepare say whether the files are the published ones to the byte."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,20 +39,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = ("fetch", "prepare")
-    parser.add_argument("command", metavar="COMMAND", choices=commands, help=" or ".join(commands))
-    parser.add_argument("corpus", metavar="CORPUS", help=" or ".join(CORPORA))
+    commands = ("fetch", "prepare", "audit")
+    parser.add_argument("command", metavar="COMMAND", choices=commands, help=", ".join(commands))
+    parser.add_argument(
+        "corpus", metavar="CORPUS", help=f"{' or '.join(CORPORA)}; for audit also csv, demo, ..."
+    )
     parser.add_argument(
         "settings",
         metavar="data_dir=FOLDER",
         nargs="*",
-        help="where the corpora are kept; by default $RNN_BENCH_DATA, else data",
+        help="where the corpora are kept; by default $RNN_BENCH_DATA, else data. "
+        "audit takes every key of a run's configuration",
     )
-    arguments = parser.parse_args(argv)
+    parser.add_argument("--json", action="store_true", help="print the audit as JSON")
+    arguments = parser.parse_intermixed_args(argv)
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler(sys.stdout)]
     try:
+        if arguments.command == "audit":
+            print_audit(arguments.corpus, arguments.settings, arguments.json)
+            return SUCCESS
         corpus, data_dir = known_corpus(arguments.corpus), data_folder(arguments.settings)
         if arguments.command == "fetch":
             from rnn_bench.data.fetch import fetch
@@ -107,6 +122,25 @@ def prepare(corpus: str, data_dir: Path) -> None:
         print(f"{path}: {len(read_csv(path))} articles")
     print(f"The raw files are {EDITIONS[raw_edition]}.")
     print(f"The preprocessed files are {EDITIONS[preprocessed_edition]}.")
+
+
+def print_audit(corpus: str, settings: Sequence[str], as_json: bool) -> None:
+    """Print the audit of a dataset option with these overrides, in words or as JSON.
+
+    Raises:
+        ConfigError: there is no such option or key, or a value is not allowed.
+        DataError: the corpus cannot be read, or is unfit to train and test on.
+    """
+    import json
+
+    from rnn_bench.config.composition import Composer
+    from rnn_bench.data.audit import audited
+    from rnn_bench.data.audit.summary import summary
+
+    composer = Composer()
+    config = composer.compose([f"dataset={corpus}", *settings, "sweep_id=audit"])
+    found = audited(composer.job(config).config)
+    print(json.dumps(found, indent=2) if as_json else summary(found))
 
 
 if __name__ == "__main__":

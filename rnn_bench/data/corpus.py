@@ -2,7 +2,8 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,30 @@ class Corpus(ABC):
         """What decides the articles and is cheap to know, such as files with their sizes and
         times. None: the articles are read to know whether they changed."""
         return None
+
+    def columns(self) -> dict[str, tuple[list[str], list[str]]]:
+        """What else the files tell of the articles of `read()`, in the same order: a value for
+        each training and each test article.
+
+        Returns:
+            any of `text` (before preparation), `subject` and `date`.
+
+        Raises:
+            DataError: the files that tell it are not there, or do not fit the articles.
+        """
+        return {}
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Raises:
+    DataError: a file of the corpus of this name cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or f"The corpus {name}"
+        raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error
 
 
 def file_identity(paths: Sequence[Path]) -> list[tuple[str, int, int]]:

@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from rnn_bench.config.options import UsageError, build, name_of
 from rnn_bench.config.schemas import Config, Protocol
-from rnn_bench.data.corpus import Articles, Corpus, DataError
+from rnn_bench.data.corpus import Articles, Corpus, DataError, readable
 from rnn_bench.data.fingerprint import content_fingerprint, digest, sources
 from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
 
@@ -93,7 +92,7 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
     code = digest(sources(["data"], [type(corpus)]))
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with _readable(name):
+        with readable(name):
             identity = corpus.identity()
         known = digest([code, type(corpus).__module__, type(corpus).__qualname__, identity])
         read = _once(corpus, name)
@@ -121,21 +120,12 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
     return encoded
 
 
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        what = error.filename or f"The corpus {name}"
-        raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error
-
-
 def _once(corpus: Corpus, name: str) -> Callable[[], Articles]:
     kept: list[Articles] = []
 
     def articles() -> Articles:
         if not kept:
-            with _readable(name):
+            with readable(name):
                 kept.append(corpus.read())
         return kept[0]
 

@@ -13,6 +13,7 @@ from rnn_bench.data.tables import read_csv, require_columns
 
 CLASSES = ("fake", "real")
 DATELINE = re.compile(r"^.*?-\s+")
+COLUMNS = ("text", "subject", "date")  # of a raw file, beside what the articles are made of
 TEST_FRACTION = 0.2
 SPLIT_SEED = 99
 
@@ -56,6 +57,10 @@ def edition(name: str, files: list[Path], articles: int) -> str:
     return "sample" if articles < PUBLISHED_ARTICLES[name] else "other"
 
 
+def without_dateline(text: str) -> str:
+    return DATELINE.sub("", text)
+
+
 class MissingCorpus(DataError):
     """None of a corpus's files are there; they can be fetched."""
 
@@ -63,22 +68,35 @@ class MissingCorpus(DataError):
 @dataclass
 class StudyCorpus(Corpus):
     """isot or kaggle, in `<data_dir>/<corpus>/preprocessed/{train,test}.csv` where these exist,
-    else in the raw files, prepared on the fly."""
+    else in the raw files, prepared on the fly.
+
+    `dateline` is removed, by the study's rule, which knows isot's true articles only; or kept,
+    which for isot takes the raw files.
+    """
 
     corpus: str
     data_dir: Path
+    dateline: str = "removed"
 
     def files(self) -> list[Path]:
         """The files that the articles are read from.
 
         Raises:
             MissingCorpus: neither the preprocessed nor the raw files are there.
-            DataError: only some of them are.
+            DataError: only some of them are; or the datelines are to be kept, and there are only
+                preprocessed files, which have none.
         """
-        candidates = (
-            preprocessed_files(self.corpus, self.data_dir),
-            raw_files(self.corpus, self.data_dir),
-        )
+        preprocessed = preprocessed_files(self.corpus, self.data_dir)
+        raw = raw_files(self.corpus, self.data_dir)
+        candidates = [preprocessed, raw]
+        if self.corpus == "isot" and self.dateline == "kept":
+            if preprocessed[0].is_file() and not any(path.is_file() for path in raw):
+                raise DataError(
+                    f"The files in {preprocessed[0].parent} have no datelines any more: "
+                    "dataset.dateline=kept needs the raw files.\n"
+                    f"Get them with: python -m rnn_bench.data fetch isot data_dir={self.data_dir}"
+                )
+            candidates = [raw]
         for files in candidates:
             there = [path for path in files if path.is_file()]
             if len(there) == len(files):
@@ -88,21 +106,27 @@ class StudyCorpus(Corpus):
                 raise DataError(
                     f"{missing} is missing, beside {there[0].name}. Bring it, or remove {there[0]}."
                 )
-        names = " and ".join(str(path) for path in candidates[1])
+        names = " and ".join(map(str, raw))
         raise MissingCorpus(
             f"There are no articles of {self.corpus} in {self.data_dir}: {names} not found.\n"
             f"Get them with: python -m rnn_bench.data fetch {self.corpus} data_dir={self.data_dir}"
         )
 
     def identity(self) -> dict[str, Any]:
-        return {"corpus": self.corpus, "files": file_identity(self.files())}
+        raw = [path for path in raw_files(self.corpus, self.data_dir) if path.is_file()]
+        return {
+            "corpus": self.corpus,
+            "dateline": self.dateline,
+            "files": file_identity(self.files()),
+            "raw": file_identity(raw),  # the columns come from them
+        }
 
     def read(self) -> Articles:
         files = self.files()
         if files[0].parent.name == "preprocessed":
             train, test = (_read_preprocessed(path) for path in files)
         else:
-            train, test = prepare(self.corpus, files)
+            train, test = prepare(self.corpus, files, self.dateline)
         return Articles(
             train=(train["text"].tolist(), train["label"].tolist()),
             test=(test["text"].tolist(), test["label"].tolist()),
@@ -110,28 +134,63 @@ class StudyCorpus(Corpus):
             edition=edition(self.corpus, files, len(train) + len(test)),
         )
 
+    def columns(self) -> dict[str, tuple[list[str], list[str]]]:
+        raw = raw_files(self.corpus, self.data_dir)
+        for path in raw:
+            if not path.is_file():
+                raise DataError(f"the raw file {path.name} is not there")
+        table = read_raw(self.corpus, raw)
+        splits = prepare(self.corpus, raw, self.dateline)
+        if (files := self.files()) != raw:
+            for split, path in zip(splits, files, strict=True):
+                other = _read_preprocessed(path)
+                if not all(split[name].tolist() == other[name].tolist() for name in other):
+                    raise DataError("the raw files give other articles than the preprocessed ones")
+        return {
+            column: (
+                table[column].loc[splits[0].index].tolist(),
+                table[column].loc[splits[1].index].tolist(),
+            )
+            for column in COLUMNS
+            if column in table
+        }
 
-def prepare(name: str, files: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The study's preparation of raw files: training and test articles as columns text, label.
 
-    ISOT's true articles lose their first line's dateline; title and text are joined by a space
-    and cleaned; a fifth is test, drawn without stratification.
+def read_raw(name: str, files: list[Path]) -> pd.DataFrame:
+    """The articles of raw files in order, with a label that is 1 (real) or 0 (fake).
+
+    Raises:
+        DataError: a file is unreadable or lacks a column.
+    """
+    if name == "isot":
+        true, fake = (require_columns(read_csv(path), path, ["title", "text"]) for path in files)
+        tables = [true.assign(label=1), fake.assign(label=0)]
+        return pd.concat(tables, ignore_index=True, join="inner")
+    articles = require_columns(read_csv(files[0]), files[0], ["title", "text", "label"])
+    strange = sorted(set(articles["label"]) - {"REAL", "FAKE"})
+    if strange:
+        raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
+    return articles.assign(label=[int(label == "REAL") for label in articles["label"]])
+
+
+def prepare(
+    name: str, files: list[Path], dateline: str = "removed"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The study's preparation of raw files: training and test articles as columns text, label;
+    their index is the article's place in the raw files.
+
+    ISOT's true articles lose their first line's dateline, unless it is to be `kept`; title and
+    text are joined by a space and cleaned; a fifth is test, drawn without stratification.
 
     Raises:
         DataError: a file is unreadable or lacks a column.
     """
     from sklearn.model_selection import train_test_split
 
-    if name == "isot":
-        true, fake = (require_columns(read_csv(path), path, ["title", "text"]) for path in files)
-        true = true.assign(text=[DATELINE.sub("", text) for text in true["text"]], label=1)
-        articles = pd.concat([true, fake.assign(label=0)], ignore_index=True)
-    else:
-        articles = require_columns(read_csv(files[0]), files[0], ["title", "text", "label"])
-        strange = sorted(set(articles["label"]) - {"REAL", "FAKE"})
-        if strange:
-            raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
-        articles = articles.assign(label=[int(label == "REAL") for label in articles["label"]])
+    articles = read_raw(name, files)
+    if name == "isot" and dateline == "removed":
+        true = articles["label"] == 1
+        articles["text"] = articles["text"].mask(true, articles["text"].map(without_dateline))
     texts = [
         clean_like_the_study(f"{title} {text}")
         for title, text in zip(articles["title"], articles["text"], strict=True)
@@ -180,7 +239,7 @@ def _comes_back(articles: pd.DataFrame, path: Path) -> bool:
 
 
 def _read_preprocessed(path: Path) -> pd.DataFrame:
-    articles = require_columns(read_csv(path), path, ["text", "label"])
+    articles = require_columns(read_csv(path), path, ["text", "label"])[["text", "label"]]
     strange = sorted(set(articles["label"]) - {"0", "1"})
     if strange:
         raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (real).")

@@ -80,43 +80,56 @@ class CsvCorpus(Corpus):
         return {**settings, "files": file_identity(files)}
 
     def read(self) -> Articles:
+        train, test, classes = self._tables()
+        return Articles(
+            train=self._prepared(train, classes),
+            test=self._prepared(test, classes),
+            classes=classes,
+        )
+
+    def columns(self) -> dict[str, tuple[list[str], list[str]]]:
+        train, test, _ = self._tables()
+        columns = {"text": self.text_column, "subject": "subject", "date": "date"}
+        return {
+            name: (train[column].tolist(), test[column].tolist())
+            for name, column in columns.items()
+            if column in train and column in test and column != self.label_column
+        }
+
+    def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+        """The rows that are training and test articles, and the classes."""
         from sklearn.model_selection import train_test_split
 
-        texts, labels = self._rows(Path(self.train))
+        table = self._rows(Path(self.train))
+        labels = table[self.label_column].tolist()
         classes = _sorted_classes(set(labels))
         if len(classes) < 2:
             raise DataError(
                 f"{self.train} has one class only, {classes[0]!r}: there is nothing to tell apart."
             )
         if self.test:
-            train, test = (texts, labels), self._rows(Path(self.test))
-            strange = sorted(set(test[1]) - set(classes))
+            test = self._rows(Path(self.test))
+            strange = sorted({*test[self.label_column]} - set(classes))
             if strange:
                 raise DataError(
                     f"{self.test} has the label {strange[0]!r}, which {self.train} lacks. "
                     f"Its labels: {', '.join(classes)}."
                 )
-        else:
-            rarest = min(classes, key=labels.count)
-            if labels.count(rarest) < 2:
-                raise DataError(
-                    f"{self.train} is too small to split: one article with the label {rarest!r}."
-                )
-            test_size = max(round(len(texts) * self.test_fraction), len(classes))
-            if len(texts) - test_size < len(classes):
-                raise DataError(f"{self.train} is too small to split: {len(texts)} articles.")
-            a, b, c, d = train_test_split(
-                texts, labels, test_size=test_size, random_state=TEST_SPLIT_SEED, stratify=labels
+            return table, test, classes
+        rarest = min(classes, key=labels.count)
+        if labels.count(rarest) < 2:
+            raise DataError(
+                f"{self.train} is too small to split: one article with the label {rarest!r}."
             )
-            train, test = (a, c), (b, d)
-        index = {name: position for position, name in enumerate(classes)}
-        return Articles(
-            train=(train[0], [index[label] for label in train[1]]),
-            test=(test[0], [index[label] for label in test[1]]),
-            classes=classes,
+        test_size = max(round(len(table) * self.test_fraction), len(classes))
+        if len(table) - test_size < len(classes):
+            raise DataError(f"{self.train} is too small to split: {len(table)} articles.")
+        train, test = train_test_split(
+            table, test_size=test_size, random_state=TEST_SPLIT_SEED, stratify=labels
         )
+        return train, test, classes
 
-    def _rows(self, path: Path) -> tuple[list[str], list[str]]:
+    def _rows(self, path: Path) -> pd.DataFrame:
         table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
         empty = (table[self.text_column] == "") | (table[self.label_column] == "")
         if empty.any():
@@ -133,8 +146,13 @@ class CsvCorpus(Corpus):
             table = table[~empty]
             if table.empty:
                 raise DataError(f"{path} has bad rows only: a text or label is empty in each.")
+        return table
+
+    def _prepared(self, table: pd.DataFrame, classes: Sequence[str]) -> tuple[list[str], list[int]]:
         clean = CLEANINGS[self.cleaning]
-        return [clean(text) for text in table[self.text_column]], table[self.label_column].tolist()
+        index = {name: position for position, name in enumerate(classes)}
+        texts = [clean(text) for text in table[self.text_column]]
+        return texts, [index[label] for label in table[self.label_column]]
 
 
 def _sorted_classes(labels: set[str]) -> tuple[str, ...]:

@@ -1,14 +1,25 @@
 """The corpora of a sweep."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
 from rnn_bench.config.composition import Job
+from rnn_bench.config.options import name_of
+from rnn_bench.data.audit import audited
+from rnn_bench.data.audit.summary import findings
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.data.study import MissingCorpus
+from rnn_bench.tracking.outbox import impatient
+from rnn_bench.tracking.record import describe
+from rnn_bench.training.progress import console
 
 log = logging.getLogger("rnn_bench")
+
+AUDIT = "audit.json"
 
 
 def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
@@ -34,3 +45,48 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
             done.append((wanted, known[0]))
         corpora += known
     return corpora
+
+
+def record_audits(
+    client: MlflowClient, runs: Sequence[Run], questions: Mapping[str, Job]
+) -> list[str]:
+    """Record `audit.json` with each finished run that lacks it; a corpus is audited once. What
+    goes wrong is a warning, for the runs themselves are answered.
+
+    `questions` are the jobs by the run key that each was to answer.
+
+    Returns:
+        a line for each corpus that something is wrong with.
+    """
+    lacking: list[tuple[Job, list[str]]] = []
+    lines = []
+    with impatient():
+        for run in runs:
+            job = questions.get(run.data.tags["run_key"])
+            if job is None or run.info.status != "FINISHED" or _has_audit(client, run.info.run_id):
+                continue
+            for other, run_ids in lacking:
+                if other.config.dataset == job.config.dataset:
+                    run_ids.append(run.info.run_id)
+                    break
+            else:
+                lacking.append((job, [run.info.run_id]))
+        for job, run_ids in lacking:
+            name = name_of(job.config.dataset)
+            try:
+                with console.status(f"Auditing {name}"):
+                    audit = audited(job.config)
+                for run_id in run_ids:
+                    client.log_dict(run_id, audit, AUDIT)
+                lines.append(findings(audit))
+            except Exception as error:
+                log.warning("The audit of %s is not recorded: %s", name, describe(error))
+    return [line for line in lines if line]
+
+
+def _has_audit(client: MlflowClient, run_id: str) -> bool:
+    try:
+        return any(file.path == AUDIT for file in client.list_artifacts(run_id))
+    except Exception as error:
+        log.warning("The artifacts of run %s cannot be listed: %s", run_id, describe(error))
+        return True

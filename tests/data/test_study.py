@@ -57,6 +57,28 @@ def test_a_dateline_is_looked_for_in_the_first_line_only(isot: Path) -> None:
     assert "true title 1 body of 2 lines\nhere  it is" in all_texts(StudyCorpus("isot", isot))
 
 
+def test_kept_datelines_are_read_from_the_raw_files(isot: Path) -> None:
+    write_preprocessed("isot", isot)
+    kept = StudyCorpus("isot", isot, "kept")
+    assert "true title 0 washington reuters  the senate  again  voted" in all_texts(kept)
+    removed = StudyCorpus("isot", isot)
+    assert kept.read().test[1] == removed.read().test[1]
+    assert kept.identity() != removed.identity()
+
+
+def test_preprocessed_files_have_no_datelines_to_keep(isot: Path) -> None:
+    write_preprocessed("isot", isot)
+    for path in (isot / "isot" / "raw").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="dateline=kept needs the raw files"):
+        StudyCorpus("isot", isot, "kept").read()
+
+
+def test_without_any_files_kept_datelines_can_be_fetched(tmp_path: Path) -> None:
+    with pytest.raises(MissingCorpus):
+        StudyCorpus("isot", tmp_path, "kept").files()
+
+
 def test_a_blank_body_is_an_article_of_its_title(isot: Path) -> None:
     assert "fake title 3  " in all_texts(StudyCorpus("isot", isot))
 

@@ -58,6 +58,8 @@ NAMES = [
     (("protocol=notebook", "optimizer.lr=0.01"), "gru-demo-notebook-lr0.01-s0"),
     (("optimizer=sgd",), "gru-demo-sgd-s0"),
     (("optimizer.lr=0.001",), "gru-demo-s0"),
+    (("dataset=isot", "dataset.dateline=kept"), "gru-isot-datelinekept-s0"),
+    (("dataset=kaggle", "dataset.dateline=kept"), "gru-kaggle-s0"),
     (("model.hidden_size=64", "protocol.epochs=3"), "gru-demo-hidden_size64-epochs3-s0"),
     (("dataset=csv", "dataset.train=my.csv"), "gru-my-s0"),
     (("dataset.seed=3",), "gru-demo-dataset_seed3-s0"),

@@ -1,0 +1,74 @@
+"""An audit in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnn_bench.data.audit.probes import CONFIDENCE
+
+SPLITS = ("train", "test")
+
+
+def summary(audit: Mapping[str, Any]) -> str:
+    """What a person wants to know of an audit, on about thirty lines."""
+    lines = [f"{audit['corpus']} ({audit['edition']}, {audit['fingerprint']})", ""]
+    lines += [f"{'':8}{'articles':>10}  classes, with the quartiles of their articles' words"]
+    for split in SPLITS:
+        figures = audit["splits"][split]
+        start = f"{split:8}{figures['articles']:10,}"
+        for name, count in figures["classes"].items():
+            words = figures["words"].get(name)
+            share = f"{count:,} ({count / figures['articles']:.1%})"
+            quartiles = (
+                f"{words['q25']:.0f} {words['median']:.0f} {words['q75']:.0f}" if words else "none"
+            )
+            lines.append(f"{start}  {name} {share}, words {quartiles}")
+            start = " " * len(start)
+    exact, near = audit["duplicates"], audit["near_duplicates"]
+    lines += ["", f"{'':40}{'equal':>8}{'near':>8}"]
+    for meaning, name in (
+        ("again within train", "within_train"),
+        ("again within test", "within_test"),
+        ("test articles that train has too", "test_in_train"),
+    ):
+        lines.append(f"{meaning:40}{exact[name]:8,}{near[name]:8,}")
+    lines.append(f"{'equal texts with different labels':40}{exact['contradicting']:8,}")
+    lines.append(f"near: {near['method']}.")
+    most = audit["majority"]
+    lines += [
+        "",
+        f"{'probe':20}{'test accuracy':>14}  {CONFIDENCE:.0%} interval",
+        f"{'majority class':20}{most['accuracy']:14.3f}  ({most['class']})",
+    ]
+    for probe in audit["probes"]:
+        if probe["missing"]:
+            lines.append(f"{probe['name']:20}{'':14}  not computed: {probe['missing']}")
+        else:
+            interval = f"{probe['low']:.3f} to {probe['high']:.3f}"
+            lines.append(f"{probe['name']:20}{probe['accuracy']:14.3f}  {interval}")
+    return "\n".join(lines)
+
+
+def findings(audit: Mapping[str, Any]) -> str:
+    """What is wrong with a corpus, in a line; empty if nothing is."""
+    exact, near = audit["duplicates"], audit["near_duplicates"]
+    most, tested = audit["majority"]["accuracy"], audit["splits"]["test"]["articles"]
+    found = []
+    if exact["test_in_train"]:
+        found.append(
+            f"{exact['test_in_train']} of {tested} test articles also stand in the training file"
+        )
+    if near["test_in_train"]:
+        found.append(
+            f"{near['test_in_train']} of {tested} test articles are near duplicates of training "
+            "articles"
+        )
+    if exact["contradicting"]:
+        found.append(f"{exact['contradicting']} articles stand under different labels")
+    telling = [
+        f"{probe['name']} {probe['accuracy']:.3f}"
+        for probe in audit["probes"]
+        if not probe["missing"] and probe["low"] > most
+    ]
+    if telling:
+        found.append(f"test accuracy of {', '.join(telling)} (majority class {most:.3f})")
+    return f"{audit['corpus']}: {'; '.join(found)}" if found else ""

@@ -1,0 +1,74 @@
+"""The audit that a sweep records with its runs."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from tests.conftest import SMALL_CORPUS, Command
+
+Runs = Callable[[], list[Run]]
+
+
+@pytest.fixture
+def reviews(workplace: Path) -> tuple[str, ...]:
+    """A CSV corpus's settings on the command line; two of its test articles are in training."""
+    rows = [f"{'good' if i % 2 else 'poor'} book number {i},{i % 2}" for i in range(40)]
+    (workplace / "reviews.csv").write_text("\n".join(["text,label", *rows, ""]))
+    held_out = [*rows[:2], "quite good,1", "quite poor,0"]
+    (workplace / "held_out.csv").write_text("\n".join(["text,label", *held_out, ""]))
+    return ("dataset.train=reviews.csv", "dataset.test=held_out.csv")
+
+
+def audit_file(run: Run) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://")) / "audit.json"
+
+
+def test_every_run_has_the_audit_of_its_corpus(
+    rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...]
+) -> None:
+    answer = rnn_bench("-m", "model=tfidf,majority", "dataset=csv", *reviews)
+    assert answer.status == 0
+    audits = [json.loads(audit_file(run).read_text()) for run in recorded_runs()]
+    assert len(audits) == 2
+    assert audits[0] == audits[1]
+    assert audits[0]["test_articles_in_train"] == [0, 1]
+    assert "reviews: 2 of 4 test articles also stand in the training file" in answer.out
+
+
+def test_each_corpus_of_a_sweep_is_audited(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", "dataset.noise=0,0.5", *SMALL_CORPUS)
+    prints = [json.loads(audit_file(run).read_text())["fingerprint"] for run in recorded_runs()]
+    assert len(set(prints)) == 2
+    assert len([*(workplace / "cache" / "audits").iterdir()]) == 2
+
+
+def test_a_reused_run_is_audited_if_it_was_not_and_else_left_alone(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
+    lacking, having = map(audit_file, recorded_runs())
+    lacking.unlink()
+    having.write_text("left alone")
+    assert rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS).status == 0
+    assert json.loads(lacking.read_text())["corpus"] == "demo"
+    assert having.read_text() == "left alone"
+    shutil.rmtree(workplace / "cache" / "audits")
+    rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
+    assert not (workplace / "cache" / "audits").exists()
+
+
+def test_an_audit_that_fails_fails_no_run(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    (workplace / "cache").mkdir()
+    (workplace / "cache" / "audits").write_text("a file")
+    answer = rnn_bench("-m", "model=majority", *SMALL_CORPUS)
+    assert answer.status == 0
+    assert "The audit of demo is not recorded: UsageError: cache_dir=" in answer.out
+    assert not audit_file(*recorded_runs()).exists()
