@@ -1,0 +1,233 @@
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow.entities import Run
+from sklearn.metrics import roc_auc_score
+
+from rnn_bench.config.schemas import Config
+from rnn_bench.data.corpus import DataError
+from rnn_bench.data.encoding import Content, EncodedCorpus, Split
+from rnn_bench.report.predictions import (
+    Predictions,
+    evaluate_predictions,
+    expected_calibration_error,
+    read_predictions,
+)
+from rnn_bench.tracking.artifacts import write_artifacts
+from tests.conftest import SMALL, Command
+
+FILE = "test_predictions.csv"
+
+
+@pytest.fixture
+def config(configured: Callable[..., Config]) -> Config:
+    return configured()
+
+
+def written(
+    folder: Path,
+    config: Config,
+    classes: Sequence[str],
+    labels: Sequence[int],
+    probabilities: Sequence[Sequence[float]],
+) -> Path:
+    """The file that a run with these answers leaves."""
+    (folder / "log.txt").touch()
+    empty = Split(torch.zeros(0).int(), torch.zeros(1).int(), torch.zeros(0).int())
+    test = Split(torch.zeros(0).int(), torch.zeros(len(labels) + 1).int(), torch.tensor(labels))
+    content = Content("fingerprint", "other")
+    corpus = EncodedCorpus("csv", empty, empty, test, [], tuple(classes), content)
+    weights = {"weight": torch.zeros(1)}
+    write_artifacts(folder, config, corpus, weights, torch.tensor(probabilities).double())
+    return next(folder.rglob(FILE))
+
+
+def predictions(
+    labels: Sequence[int], probabilities: Sequence[Sequence[float]], classes: str = "abc"
+) -> Predictions:
+    shares = np.array(probabilities, dtype=float)
+    return Predictions(
+        tuple(classes[: shares.shape[1]]), np.array(labels), shares.argmax(1), shares
+    )
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def test_the_predictions_of_a_run_are_worth_what_it_recorded(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    rnn_bench(*SMALL)
+    (run,) = recorded_runs()
+    found = read_predictions(
+        Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path=FILE))
+    )
+    evaluation = evaluate_predictions(found)
+    assert evaluation.accuracy == pytest.approx(run.data.metrics["test_accuracy"])
+    assert evaluation.macro_f1 == pytest.approx(run.data.metrics["test_macro_f1"])
+    assert evaluation.articles == len(found.labels) > 0
+    assert found.probabilities.sum(1) == pytest.approx(1)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    classes=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
+        | st.sampled_from(["NA", "nan", "null", "0", "01", "1.0", "a,b", '"', "prediction", "p_"]),
+        min_size=2,
+        max_size=4,
+        unique=True,
+    ),
+    data=st.data(),
+)
+def test_any_class_name_survives(
+    classes: list[str],
+    data: st.DataObject,
+    config: Config,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    labels = data.draw(st.lists(st.sampled_from(range(len(classes))), min_size=1, max_size=4))
+    shares = np.eye(len(classes))[data.draw(st.permutations(labels))]
+    folder = tmp_path_factory.mktemp("run")
+    found = read_predictions(written(folder, config, classes, labels, shares.tolist()))
+    assert found.classes == tuple(classes)
+    assert found.labels.tolist() == labels
+    assert found.predictions.tolist() == shares.argmax(1).tolist()
+    assert (found.probabilities == shares).all()
+
+
+def test_a_diverged_run_has_predictions_without_probabilities(
+    config: Config, tmp_path: Path
+) -> None:
+    shares = [[float("nan")] * 2] * 3
+    found = read_predictions(written(tmp_path, config, ["0", "1"], [0, 1, 0], shares))
+    evaluation = evaluate_predictions(found)
+    assert evaluation.accuracy == pytest.approx(2 / 3)
+    assert evaluation.confusion.tolist() == [[2, 0], [1, 0]]
+    assert np.isnan([evaluation.roc_auc, evaluation.expected_calibration_error]).all()
+    assert "diverged" in evaluation.undefined["roc_auc"]
+    assert "diverged" in evaluation.undefined["expected_calibration_error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("article,label\n0,a\n", "no column 'prediction'"),
+        ("article,label,prediction,p_a\n1,a,a,1\n", "in order"),
+        ("article,label,prediction,p_a\n0,a,b,1\n", "'b' as a prediction and no column p_b"),
+        ("article,label,prediction,p_a\n0,b,a,1\n", "'b' as a label and no column p_b"),
+        ("article,label,prediction,p_a\n0,a,a,high\n", "not a number: .*high"),
+    ],
+)
+def test_a_file_that_is_not_a_run_s_predictions_is_refused(
+    text: str, complaint: str, tmp_path: Path
+) -> None:
+    path = tmp_path / FILE
+    path.write_text(text)
+    with pytest.raises(DataError, match=complaint):
+        read_predictions(path)
+
+
+# --- evaluating ---------------------------------------------------------------------------------
+
+
+def test_three_classes_worked_out_by_hand() -> None:
+    found = predictions(
+        [0, 0, 1, 2],
+        [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.7, 0.1], [0.5, 0.3, 0.2]],
+    )
+    evaluation = evaluate_predictions(found)
+    assert (evaluation.classes, evaluation.articles) == (("a", "b", "c"), 4)
+    assert evaluation.accuracy == 0.5
+    assert evaluation.confusion.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    # F1 of a: precision 1/2, recall 1/2; of b: precision 1/2, recall 1; c is never predicted.
+    assert evaluation.macro_f1 == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    # Pairs in order: of a 3 of 4, of b 3 of 3, of c 3 of 3.
+    assert evaluation.roc_auc == pytest.approx((3 / 4 + 1 + 1) / 3)
+    # Each article has a bin of its own: 0.8 right, 0.6 wrong, 0.7 right, 0.5 wrong.
+    assert evaluation.expected_calibration_error == pytest.approx((0.2 + 0.6 + 0.3 + 0.5) / 4)
+    assert evaluation.undefined == {}
+
+
+@given(st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_roc_auc_is_scikit_learn_s_one_against_the_rest(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = np.r_[np.arange(count), random.integers(count, size=20)]
+    shares = random.dirichlet(np.ones(count), size=len(labels))
+    scores = shares[:, 1] if count == 2 else shares
+    expected = roc_auc_score(labels, scores, multi_class="ovr", average="macro")
+    evaluation = evaluate_predictions(
+        predictions(labels.tolist(), shares.tolist(), classes="abcde")
+    )
+    assert evaluation.roc_auc == pytest.approx(expected)
+
+
+def test_roc_auc_is_undefined_without_articles_of_a_class() -> None:
+    evaluation = evaluate_predictions(predictions([0, 0], [[0.9, 0.1], [0.4, 0.6]]))
+    assert np.isnan(evaluation.roc_auc)
+    assert evaluation.undefined == {"roc_auc": "no test article has the label 'b'"}
+    assert evaluation.accuracy == 0.5
+    assert evaluation.confusion.tolist() == [[1, 1], [0, 0]]
+
+
+def test_shared_articles_are_left_out_of_the_unshared_accuracy() -> None:
+    found = predictions([0, 0, 1, 1], [[1, 0], [0, 1], [0, 1], [0, 1]])
+    evaluation = evaluate_predictions(found, shared=[0, 2])
+    assert evaluation.accuracy == 0.75
+    assert (evaluation.unshared_accuracy, evaluation.unshared_articles) == (0.5, 2)
+    nothing_shared = evaluate_predictions(found)
+    assert (nothing_shared.unshared_accuracy, nothing_shared.unshared_articles) == (0.75, 4)
+
+
+def test_with_every_article_shared_nothing_is_known_about_others() -> None:
+    evaluation = evaluate_predictions(predictions([0, 1], [[1, 0], [0, 1]]), shared={0, 1})
+    assert np.isnan(evaluation.unshared_accuracy)
+    assert evaluation.unshared_articles == 0
+    assert "every test article" in evaluation.undefined["unshared_accuracy"]
+
+
+# --- calibration --------------------------------------------------------------------------------
+
+
+def test_calibration_errors_cancel_within_a_bin_and_add_up_over_bins() -> None:
+    confidences = np.array([0.95, 0.97, 0.61, 0.65])  # the bins end at 9/15, 10/15, ..., 1
+    correct = np.array([True, False, True, False])
+    expected = (abs(0.96 - 0.5) * 2 + abs(0.63 - 0.5) * 2) / 4
+    assert expected_calibration_error(confidences, correct) == pytest.approx(expected)
+
+
+def test_a_bin_holds_its_upper_end() -> None:
+    """9/15 and a little less are one bin, in which errors cancel; a little more is the next."""
+    correct = np.array([True, False])
+    within = expected_calibration_error(np.array([0.6, 0.59]), correct)
+    across = expected_calibration_error(np.array([0.6, 0.61]), correct)
+    assert within == pytest.approx((0.59 - 0.4) / 2)
+    assert across == pytest.approx((0.4 + 0.61) / 2)
+
+
+@given(st.integers(1, 50))
+def test_certain_and_right_is_calibrated_and_certain_and_wrong_is_not(articles: int) -> None:
+    certain = np.ones(articles)
+    assert expected_calibration_error(certain, np.ones(articles, dtype=bool)) == 0
+    assert expected_calibration_error(certain, np.zeros(articles, dtype=bool)) == 1
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1), st.booleans()), min_size=1, max_size=40))
+def test_calibration_is_the_definition_s_sum_over_bins(answers: list[tuple[float, bool]]) -> None:
+    confidences = np.array([confidence for confidence, _ in answers])
+    correct = np.array([right for _, right in answers])
+    expected = 0.0
+    edges = np.linspace(0, 1, 16)
+    for low, high in pairwise(edges):
+        members = (confidences > low) & (confidences <= high)
+        if members.any():
+            gap = abs(correct[members].mean() - confidences[members].mean())
+            expected += members.mean() * gap
+    assert expected_calibration_error(confidences, correct) == pytest.approx(expected)
