@@ -148,7 +148,8 @@ def compare_all(models: Sequence[Answers], resamples: int = RESAMPLES) -> list[C
     of the accuracy, 95 % percentile intervals hold the truth in 81 to 88 % of simulated cases. So
     S - 1 of S seeds are drawn (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591), and interval
     and p-value are Student's t with the bootstrap's standard error and the degrees of freedom of
-    Welch and Satterthwaite; those hold it in 96 % there, and in more where seeds decide little.
+    Welch and Satterthwaite; those hold it in 95 to 98 % there, and in more where seeds decide
+    little.
 
     A model without randomness counts once, so that only articles are resampled for it. Two
     models with one training each, not both without randomness, get the exact McNemar test
@@ -166,7 +167,7 @@ def compare_all(models: Sequence[Answers], resamples: int = RESAMPLES) -> list[C
         if not np.array_equal(model.labels, models[0].labels):
             raise ValueError(
                 f"{models[0].name} and {model.name} were tested on different articles: "
-                f"{len(models[0].labels)} and {len(model.labels)}, or with other labels."
+                f"{len(models[0].labels):,} and {len(model.labels):,}, whose labels differ."
             )
     pairs = list(combinations(range(len(models)), 2))
     if not pairs:
@@ -227,13 +228,13 @@ def _compare(
     a, b = first.repetitions, second.repetitions
     by_article = a.mean(0) - b.mean(0)
     difference = float(a.mean() - b.mean())
-    error = float(resampled.std(ddof=1))
+    standard_error = float(resampled.std(ddof=1))
     freedom = _degrees_of_freedom([a.mean(1), b.mean(1), by_article])
-    half = error * float(t.isf((1 - CONFIDENCE) / 2, freedom)) if error else 0.0
+    half = standard_error * float(t.isf((1 - CONFIDENCE) / 2, freedom))
     if len(a) == len(b) == 1 and (first.is_single or second.is_single):
         p = _mcnemar(a[0], b[0])
-    elif error:
-        p = float(2 * t.sf(abs(difference) / error, freedom))
+    elif standard_error:
+        p = float(2 * t.sf(abs(difference) / standard_error, freedom))
     else:  # no spread at all: the sign test of articles that all point the same way, or of none
         p = min(1.0, 2 * 0.5 ** len(by_article)) if difference else 1.0
     right_a, right_b = a.sum(1)[:, None], b.sum(1)
