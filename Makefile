@@ -20,7 +20,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-survival test-slurm test-ray lint ui data clean
+.PHONY: help setup sweep test test-survival test-slurm test-ray lint ui report data clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choos
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
 	PYTHONWARNINGS=ignore exec $(VENV)/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 \
 	  --port $(PORT) --workers 1 --uvicorn-opts '--log-level warning'
+
+report: $(INSTALLED) ## Write the report on the latest sweep to reports/ (ARGS="--sweep ID --out FOLDER")
+	@$(VENV)/python -m rnn_bench.report $(ARGS)
 
 data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and prepare them
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data fetch $$corpus || exit; done

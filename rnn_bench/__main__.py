@@ -84,6 +84,7 @@ def sweep(
                 "folder that --config-dir names."
             )
     sweep_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    asked = sys.argv[1:]
     config_dirs = [arguments.config_dir] if arguments.config_dir else []
     composer = Composer(config_dirs, arguments.overrides)
     preset = composer.preset(arguments)
@@ -102,6 +103,7 @@ def sweep(
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
+    from rnn_bench.tracking.record import note_sweep
     from rnn_bench.tracking.store import open_store
     from rnn_bench.training.device import find_device
     from rnn_bench.training.progress import ConsoleHandler, console
@@ -131,6 +133,8 @@ def sweep(
         run_key(job.config, corpus.content.fingerprint): job
         for job, corpus in zip(jobs, corpora, strict=True)
     }
+    if arguments.multirun:
+        note_sweep(client, experiment_id, sweep_id, asked, len(questions))
     unusable.clear()
     interrupted, status = False, UNUSABLE
     try:
@@ -141,6 +145,8 @@ def sweep(
     finally:
         if not unusable:
             status = conclude(client, experiment_id, config, questions, interrupted)
+            if arguments.multirun:
+                write_page(client, experiment_id, sweep_id)
     if unusable:
         raise unusable[0]
     return status
@@ -191,6 +197,17 @@ def conclude(
         notes += record_audits(client, runs, questions)
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
     return FAILED if missing or any(map(failed, runs)) else SUCCESS
+
+
+def write_page(client: "MlflowClient", experiment_id: str, sweep_id: str) -> None:
+    """The report on a sweep. What goes wrong with it costs no run and no exit status."""
+    from rnn_bench.report.__main__ import make_report
+
+    try:
+        page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))
+        log.info("Report: %s", page)
+    except Exception as error:
+        log.warning("There is no report: %s: %s", type(error).__name__, error)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import json
 import logging
 import platform
+import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 VERSIONS = ("rnn_bench", "torch", "numpy", "scikit-learn", "mlflow", "hydra-core")
 LONGEST_PARAMETER = 6000  # characters; MLflow cuts longer ones
+LONGEST_TAG = 5000  # characters of an experiment's tag
 
 
 class Withdrawn(Exception):
@@ -184,6 +186,18 @@ def runs_of(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[Run
         runs += page
         token = page.token or ""
     return runs
+
+
+def note_sweep(
+    client: MlflowClient, experiment_id: str, sweep_id: str, arguments: Sequence[str], runs: int
+) -> None:
+    """Record a sweep's command line and how many runs it asks for, as the experiment's tag
+    `sweep.<id>`."""
+    command = shlex.join(["python", "-m", "rnn_bench", *arguments])
+    note = json.dumps({"command": command, "runs": runs})
+    if len(note) > LONGEST_TAG:
+        note = json.dumps({"command": "", "runs": runs})
+    client.set_experiment_tag(experiment_id, f"sweep.{sweep_id}", note)
 
 
 def end_open_rows(

@@ -1,0 +1,93 @@
+"""The report command: what a sweep found, as one page."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnn_bench.config.options import UsageError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SUCCESS, UNUSABLE = 0, 2
+
+DESCRIPTION = """\
+Write the report on a sweep, from MLflow's record alone: one HTML page that
+needs no network, its tables as Markdown, CSV and LaTeX, its figures as SVG.
+A sweep that is not finished, or has failed runs, is reported as far as it is."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rnn_bench.report",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--sweep", metavar="ID", default="latest", help="by default the latest")
+    parser.add_argument("--out", metavar="FOLDER", help="by default reports/<sweep id>")
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow's store; by default $MLFLOW_TRACKING_URI, else mlflow.db in this folder",
+    )
+    parser.add_argument("--experiment-name", metavar="NAME", default="rnn-bench")
+    arguments = parser.parse_args(argv)
+    try:
+        client, experiment_id = opened(arguments.tracking_uri, arguments.experiment_name)
+        page = make_report(client, experiment_id, arguments.sweep, arguments.out)
+    except UsageError as error:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    print(page)
+    return SUCCESS
+
+
+def opened(uri: str | None, experiment_name: str) -> tuple["MlflowClient", str]:
+    """
+    Raises:
+        UsageError: there is no such store.
+    """
+    from rnn_bench.config.schemas import Tracking
+    from rnn_bench.tracking.store import SQLITE, open_store, store_uri
+
+    tracking = Tracking(uri=uri, experiment_name=experiment_name)
+    store = store_uri(tracking)
+    if store.startswith(SQLITE) and not Path(store.removeprefix(SQLITE)).is_file():
+        raise UsageError(
+            f"There is no MLflow store {store.removeprefix(SQLITE)}. Name one with --tracking-uri, "
+            "or make a sweep first: python -m rnn_bench -m ..."
+        )
+    return open_store(tracking)
+
+
+def make_report(
+    client: "MlflowClient", experiment_id: str, sweep_id: str, folder: str | Path | None
+) -> Path:
+    """Write the report on a sweep, or on the `latest`, into a folder, by default
+    `reports/<sweep id>`; returns the page's path.
+
+    Raises:
+        UsageError: there is no such sweep, or the folder cannot be written.
+    """
+    from rnn_bench.report.files import write_report
+    from rnn_bench.report.record import latest_sweep, read_sweep
+    from rnn_bench.report.results import Results
+    from rnn_bench.report.sections import report
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if sweep_id == "latest":
+        sweep_id = latest_sweep(client, experiment_id)
+    with tempfile.TemporaryDirectory() as downloads:
+        sweep = read_sweep(client, experiment_id, sweep_id, Path(downloads))
+        return write_report(report(Results(sweep)), Path(folder or Path("reports", sweep_id)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

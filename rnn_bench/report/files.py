@@ -1,0 +1,93 @@
+"""A report as files: one page, the tables as Markdown, CSV and LaTeX, the figures as SVG."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rnn_bench.config.options import UsageError
+from rnn_bench.report.contents import Link, Report, Table
+
+PAGE = "index.html"
+# The colours that a figure has where no page gives it any.
+ALONE = "<style>svg{color:#1b1f24;font-family:sans-serif;background:#fff}</style>"
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write a report's files into a folder; returns the page's path.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    try:
+        for name in ("tables", "figures"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+        for table in report.tables:
+            frame = plain(table)
+            frame.to_csv(folder / "tables" / f"{table.name}.csv", index=False)
+            latex = frame.to_latex(index=False, escape=True, caption=table.title)
+            (folder / "tables" / f"{table.name}.tex").write_text(latex, encoding="utf-8")
+            (folder / "tables" / f"{table.name}.md").write_text(
+                markdown_table(table) + "\n", encoding="utf-8"
+            )
+        for figure in report.figures:
+            svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", figure.svg, count=1)
+            (folder / "figures" / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
+        page = folder / PAGE
+        page.write_text(html(report), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    return page
+
+
+def html(report: Report) -> str:
+    """The page: no file or address beside it is needed. All text is escaped."""
+    templates = Environment(
+        loader=PackageLoader("rnn_bench.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.tests["link"] = lambda cell: isinstance(cell, Link)
+    return templates.get_template("page.html.jinja").render(report=report)
+
+
+def plain(table: Table) -> pd.DataFrame:
+    rows = [[str(cell) for cell in row] for row in table.rows]
+    return pd.DataFrame(rows, columns=list(table.columns), dtype=str)
+
+
+def markdown(report: Report) -> str:
+    """Text and tables of the page; figures as files beside it."""
+    parts = [f"# {report.title}", report.status, *report.answer]
+    for section in report.sections:
+        parts += [f"## {section.title}", *section.text]
+        for table in section.tables:
+            parts += [f"**{table.title}**", markdown_table(table)]
+            parts += [table.note] if table.note else []
+        parts += [f"![{figure.text}](figures/{figure.name}.svg)" for figure in section.figures]
+    if report.command:
+        parts += ["## The command that makes it again", f"```\n{report.command}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    aligned = ["---" if place < table.words else "---:" for place in range(len(table.columns))]
+    lines = [table.columns, aligned, *table.rows]
+    return "\n".join(markdown_row(line) for line in lines)
+
+
+def markdown_row(cells: Sequence[str | Link]) -> str:
+    written = []
+    for cell in cells:
+        text = (
+            re.sub(r"([\\`*_\[\]<>|])", r"\\\1", str(cell))
+            if set(str(cell)) - {"-", ":"}
+            else str(cell)
+        )
+        written.append(f"[{text}]({cell.address})" if isinstance(cell, Link) else text)
+    return f"| {' | '.join(written)} |"

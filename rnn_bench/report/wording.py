@@ -1,0 +1,31 @@
+"""Numbers in words and digits."""
+
+import math
+from collections.abc import Sequence
+from statistics import mean
+
+from rnn_bench.report.statistics import Estimate
+
+
+def digits(value: float, places: int = 4) -> str:
+    return f"{value:,.{places}f}" if math.isfinite(value) else ""
+
+
+def averaged(values: list[float], places: int = 4) -> str:
+    known = [value for value in values if math.isfinite(value)]
+    return digits(mean(known), places) if known else ""
+
+
+def interval(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.low):
+        return ""
+    return f"{estimate.low:.4f} to {estimate.high:.4f}"
+
+
+def p_value(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
