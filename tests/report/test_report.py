@@ -1,0 +1,197 @@
+"""The report that a sweep ends with."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rnn_bench.report.__main__ import main as report_command
+from rnn_bench.report.__main__ import opened
+from rnn_bench.report.answer import answer
+from rnn_bench.report.record import read_sweep
+from rnn_bench.report.results import Results
+from rnn_bench.report.sections import report
+from tests.conftest import SMALL, SMALL_CORPUS, Command
+
+Runs = Callable[[], list[Run]]
+TWO_EPOCHS = (*SMALL_CORPUS, "protocol.epochs=2")
+NASTY = "<script>alert('a|b & c')</script>"
+
+
+def results(workplace: Path) -> Results:
+    client, experiment = opened(None, "rnn-bench")
+    (folder,) = (workplace / "reports").iterdir()
+    return Results(read_sweep(client, experiment, folder.name, workplace))
+
+
+def page(workplace: Path) -> str:
+    (found,) = (workplace / "reports").glob("*/index.html")
+    return found.read_text(encoding="utf-8")
+
+
+def test_a_sweep_ends_with_a_report_that_needs_no_other_file(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    answered = rnn_bench("-m", "model=rnn,gru,majority", "seed=0,1", *TWO_EPOCHS)
+    assert answered.status == 0, answered.out
+    (folder,) = (workplace / "reports").iterdir()
+    assert f"Report: reports/{folder.name}/index.html" in answered.out
+    html = page(workplace)
+    assert not re.findall(r"<(?:script|link|img|iframe)\b|@import|url\((?!#)", html)
+    addresses = re.findall(r'(?:href|src)="(?!#)([^"]+)"', html)
+    assert len(addresses) == 6
+    assert all("/#/experiments/1/runs/" in address for address in addresses)
+    accuracy = pd.read_csv(folder / "tables/accuracy.csv")
+    assert set(accuracy["model"]) == {"rnn", "gru", "majority"}
+    assert list(accuracy["seeds"]) == [2, 2, 2]
+    for name in ("accuracy", "losses", "time"):
+        svg = ElementTree.parse(folder / f"figures/{name}.svg").getroot()
+        assert svg.get("role") == "img"
+    assert "\\begin{tabular}" in (folder / "tables/pairs-1.tex").read_text()
+    assert "| corpus | model | test accuracy |" in (folder / "report.md").read_text()
+    command = "python -m rnn_bench -m model=rnn,gru,majority seed=0,1"
+    assert command in html
+
+
+def test_the_figures_are_those_of_the_record(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=rnn", "seed=0,1,2", *SMALL, "dataset.articles=800")
+    values = [run.data.metrics["test_accuracy"] for run in recorded_runs()]
+    found = results(workplace)
+    (configuration,) = found.compared
+    estimate = found.accuracies[configuration.key]
+    assert estimate.value == pytest.approx(sum(values) / 3)
+    assert estimate.low < min(values) <= max(values) < estimate.high
+    evaluations = found.evaluations[configuration.key]
+    assert [each.accuracy for each in evaluations] == pytest.approx(sorted_by_seed(recorded_runs()))
+
+
+def sorted_by_seed(runs: list[Run]) -> list[float]:
+    ordered = sorted(runs, key=lambda run: run.data.tags["seed"])
+    return [run.data.metrics["test_accuracy"] for run in ordered]
+
+
+def test_runs_in_every_state_are_told_apart(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", "seed=0,1,2,3,4", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    ids = [run.info.run_id for run in recorded_runs()]
+    for run_id, outcome in zip(ids, ("failed", "killed", "diverged"), strict=False):
+        client.set_tag(run_id, "outcome", outcome)
+    client.update_run(ids[3], status="RUNNING")
+    client.set_tag(ids[3], "heartbeat", "0")
+    assert report_command([]) == 0
+    found = results(workplace)
+    assert found.sweep.states == {
+        **{"failed": 1, "killed": 1, "diverged": 1},
+        **{"left": 1, "finished": 1},
+    }
+    assert "5 runs in the record (1 diverged, 1 failed, 1 finished, 1 killed, 1 left)" in page(
+        workplace
+    )
+    assert "majority (1 diverged)" in page(workplace)
+
+
+def test_a_sweep_without_an_answer_has_a_report(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    for run in recorded_runs():
+        client.set_tag(run.info.run_id, "outcome", "failed")
+    assert report_command([]) == 0
+    assert "No run of this sweep is answered yet." in page(workplace)
+
+
+def test_a_reused_sweep_has_the_same_answer(rnn_bench: Command, workplace: Path) -> None:
+    sweep = ("-m", "model=rnn,majority", *TWO_EPOCHS)
+    rnn_bench(*sweep)
+    rnn_bench(*sweep)
+    first, second = sorted((workplace / "reports").glob("*/tables/accuracy.csv"))
+    assert first.read_text() == second.read_text()
+    latest = max((workplace / "reports").iterdir()) / "index.html"
+    assert "2 reused" in latest.read_text()
+
+
+def test_what_comes_from_data_is_escaped(rnn_bench: Command, workplace: Path) -> None:
+    rows = [f'sun number {n},"{NASTY if n % 2 else "plain"}"' for n in range(60)]
+    (workplace / "mine.csv").write_text("\n".join(["text,label", *rows]))
+    sweep = ("-m", "model=majority,tfidf", "dataset=csv", "dataset.train=mine.csv")
+    answered = rnn_bench(*sweep)
+    assert answered.status == 0, answered.out
+    html = page(workplace)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(" in html
+    assert r"\<script\>" in next((workplace / "reports").glob("*/report.md")).read_text()
+
+
+def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidden(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=gru", "optimizer.lr=0.00001,0.01", *SMALL, "protocol.epochs=6")
+    losses = {
+        run.data.params["optimizer.lr"]: run.data.metrics["val_loss"] for run in recorded_runs()
+    }
+    found = results(workplace)
+    (best,) = found.compared
+    assert best.label == f"gru, lr {min(losses, key=lambda lr: losses[lr])}"
+    (tuning,) = (section for section in report(found).sections if section.name == "tuning")
+    assert len(tuning.tables[0].rows) == 2
+    assert all("accuracy" not in column for column in tuning.tables[0].columns)
+
+
+def test_one_seed_ranks_nothing(rnn_bench: Command, workplace: Path) -> None:
+    rnn_bench("-m", "model=rnn,gru", *SMALL)
+    sentences = answer(results(workplace))
+    assert "with one seed, which tells trained models apart but cannot rank cells" in sentences[0]
+    assert sentences[1].startswith("No baseline was trained beside it")
+    assert "McNemar" in page(workplace)
+
+
+def test_protocols_are_not_compared_with_each_other(rnn_bench: Command, workplace: Path) -> None:
+    rnn_bench("-m", "model=rnn,gru", "protocol=fair,notebook", *SMALL)
+    found = results(workplace)
+    assert found.corpora == ["demo (protocol fair)", "demo (protocol notebook)"]
+    assert all(len(pairs) == 1 for pairs in found.comparisons.values())
+
+
+def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplace: Path) -> None:
+    rnn_bench("-m", "model=rnn,gru", "dataset.cue_distance=2,8", *SMALL[:2], *SMALL[3:])
+    (folder,) = (workplace / "reports").iterdir()
+    table = pd.read_csv(folder / "tables/distance.csv")
+    assert list(table.columns) == ["model", "2 words", "8 words"]
+    assert list(table["model"]) == ["rnn", "gru"]
+    assert (folder / "figures/distance.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--tracking-uri", "sqlite:///nowhere.db"], "There is no MLflow store"),
+        (["--sweep", "2026"], "The record has no sweep 2026."),
+        ([], "There is no sweep in the record yet."),
+    ],
+)
+def test_what_cannot_be_reported_is_said(
+    arguments: list[str], says: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report_command(arguments) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_report_folder_that_cannot_be_written_is_named(
+    rnn_bench: Command, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "reports").write_text("")
+    answered = rnn_bench("-m", "model=majority", *SMALL_CORPUS)
+    assert answered.status == 0
+    assert "There is no report: UsageError: reports/" in answered.out
+    assert report_command([]) == 2
+    assert "cannot be written" in capsys.readouterr().err
