@@ -1,5 +1,5 @@
-"""The comparison in MLflow's pages: what `make ui` and the address that a sweep prints show in a
-browser that reaches nothing but this machine."""
+"""The pages of a sweep, MLflow's and its report: what `make ui`, the address that a sweep prints
+and the report show in a browser that reaches nothing but this machine."""
 
 import os
 import re
@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
+from typing import Literal
 
 import pytest
 from mlflow import MlflowClient
@@ -50,6 +51,7 @@ class Sweep:
     folder: Path
     address: str
     runs: list[Run]
+    report: Path
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,8 @@ def sweep(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     assert experiment
     runs = list(client.search_runs([experiment.experiment_id]))
     client.create_run(experiment.experiment_id, run_name="another-sweeps-run")
-    return Sweep(folder, address[1], runs)
+    (report,) = folder.glob("reports/*/index.html")
+    return Sweep(folder, address[1], runs, report)
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +183,49 @@ def test_the_page_draws_a_line_through_the_loss_of_each_epoch_for_each_run(
     lines = chart(page, loss).locator(".scatterlayer .trace:has(.point)")
     expect_visible(lines.locator("path.js-line"), count=3)
     expect_visible(lines.locator("path.point"), count=3 * EPOCHS)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_fits_every_screen_and_needs_no_network(
+    width: int, scheme: Literal["light", "dark"], page: Page, sweep: Sweep
+) -> None:
+    browser = page.context.browser
+    assert browser
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+    )
+    report = context.new_page()
+    asked: list[str] = []
+    report.on("request", lambda request: asked.append(request.url))
+    errors: list[str] = []
+    report.on("pageerror", lambda error: errors.append(str(error)))
+    report.goto(sweep.report.as_uri())
+    assert report.evaluate("document.documentElement.scrollWidth") == width
+    for figure in ("accuracy", "losses", "time"):
+        expect(report.locator(f"#figure-{figure} svg")).to_be_visible()
+    paper = report.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 24, 28)")
+    assert asked == [sweep.report.as_uri()]
+    assert errors == []
+    context.close()
+
+
+def test_every_link_of_the_report_opens_what_it_says(page: Page, sweep: Sweep) -> None:
+    port = page.url.partition("//127.0.0.1:")[2].partition("/")[0]
+    browser = page.context.browser
+    assert browser
+    report = browser.new_page()
+    report.goto(sweep.report.as_uri())
+    report.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
+    for link in report.locator("nav a").all():
+        target = report.locator(str(link.get_attribute("href")))
+        expect(target.locator("h2")).to_have_text(str(link.text_content()))
+    links = report.locator("#table-runs a").all()
+    assert len(links) == 3
+    names = {str(link.text_content()): str(link.get_attribute("href")) for link in links}
+    assert names.keys() == {run.info.run_name for run in sweep.runs}
+    for name, address in names.items():
+        report.goto(address.replace("127.0.0.1:5000", f"127.0.0.1:{port}"))
+        report.get_by_role("heading", name=name).first.wait_for()
+    report.close()
