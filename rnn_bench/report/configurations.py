@@ -56,6 +56,12 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     """Every configuration of a sweep, in order of corpus and first run. A corpus under another
     protocol is another corpus: a protocol is what is held equal between compared runs."""
     settings = labels(sweep.runs, lambda run: run.tags["dataset"], ("dataset.", "protocol."))
+    articles: dict[tuple[str, str], set[str]] = {}
+    for run in sweep.runs:
+        articles.setdefault((run.tags["dataset"], settings[run.id]), set()).add(run.fingerprint)
+    for run in sweep.runs:
+        if len(articles[run.tags["dataset"], settings[run.id]]) > 1:  # files that changed meanwhile
+            settings[run.id] = f"{settings[run.id]} {run.fingerprint[:6]}".strip()
 
     def model_there(run: Recorded) -> str:
         return f"{run.tags['model']} {settings[run.id]}"

@@ -162,6 +162,23 @@ def test_protocols_are_not_compared_with_each_other(rnn_bench: Command, workplac
     assert all(len(pairs) == 1 for pairs in found.comparisons.values())
 
 
+def test_articles_that_changed_between_runs_are_another_corpus(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    sweep = ("-m", "model=majority,tfidf", "dataset=csv", "dataset.train=mine.csv")
+    for count in (60, 80):
+        rows = [f"sun number {n},{n % 2}" for n in range(count)]
+        (workplace / "mine.csv").write_text("\n".join(["text,label", *rows]))
+        rnn_bench(*sweep)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    for run in recorded_runs():
+        client.set_tag(run.info.run_id, "sweep.both", "trained")
+    found = Results(read_sweep(client, "1", "both", workplace))
+    assert len(found.corpora) == 2
+    assert all(re.fullmatch(r"mine \([0-9a-f]{6}\)", corpus) for corpus in found.corpora)
+    assert len(found.comparisons) == 2
+
+
 def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplace: Path) -> None:
     rnn_bench("-m", "model=rnn,gru", "dataset.cue_distance=2,8", *SMALL[:2], *SMALL[3:])
     (folder,) = (workplace / "reports").iterdir()
