@@ -79,6 +79,10 @@ def test_clean_articles_have_no_duplicates_and_fail_every_probe(tmp_path: Path) 
     assert findings(found) == ""
 
 
+def test_nothing_is_wrong_with_the_demo_corpus(configured: Callable[..., Config]) -> None:
+    assert findings(audited(configured())) == ""
+
+
 def test_planted_duplicates_and_near_duplicates_are_found_and_nothing_else(tmp_path: Path) -> None:
     train, test = articles(200, 0), articles(100, 1)
     contradicted, in_both = train[9], train[10]
@@ -193,7 +197,7 @@ def test_subject_and_date_are_probed_where_there_are_such_columns(tmp_path: Path
 def test_a_probe_without_its_column_says_so(tmp_path: Path) -> None:
     found = audit_of(tmp_path, articles(40, 0), articles(20, 1))
     missing = probe(found, "subject alone")
-    assert missing["missing"] == "there is no column subject"
+    assert missing["missing"] == "there is no raw column subject"
     assert [missing[key] for key in ("accuracy", "low", "high", "n")] == [None] * 4
 
 
