@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print the audit as JSON")
     arguments = parser.parse_intermixed_args(argv)
+    if arguments.json and arguments.command != "audit":
+        parser.error("--json is for audit")
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler(sys.stdout)]

@@ -98,7 +98,11 @@ def _probed(
     entry: dict[str, Any] = {"name": probe.name, "what": probe.what}
     if probe.column is not None and probe.column not in columns:
         figures = dict.fromkeys(("accuracy", "low", "high", "n"))
-        return {**entry, **figures, "missing": unavailable or f"there is no column {probe.column}"}
+        return {
+            **entry,
+            **figures,
+            "missing": unavailable or f"there is no raw column {probe.column}",
+        }
     train, test = columns[probe.column] if probe.column else (articles.train[0], articles.test[0])
     classifier = _tree() if probe.name == "length alone" else _bag_of_words()
     classifier.fit([*map(probe.view, train)], articles.train[1])

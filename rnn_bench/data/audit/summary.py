@@ -49,9 +49,11 @@ def summary(audit: Mapping[str, Any]) -> str:
 
 
 def findings(audit: Mapping[str, Any]) -> str:
-    """What is wrong with a corpus, in a line; empty if nothing is."""
+    """What is wrong with a corpus, in a line; empty if nothing is. A probe is named if its interval
+    lies above the share of the test articles' largest class, the best that a constant can do."""
     exact, near = audit["duplicates"], audit["near_duplicates"]
-    most, tested = audit["majority"]["accuracy"], audit["splits"]["test"]["articles"]
+    tested = audit["splits"]["test"]["articles"]
+    constant = max(audit["splits"]["test"]["classes"].values()) / tested
     found = []
     if exact["test_in_train"]:
         found.append(
@@ -67,8 +69,8 @@ def findings(audit: Mapping[str, Any]) -> str:
     telling = [
         f"{probe['name']} {probe['accuracy']:.3f}"
         for probe in audit["probes"]
-        if not probe["missing"] and probe["low"] > most
+        if not probe["missing"] and probe["low"] > constant
     ]
     if telling:
-        found.append(f"test accuracy of {', '.join(telling)} (majority class {most:.3f})")
+        found.append(f"test accuracy of {', '.join(telling)} (largest class {constant:.3f})")
     return f"{audit['corpus']}: {'; '.join(found)}" if found else ""

@@ -1,0 +1,59 @@
+"""Generated articles without any flaw, for tests to plant flaws in."""
+
+import csv
+import itertools
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rnn_bench.data.audit import audit
+from rnn_bench.data.tables import CsvCorpus
+
+Rows = list[tuple[str, ...]]
+LEXICON = ["".join(letters) for letters in itertools.product("bdfgklmn", "aeiou", "prstvz", "aeo")]
+WORDS = 60
+CITIES = ("OSLO", "LIMA", "CAIRO", "SEOUL", "PARIS", "QUITO")
+
+
+def articles(count: int, seed: int) -> Rows:
+    """Texts of random words, and labels that have nothing to do with them."""
+    chance = random.Random(seed)
+    return [
+        (" ".join(chance.choices(LEXICON, k=WORDS)), chance.choice(["fake", "real"]))
+        for _ in range(count)
+    ]
+
+
+def with_other_words(text: str, positions: Sequence[int]) -> str:
+    words = text.split()
+    for position in positions:
+        words[position] = "other"
+    return " ".join(words)
+
+
+def other(label: str) -> str:
+    return "real" if label == "fake" else "fake"
+
+
+def write(path: Path, rows: Rows, columns: Sequence[str] = ("text", "label")) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+def corpus_of(folder: Path, cleaning: str = "lower") -> CsvCorpus:
+    files = (str(folder / "train.csv"), str(folder / "test.csv"))
+    return CsvCorpus(*files, 0.2, "text", "label", cleaning, False, folder)
+
+
+def audit_of(
+    folder: Path, train: Rows, test: Rows, columns: Sequence[str] = ("text", "label")
+) -> dict[str, Any]:
+    write(folder / "train.csv", train, columns)
+    write(folder / "test.csv", test, columns)
+    return audit(corpus_of(folder), "planted")
+
+
+def probe(found: dict[str, Any], name: str) -> dict[str, Any]:
+    (entry,) = (each for each in found["probes"] if each["name"] == name)
+    return dict(entry)
