@@ -155,7 +155,7 @@ def conclude(
 ) -> int:
     """Record what still waits and how the dead ended, and print the comparison of a sweep's runs,
     which were to answer these run keys, named here; returns the exit status."""
-    from rnn_bench.sweep.table import failed, last_attempts, print_comparison
+    from rnn_bench.sweep.table import failed, is_incomplete, last_attempts, print_comparison
     from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
     from rnn_bench.tracking.record import end_open_rows, runs_of
     from rnn_bench.tracking.store import store_uri
@@ -182,8 +182,10 @@ def conclude(
     notes = [f"Failed: {name}: it has no record in MLflow." for name in missing]
     if interrupted and missing:
         notes = [f"{len(missing)} of {len(questions)} runs were not begun."]
+    incomplete = [run for run in runs if is_incomplete(run, config.sweep_id)]
+    notes += [f"Failed: {run.info.run_name}: not evaluated further." for run in incomplete]
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
-    return FAILED if missing or any(map(failed, runs)) else SUCCESS
+    return FAILED if missing or incomplete or any(map(failed, runs)) else SUCCESS
 
 
 if __name__ == "__main__":
