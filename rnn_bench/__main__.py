@@ -163,7 +163,7 @@ def conclude(
     which were to answer these run keys, a job's each; audit its corpora. Returns the exit
     status."""
     from rnn_bench.sweep.corpora import record_audits
-    from rnn_bench.sweep.table import failed, last_attempts, print_comparison
+    from rnn_bench.sweep.table import failed, is_incomplete, last_attempts, print_comparison
     from rnn_bench.tracking.keys import run_name
     from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
     from rnn_bench.tracking.record import end_open_rows, runs_of
@@ -193,10 +193,12 @@ def conclude(
     notes = [f"Failed: {name}: it has no record in MLflow." for name in missing]
     if interrupted and missing:
         notes = [f"{len(missing)} of {len(questions)} runs were not begun."]
+    incomplete = [run for run in runs if is_incomplete(run, config.sweep_id)]
+    notes += [f"Failed: {run.info.run_name}: not evaluated further." for run in incomplete]
     if not interrupted:
         notes += record_audits(client, runs, questions)
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
-    return FAILED if missing or any(map(failed, runs)) else SUCCESS
+    return FAILED if missing or incomplete or any(map(failed, runs)) else SUCCESS
 
 
 def write_page(client: "MlflowClient", experiment_id: str, sweep_id: str) -> None:

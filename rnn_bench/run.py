@@ -14,10 +14,12 @@ from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate, probabilities
 from rnn_bench.models.baselines import Baseline, is_baseline
+from rnn_bench.models.initial import initial_model
 from rnn_bench.tracking.artifacts import run_log, write_artifacts
+from rnn_bench.tracking.further import complete, evaluate_further, lacking
 from rnn_bench.tracking.keys import run_name
 from rnn_bench.tracking.ledger import Ledger
-from rnn_bench.tracking.outbox import impatient, patiently
+from rnn_bench.tracking.outbox import ARTIFACTS, impatient, patiently
 from rnn_bench.tracking.record import Duplicate, Withdrawn, recorded
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
@@ -67,7 +69,10 @@ def run(
         interruption.check()
         watch(Waiting())
 
+    planned = 1 if is_baseline(config.model) else config.protocol.epochs
     device = find_device(config.device)
+    if is_baseline(config.model):
+        device = torch.device("cpu")
     client, experiment_id = patiently(lambda: open_store(config.tracking), on_wait)
     name = run_name(config, defaults)
     corpus = encoded_corpus(config)
@@ -75,12 +80,16 @@ def run(
     claim = patiently(lambda: ledger.claim(on_wait, patient), on_wait)
     if claim.answers is not None:
         log.info("%s  reused: run %s", name, claim.run_id)
+        wanted = lacking(config, claim.answers.data.metrics, name)
+        if wanted.asks:
+            watch(Started(claim.run_id, name, planned, planned))
+            use_threads(config.threads)
+            complete(client, claim.answers, wanted, config, corpus.to(device), name)
         watch(Ended(claim.run_id, "reused", claim.answers.data.metrics["test_accuracy"]))
         return
 
     folder = Path(config.output_dir) / "runs" / claim.run_id
     checkpoints = Checkpoints(folder)
-    planned = 1 if is_baseline(config.model) else config.protocol.epochs
     watch(Started(claim.run_id, name, planned, checkpoints.epoch))
     try:
         with (
@@ -90,15 +99,7 @@ def run(
         ):
             with run_log(folder / "log.txt"):
                 use_threads(config.threads)
-                torch.manual_seed(config.seed)
-                model = build(
-                    config.model,
-                    vocabulary_size=len(corpus.vocabulary),
-                    classes=len(corpus.classes),
-                    readout=config.protocol.readout,
-                )
-                if isinstance(model, Baseline):
-                    device = torch.device("cpu")
+                model = initial_model(config, corpus)
                 conditions = {
                     "device": device_name(device),
                     "threads": torch.get_num_threads(),
@@ -134,14 +135,18 @@ def run(
                 metrics = evaluate(logits, corpus.test, config.protocol)
                 outcome = "diverged" if training.history[-1].diverged else "finished"
                 log.info("%s  %s, test accuracy %.4f", name, outcome, metrics.test_accuracy)
+                figures = {
+                    **metrics.recorded(),
+                    **training_figures(training.history, corpus),
+                    "parameter_count": sum(each.numel() for each in model.state_dict().values()),
+                    "peak_memory_bytes": peak_memory_bytes(device),
+                }
+                wanted = lacking(config, figures, name)
+                figures |= evaluate_further(
+                    wanted, model, corpus, config, folder / ARTIFACTS, name, on_batch
+                )
             write_artifacts(folder, config, corpus, model.state_dict(), probabilities(logits))
             ledger.hold(claim.run_id)
-            figures = {
-                **metrics.recorded(),
-                **training_figures(training.history, corpus),
-                "parameter_count": sum(each.numel() for each in model.state_dict().values()),
-                "peak_memory_bytes": peak_memory_bytes(device),
-            }
             record.finish(figures, outcome)
         watch(Ended(claim.run_id, outcome, metrics.test_accuracy))
     except Withdrawn as reason:

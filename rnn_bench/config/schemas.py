@@ -102,6 +102,10 @@ class Evaluation(Option):
                     f"{', '.join(STUDY_CORPORA)}."
                 )
 
+    @property
+    def asks(self) -> bool:
+        return bool(self.transfer) or self.gradient_flow
+
 
 @dataclass
 class Tracking(Option):

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,10 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
         DataError: the corpus cannot be read, or is too small to split.
         UsageError: the cache folder cannot be written.
     """
-    protocol, cache = config.protocol, Path(config.cache_dir) / "encoded"
-    name = name_of(config.dataset)
+    protocol, name = config.protocol, name_of(config.dataset)
     corpus: Corpus = build(config.dataset, data_dir=Path(config.data_dir))
     code = digest(sources(["data"], [type(corpus)]))
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
+    with cache_folder(config) as cache:
         with readable(name):
             identity = corpus.identity()
         known = digest([code, type(corpus).__module__, type(corpus).__qualname__, identity])
@@ -110,14 +109,27 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
                 if encoded is None:
                     _save(_encode(read(), protocol), key, path)
                     encoded = _load(path, key, name, content)
+    assert encoded is not None
+    return encoded
+
+
+@contextmanager
+def cache_folder(config: Config) -> Iterator[Path]:
+    """The folder of encodings, made if it is missing.
+
+    Raises:
+        UsageError: what the block does with it fails.
+    """
+    folder = Path(config.cache_dir) / "encoded"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"cache_dir={config.cache_dir} cannot be used: {reason}. "
             "Choose another with cache_dir=..."
         ) from error
-    assert encoded is not None
-    return encoded
 
 
 def _once(corpus: Corpus, name: str) -> Callable[[], Articles]:

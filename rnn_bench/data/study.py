@@ -62,7 +62,15 @@ def without_dateline(text: str) -> str:
 
 
 class MissingCorpus(DataError):
-    """None of a corpus's files are there; they can be fetched."""
+    """None of the files of `corpus` are there; they can be fetched."""
+
+    def __init__(self, corpus: str, data_dir: Path) -> None:
+        names = " and ".join(str(path) for path in raw_files(corpus, data_dir))
+        super().__init__(
+            f"There are no articles of {corpus} in {data_dir}: {names} not found.\n"
+            f"Get them with: python -m rnn_bench.data fetch {corpus} data_dir={data_dir}"
+        )
+        self.corpus = corpus
 
 
 @dataclass
@@ -106,11 +114,7 @@ class StudyCorpus(Corpus):
                 raise DataError(
                     f"{missing} is missing, beside {there[0].name}. Bring it, or remove {there[0]}."
                 )
-        names = " and ".join(map(str, raw))
-        raise MissingCorpus(
-            f"There are no articles of {self.corpus} in {self.data_dir}: {names} not found.\n"
-            f"Get them with: python -m rnn_bench.data fetch {self.corpus} data_dir={self.data_dir}"
-        )
+        raise MissingCorpus(self.corpus, self.data_dir)
 
     def identity(self) -> dict[str, Any]:
         raw = [path for path in raw_files(self.corpus, self.data_dir) if path.is_file()]

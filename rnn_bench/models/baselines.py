@@ -1,6 +1,7 @@
 """Models without epochs: what a recurrent cell has to beat."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ class Baseline(ABC):
     def state_dict(self) -> dict[str, Tensor]:
         """What was fitted, by name."""
 
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Become what was fitted, from a `state_dict`."""
+
 
 def is_baseline(option: Any) -> bool:
     """Whether an option of the model group is fitted once."""
@@ -49,6 +54,9 @@ class MajorityClassifier(Baseline):
     def state_dict(self) -> dict[str, Tensor]:
         return {"shares": self.shares}
 
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.shares = state["shares"]
+
 
 class TfidfClassifier(Baseline):
     """TF-IDF weights of an article's tokens, and logistic regression with an L2 penalty.
@@ -60,7 +68,7 @@ class TfidfClassifier(Baseline):
         from sklearn.feature_extraction.text import TfidfTransformer
         from sklearn.linear_model import LogisticRegression
 
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size, self.classes = vocabulary_size, classes
         self.tfidf = TfidfTransformer()
         self.regression = LogisticRegression(C=c, max_iter=1000)
 
@@ -80,6 +88,12 @@ class TfidfClassifier(Baseline):
         return {
             name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in fitted.items()
         }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self.tfidf.idf_ = state["idf"].numpy()
+        self.regression.coef_ = state["coefficients"].numpy()
+        self.regression.intercept_ = state["intercepts"].numpy()
+        self.regression.classes_ = np.arange(self.classes)
 
     def _counts(self, split: Split):  # type: ignore[no-untyped-def]  # a scipy matrix, untyped
         from scipy.sparse import csr_matrix

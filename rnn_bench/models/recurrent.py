@@ -73,22 +73,29 @@ class RecurrentClassifier(nn.Module):
             packed = pack_padded_sequence(
                 embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
             )
-            packed_states, final = self.recurrent(packed)
+            packed_states, _ = self.recurrent(packed)
             states, _ = pad_packed_sequence(packed_states, batch_first=True)
         else:
-            states, final = self.recurrent(embedded)
+            states, _ = self.recurrent(embedded)
+        return self.read_out(states, lengths)
 
+    def read_out(
+        self, states: Float[Tensor, "batch time directions"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch state"]:
+        """What the classifier reads of the last layer's states at every step."""
         if self.readout == "mean":
             inside = _inside(lengths, states)
             return (states * inside).sum(1) / lengths[:, None]
         if self.readout == "max":
             return states.masked_fill(~_inside(lengths, states), -torch.inf).amax(1)
-        if self.recurrent.bidirectional:
-            hidden = final[0] if isinstance(final, tuple) else final
-            return torch.cat([hidden[-2], hidden[-1]], dim=1)
         if self.readout == "padded_end":
-            return states[:, -1]
-        return states[torch.arange(len(states), device=states.device), lengths - 1]
+            last = states[:, -1]
+        else:
+            last = states[torch.arange(len(states), device=states.device), lengths - 1]
+        if self.recurrent.bidirectional:  # the backward direction ends at the first step
+            size = self.recurrent.hidden_size
+            return torch.cat([last[:, :size], states[:, 0, size:]], dim=1)
+        return last
 
 
 def _inside(lengths: Tensor, states: Tensor) -> Tensor:

@@ -1,18 +1,21 @@
 """The corpora of a sweep."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.options import name_of
+from rnn_bench.config.schemas import Config
 from rnn_bench.data.audit import audited
 from rnn_bench.data.audit.summary import findings
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.data.study import MissingCorpus
+from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
 from rnn_bench.tracking.outbox import impatient
 from rnn_bench.tracking.record import describe
 from rnn_bench.training.progress import console
@@ -20,31 +23,46 @@ from rnn_bench.training.progress import console
 log = logging.getLogger("rnn_bench")
 
 AUDIT = "audit.json"
+Encoded = TypeVar("Encoded")
 
 
 def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
-    """Encode what each run reads, each corpus and setting once; fetch a corpus that is missing.
+    """Encode what each run reads, each corpus and setting once, the corpora of
+    `evaluation.transfer` among it; fetch a corpus that is missing. Returns what each run is
+    trained on.
 
     Raises:
-        UsageError: a corpus cannot be had, or not be trained on.
+        UsageError: a corpus cannot be had, or not be trained or tested on.
     """
     done: list[tuple[object, EncodedCorpus]] = []
     corpora = []
     for job in jobs:
-        wanted = job.config.dataset, job.config.protocol
+        config = job.config
+        wanted = config.dataset, config.protocol, config.evaluation.transfer
         known = [corpus for setting, corpus in done if setting == wanted]
         if not known:
-            try:
-                known = [encoded_corpus(job.config)]
-            except MissingCorpus as missing:
-                from rnn_bench.data.fetch import fetch
-
-                log.info("%s", str(missing).splitlines()[0])
-                fetch(job.config.dataset.corpus, Path(job.config.data_dir))
-                known = [encoded_corpus(job.config)]
+            known = [_prepared(config)]
             done.append((wanted, known[0]))
         corpora += known
     return corpora
+
+
+def _prepared(config: Config) -> EncodedCorpus:
+    corpus = _fetching(lambda: encoded_corpus(config), config)
+    for other in transfer_corpora(config):
+        _fetching(lambda other=other: transfer_split(other, config, corpus), config)  # type: ignore[misc]
+    return corpus
+
+
+def _fetching(encode: Callable[[], Encoded], config: Config) -> Encoded:
+    try:
+        return encode()
+    except MissingCorpus as missing:
+        from rnn_bench.data.fetch import fetch
+
+        log.info("%s", str(missing).splitlines()[0])
+        fetch(missing.corpus, Path(config.data_dir))
+        return encode()
 
 
 def record_audits(

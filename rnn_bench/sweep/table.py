@@ -23,6 +23,11 @@ def failed(run: Run) -> bool:
     return run.data.tags.get("outcome") not in ("finished", "diverged")
 
 
+def is_incomplete(run: Run, sweep_id: str) -> bool:
+    """Whether a run is finished, but an evaluation that a sweep asked it for beside failed."""
+    return not failed(run) and run.data.tags.get(f"sweep.{sweep_id}") == "failed"
+
+
 def last_attempts(runs: Sequence[Run]) -> list[Run]:
     """The runs, oldest first, without those that failed and were tried again."""
     keys = [run.data.tags["run_key"] for run in runs]

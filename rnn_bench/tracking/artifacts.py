@@ -4,13 +4,13 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
 from torch import Tensor
@@ -49,8 +49,7 @@ def write_artifacts(
     probabilities: Float[Tensor, "articles classes"],
 ) -> None:
     """Put into the run's artifact folder: `config.yaml` (resolved), `log.txt`,
-    `weights.safetensors`, `vocabulary.json`, and `test_predictions.csv`: a row for each test
-    article in order, with its label, the predicted class and the probability of each class."""
+    `weights.safetensors`, `vocabulary.json`, and `test_predictions.csv`."""
     log, folder = folder / "log.txt", folder / ARTIFACTS
     folder.mkdir(exist_ok=True)
     shutil.copy(log, folder)
@@ -63,11 +62,23 @@ def write_artifacts(
     (folder / "vocabulary.json").write_text(
         json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8"
     )
-    classes = np.array(corpus.classes)
-    shares = probabilities.numpy()
+    path = folder / "test_predictions.csv"
+    write_predictions(path, corpus.classes, corpus.test.labels, probabilities)
+
+
+def write_predictions(
+    path: Path,
+    classes: Sequence[str],
+    labels: Int[Tensor, " articles"],
+    probabilities: Float[Tensor, "articles classes"],
+) -> None:
+    """Write a row for each article in order: its number from 0, its label, the predicted class,
+    and the probability of each class."""
+    names, shares = np.array(classes), probabilities.numpy()
     table = pd.DataFrame({"article": range(len(shares))})
-    table["label"] = classes[corpus.test.labels.cpu().numpy()]
-    table["prediction"] = classes[shares.argmax(1)]
-    for position, name in enumerate(corpus.classes):
+    table["label"] = names[labels.cpu().numpy()]
+    table["prediction"] = names[shares.argmax(1)]
+    for position, name in enumerate(classes):
         table[f"p_{name}"] = shares[:, position]
-    table.to_csv(folder / "test_predictions.csv", index=False, float_format="%.9g")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.9g")

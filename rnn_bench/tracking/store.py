@@ -35,6 +35,8 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
         UsageError: the store cannot be reached or made, or the experiment is deleted.
     """
     uri = store_uri(tracking)
+    # A bar of MLflow's for each file would write over the sweep's table.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # MLflow says at every start which version its tables have.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)

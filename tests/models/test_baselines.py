@@ -1,11 +1,16 @@
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import load, save
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from rnn_bench.data.encoding import Split
 from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
-from rnn_bench.models.baselines import MajorityClassifier, TfidfClassifier
+from rnn_bench.models.baselines import Baseline, MajorityClassifier, TfidfClassifier
 
 TEXTS = ["good day sun sun", "bad night", "good sun", "bad bad rain", "day rain", "night sun"]
 LABELS = [1, 0, 1, 0, 0, 1]
@@ -54,3 +59,14 @@ def test_the_majority_gives_every_article_the_class_shares_of_training() -> None
     model.fit(split(TEXTS, [2, 0, 2, 2, 0, 2]))
     found = model.log_probabilities(split(["a", "b"], [0, 0])).exp()
     torch.testing.assert_close(found, torch.tensor([[2 / 6, 0.0, 4 / 6]] * 2))
+
+
+@pytest.mark.parametrize("make", [MajorityClassifier, partial(TfidfClassifier, 1.0)])
+def test_a_baseline_that_is_loaded_answers_as_the_fitted_one(make: Callable[..., Baseline]) -> None:
+    fitted, loaded = (
+        make(vocabulary_size=len(VOCABULARY), classes=2, readout="mean") for _ in range(2)
+    )
+    fitted.fit(split(TEXTS, LABELS))
+    loaded.load_state_dict(load(save(fitted.state_dict())))
+    unseen = split(["good night", "rain rain day", "words never seen"], [0, 0, 0])
+    assert torch.equal(loaded.log_probabilities(unseen), fitted.log_probabilities(unseen))
