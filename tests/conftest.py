@@ -62,11 +62,21 @@ Command = Callable[..., Answer]
 
 
 @pytest.fixture
+def reported() -> None:
+    """Sweeps of `rnn_bench` end with their report, which takes a second."""
+
+
+@pytest.fixture
 def rnn_bench(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> Command:
     """`python -m rnn_bench ...` in the workplace, without starting a process; nor are processes
     started for the runs of a sweep, unless the launcher is `packed` or arguments configure it."""
+    if "reported" not in request.fixturenames:
+        monkeypatch.setattr("rnn_bench.__main__.write_page", lambda *sweep: None)
 
     def command(*arguments: str, launcher: str = "basic") -> Answer:
         if "-m" in arguments and not any(each.startswith("hydra") for each in arguments):

@@ -19,6 +19,8 @@ from rnn_bench.report.sections import report
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
+pytestmark = pytest.mark.usefixtures("reported")
+
 TWO_EPOCHS = (*SMALL_CORPUS, "protocol.epochs=2")
 NASTY = "<script>alert('a|b & c')</script>"
 
