@@ -145,7 +145,7 @@ def sweep(
     finally:
         if not unusable:
             status = conclude(client, experiment_id, config, questions, interrupted)
-            if arguments.multirun:
+            if arguments.multirun and not interrupted:
                 write_page(client, experiment_id, sweep_id)
     if unusable:
         raise unusable[0]
@@ -204,9 +204,11 @@ def conclude(
 def write_page(client: "MlflowClient", experiment_id: str, sweep_id: str) -> None:
     """The report on a sweep. What goes wrong with it costs no run and no exit status."""
     from rnn_bench.report.__main__ import make_report
+    from rnn_bench.tracking.outbox import impatient
 
     try:
-        page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))
+        with impatient():
+            page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))
         log.info("Report: %s", page)
     except Exception as error:
         log.warning("There is no report: %s: %s", type(error).__name__, error)
