@@ -43,7 +43,11 @@ def main() -> int:
         or arguments.info
         or arguments.shell_completion
     ):
-        hydra_main()
+        try:
+            hydra_main()
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SUCCESS
     full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of exiting
@@ -99,7 +103,7 @@ def sweep(
     from rnn_bench.sweep.clusters import carried_over, check_store, launch
     from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
-    from rnn_bench.sweep.places import check_devices, visible_gpus
+    from rnn_bench.sweep.places import check_devices, slots_for, visible_gpus
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
@@ -127,7 +131,8 @@ def sweep(
         log.warning("What waits for MLflow is not recorded: %s", problem)
     corpora = prepare_corpora(jobs)
     if config.plan:
-        print_plan(jobs, corpora, client, experiment_id, console)
+        slots = slots_for(jobs, corpora, packing) if packing else 1
+        print_plan(jobs, corpora, client, experiment_id, slots, console)
         return SUCCESS
     questions = {
         run_key(job.config, corpus.content.fingerprint): job

@@ -169,6 +169,16 @@ def places(packing: Packed, gpus: Sequence[Gpu], runs: Sequence[tuple[Config, in
     return found
 
 
+def slots_for(jobs: Sequence[Job], corpora: Sequence[EncodedCorpus], packing: Packed) -> int:
+    """How many of a sweep's runs are trained at once, on all places together."""
+    runs = [
+        (job.config, memory_need(job.config, corpus))
+        for job, corpus in zip(jobs, corpora, strict=True)
+    ]
+    gpus = chosen_gpus(packing, visible_gpus())
+    return sum(place.slots for place in places(packing, gpus, runs))
+
+
 def jobs_per_gpu(packing: Packed, gpu: Gpu, need: int, gpus: int) -> int:
     """How many runs that need so many bytes a GPU trains at once: as many as fit, at most 8; and
     no more than its share of the cores, but up to 4 where the machine has 4."""

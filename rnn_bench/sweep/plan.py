@@ -24,29 +24,31 @@ def print_plan(
     corpora: Sequence[EncodedCorpus],
     client: MlflowClient,
     experiment_id: str,
+    slots: int,
     console: Console,
 ) -> None:
     """A row for each run: whether it is new, running elsewhere, to resume or reused, and how long
-    all of it is expected to take."""
+    all of it is expected to take with so many runs at once."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "state", "expected time"):
         table.add_column(heading)
-    total = 0.0
+    expected = []
     for job, corpus in zip(jobs, corpora, strict=True):
         name = run_name(job.config, job.defaults)
         state = Ledger(client, experiment_id, name, job.config, corpus).state()
         reused = state == "reused"
         seconds = 0.0 if reused else expected_seconds(job, corpus, client, experiment_id)
-        total += seconds
+        expected.append(seconds)
         table.add_row(
             escape(name),
             state,
             "" if reused else f"about {duration(seconds)}",
         )
     console.print(table)
+    pace = f"{slots} at once" if slots > 1 else "one after another"
+    total = max(sum(expected) / slots, *expected)
     console.print(
-        f"{len(jobs)} runs, one after another about {duration(total)}; "
-        "one that stops early takes less."
+        f"{len(jobs)} runs, {pace}, about {duration(total)}; one that stops early takes less."
     )
 
 

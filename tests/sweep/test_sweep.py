@@ -90,8 +90,16 @@ def test_a_plan_prints_new_and_reused_runs_with_times_and_trains_nothing(
     rows = [line.split() for line in answer.out.splitlines()]
     assert answer.status == 0
     assert [row[1] for row in rows[1:3]] == ["new", "reused"]
-    assert answer.out.splitlines()[-1].startswith("2 runs, one after another about ")
+    assert answer.out.splitlines()[-1].startswith("2 runs, one after another, about ")
     assert len(recorded_runs()) == 1
+
+
+def test_a_plan_counts_the_runs_that_are_trained_at_once(rnn_bench: Command) -> None:
+    packed = ("hydra/launcher=packed", "hydra.launcher.jobs=2", "protocol.epochs=15000")
+    answer = rnn_bench("-m", "model=rnn", "seed=0,1", "plan=true", *packed, *SMALL_CORPUS)
+    _, one, _, total = answer.out.splitlines()
+    seconds = one.partition("about ")[2].strip()
+    assert total.startswith(f"2 runs, 2 at once, about {seconds}; ")
 
 
 def test_a_long_plan_is_in_hours(rnn_bench: Command) -> None:
