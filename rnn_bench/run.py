@@ -15,6 +15,7 @@ from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate, probabilities
 from rnn_bench.models.baselines import Baseline, is_baseline
 from rnn_bench.models.initial import initial_model
+from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.tracking.artifacts import run_log, write_artifacts
 from rnn_bench.tracking.further import complete, evaluate_further, lacking
 from rnn_bench.tracking.keys import run_name
@@ -73,6 +74,7 @@ def run(
     device = find_device(config.device)
     if is_baseline(config.model):
         device = torch.device("cpu")
+    fused = fused_kernel(config, device)
     client, experiment_id = patiently(lambda: open_store(config.tracking), on_wait)
     name = run_name(config, defaults)
     corpus = encoded_corpus(config)
@@ -99,7 +101,7 @@ def run(
         ):
             with run_log(folder / "log.txt"):
                 use_threads(config.threads)
-                model = initial_model(config, corpus)
+                model = initial_model(config, corpus, fused)
                 conditions = {
                     "device": device_name(device),
                     "threads": torch.get_num_threads(),

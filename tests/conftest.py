@@ -13,6 +13,8 @@ from mlflow.entities import Run
 from rnn_bench.__main__ import main
 from rnn_bench.config.composition import Composer
 from rnn_bench.config.schemas import Config
+from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.kernels.library import Unavailable
 
 # A run of half a second: the real configuration, shrunk.
 SMALL_CORPUS = ("dataset.articles=120", "dataset.length=12", "dataset.cue_distance=2")
@@ -34,10 +36,23 @@ def new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for the compiled kernel, which takes seconds, of all the tests' processes."""
+    own = tmp_path_factory.getbasetemp()
+    cache = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "compiled"
+    (cache / "kernels").mkdir(parents=True, exist_ok=True)
+    return cache
+
+
 @pytest.fixture
-def workplace(tmp_path: Path, new_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A working folder of its own, with an empty store and cache."""
+def workplace(
+    tmp_path: Path, new_store: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A working folder of its own, with an empty store and a cache of compiled kernels alone."""
     shutil.copy(new_store, tmp_path / "mlflow.db")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "kernels").symlink_to(compiled / "kernels")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RNN_BENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "")
@@ -114,6 +129,17 @@ def configured(workplace: Path) -> Callable[..., Config]:
         return composer.job(composer.compose([*overrides, "sweep_id=test"])).config
 
     return compose
+
+
+@pytest.fixture(scope="session")
+def kernel(compiled: Path) -> FusedKernel:
+    """The fused kernel for this processor, whether it wins there or not."""
+    try:
+        return FusedKernel(compiled)
+    except Unavailable as reason:
+        if shutil.which("c++") or shutil.which("g++") or shutil.which("clang++"):
+            raise
+        pytest.skip(f"The fused kernel cannot be used: {reason}")
 
 
 @pytest.fixture

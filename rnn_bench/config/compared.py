@@ -109,6 +109,7 @@ class Model(Option):
 class Recurrent(Model):
     """Embedding, recurrent layers, readout, linear layer."""
 
+    of_the_machine = ("kernel",)
     _target_: str = "rnn_bench.models.recurrent.RecurrentClassifier"
     name: str = key(MISSING, "the model in tables and run names")
     cell: str = key(MISSING, "the recurrent cell", one_of("rnn", "lstm", "gru"))
@@ -117,6 +118,11 @@ class Recurrent(Model):
     num_layers: int = key(1, "recurrent layers", at_least(1))
     bidirectional: bool = key(False, "read the article in both directions")
     dropout: float = key(0.5, "dropout of the readout and between layers", FRACTION)
+    kernel: str = key(
+        "auto",
+        "code for the recurrence: torch's, the fused one for the CPU, or auto: the faster",
+        one_of("auto", "torch", "fused"),
+    )
 
 
 @dataclass

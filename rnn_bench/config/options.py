@@ -64,6 +64,8 @@ class Option:
     group: ClassVar[str] = ""
     # What the program gives the target beside the option's keys.
     given: ClassVar[tuple[str, ...]] = ()
+    # Keys that say how it is computed here, not what: no part of the question or of the target.
+    of_the_machine: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -83,10 +85,16 @@ def name_of(option: Any) -> str:
     return cast(str, entry(option, "name"))
 
 
-def keys_of(option: Any) -> dict[str, Any]:
-    """What an option gives its target: all its keys but its name."""
+def decisive_keys(option: Any) -> dict[str, Any]:
+    """The keys of an option that say what is computed."""
     keys = option if isinstance(option, dict) else vars(option)
-    return {name: value for name, value in keys.items() if name[0] != "_" and name != "name"}
+    left_out = getattr(option, "of_the_machine", ())
+    return {name: value for name, value in keys.items() if name[0] != "_" and name not in left_out}
+
+
+def keys_of(option: Any) -> dict[str, Any]:
+    """What an option gives its target: all that says what is computed, but its name."""
+    return {name: value for name, value in decisive_keys(option).items() if name != "name"}
 
 
 def target_of(option: Any) -> Callable[..., Any]:

@@ -150,6 +150,21 @@ class Config(Option):
     plan: bool = key(False, "print the sweep's runs with expected times, and stop")
     sweep_id: str = key(MISSING, "names the sweep; the command makes a new one each time")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if getattr(self.model, "kernel", "") == "fused" and (reason := self.beyond_fused):
+            raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
+
+    @property
+    def beyond_fused(self) -> str:
+        """The setting of a recurrent model that the fused kernel does not compute, if any: it has
+        one direction and the last state alone."""
+        if self.model.bidirectional:
+            return "model.bidirectional=true"
+        if self.protocol.readout not in ("last_token", "padded_end"):
+            return f"protocol.readout={self.protocol.readout}"
+        return ""
+
 
 GROUPS = ("dataset", "model", "optimizer", "protocol")
 SCHEMAS: dict[str, type[Option]] = {

@@ -7,10 +7,15 @@ from rnn_bench.config.options import build
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines import Baseline
+from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.recurrent import RecurrentClassifier
 
 
-def initial_model(config: Config, corpus: EncodedCorpus) -> nn.Module | Baseline:
-    """The config's model for a corpus, on the CPU, with the weights that the seed decides."""
+def initial_model(
+    config: Config, corpus: EncodedCorpus, fused: FusedKernel | None = None
+) -> nn.Module | Baseline:
+    """The config's model for a corpus, on the CPU, with the weights that the seed decides;
+    `fused` computes its recurrence, if it is given."""
     torch.manual_seed(config.seed)
     model: nn.Module | Baseline = build(
         config.model,
@@ -18,4 +23,6 @@ def initial_model(config: Config, corpus: EncodedCorpus) -> nn.Module | Baseline
         classes=len(corpus.classes),
         readout=config.protocol.readout,
     )
+    if fused and isinstance(model, RecurrentClassifier):
+        model.fused = fused
     return model

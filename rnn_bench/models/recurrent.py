@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from rnn_bench.data.vocabulary import PADDING
+from rnn_bench.models.kernels.fused import FusedKernel
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -23,7 +24,12 @@ class RecurrentClassifier(nn.Module):
     Input is right-padded and unpacked, which keeps the fast kernels: a forward state never
     depends on what comes after it. A backward state does, so two directions need packing,
     unless `padded_end` asks for the padding.
+
+    `fused`, if it is set, computes the recurrence in the place of torch: in one direction, and
+    where the last state alone is read.
     """
+
+    fused: FusedKernel | None = None
 
     def __init__(
         self,
@@ -69,6 +75,10 @@ class RecurrentClassifier(nn.Module):
     ) -> Float[Tensor, "batch state"]:
         """The state that the classifier reads."""
         embedded = self.embedding(tokens)
+        if self.fused:
+            if self.readout == "padded_end":
+                lengths = torch.full_like(lengths, tokens.shape[1])
+            return self.fused.last_states(self.recurrent, embedded, lengths)
         if self.packs:
             packed = pack_padded_sequence(
                 embedded, lengths.cpu(), batch_first=True, enforce_sorted=False

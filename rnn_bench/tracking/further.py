@@ -20,6 +20,7 @@ from rnn_bench.evaluation.metrics import probabilities
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
 from rnn_bench.models.baselines import Baseline
 from rnn_bench.models.initial import initial_model
+from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking.artifacts import write_predictions
 from rnn_bench.tracking.outbox import ARTIFACTS, Message, patiently, unreachable
@@ -114,10 +115,11 @@ def complete(
     run_id, sweep_tag = run.info.run_id, f"sweep.{config.sweep_id}"
     try:
         with tempfile.TemporaryDirectory() as temporary:
-            model = initial_model(config, corpus)
+            device = corpus.test.tokens.device
+            model = initial_model(config, corpus, fused_kernel(config, device))
             model.load_state_dict(stored_weights(client, run_id, Path(temporary)))
             if isinstance(model, nn.Module):
-                model.to(corpus.test.tokens.device)
+                model.to(device)
             figures = evaluate_further(
                 wanted,
                 model,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rnn_bench.config.options import name_of, target_of
+from rnn_bench.config.options import decisive_keys, name_of, target_of
 from rnn_bench.config.schemas import GROUPS, Config
 from rnn_bench.data.fingerprint import digest, sources
 
@@ -16,9 +16,8 @@ def settings(config: Config) -> dict[str, Any]:
     """The run's own configuration, flattened: `model.cell`, `optimizer.lr`, ..., `seed`."""
     flat: dict[str, Any] = {}
     for group in GROUPS:
-        option = getattr(config, group)
-        keys = option if isinstance(option, dict) else vars(option)
-        flat.update({f"{group}.{name}": value for name, value in keys.items() if name[0] != "_"})
+        keys = decisive_keys(getattr(config, group))
+        flat.update({f"{group}.{name}": value for name, value in keys.items()})
     return {**flat, "seed": config.seed}
 
 

@@ -94,6 +94,8 @@ def kernel(model: nn.Module | Baseline, device: torch.device) -> str:
         return "scikit-learn"
     if not isinstance(model, RecurrentClassifier):
         return "torch"
+    if model.fused:
+        return "fused"
     packed = "-packed" if model.packs else ""
     if device.type == "cuda":
         return f"cudnn{packed}"

@@ -66,7 +66,7 @@ def test_a_reused_run_is_audited_if_it_was_not_and_else_left_alone(
 def test_an_audit_that_fails_fails_no_run(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
-    (workplace / "cache").mkdir()
+    (workplace / "cache").mkdir(exist_ok=True)
     (workplace / "cache" / "audits").write_text("a file")
     answer = rnn_bench("-m", "model=majority", *SMALL_CORPUS)
     assert answer.status == 0

@@ -1,0 +1,43 @@
+"""Which code computes a model's recurrence."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from rnn_bench.config.compared import Recurrent
+from rnn_bench.config.options import ConfigError
+from rnn_bench.config.schemas import Config
+from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.kernels.library import Unavailable, is_known_to_win
+
+log = logging.getLogger(__name__)
+
+
+def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
+    """The fused kernel, if a config's model is computed by it on this device; None: by torch.
+
+    `auto` takes it where it computes the same and is known to be faster.
+
+    Raises:
+        ConfigError: `model.kernel=fused`, and it cannot be used.
+    """
+    model = config.model
+    if not isinstance(model, Recurrent) or model.kernel == "torch":
+        return None
+    asked = model.kernel == "fused"
+    if device.type != "cpu":
+        if asked:
+            raise ConfigError(
+                f"model.kernel=fused is not possible on {device}: it computes on the CPU."
+            )
+        return None
+    if not asked and (config.beyond_fused or not is_known_to_win()):
+        return None
+    try:
+        return FusedKernel(Path(config.cache_dir))
+    except Unavailable as reason:
+        if asked:
+            raise ConfigError(f"model.kernel=fused is not possible: {reason}.") from reason
+        log.info("torch computes the recurrence, for the fused kernel cannot be used: %s.", reason)
+        return None
