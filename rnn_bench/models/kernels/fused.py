@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from rnn_bench.models.kernels.library import Call, Sequence, Sizes, Weights, library
 
@@ -60,7 +59,7 @@ class FusedKernel:
         """The last layer's hidden state at each row's own last step, with dropout between layers
         as the module has it.
 
-        The gradient can be computed once and has no gradient itself.
+        The gradient itself has none: asking for it (`create_graph`) is a RuntimeError.
 
         Raises:
             ValueError: the kernel does not compute that.
@@ -142,8 +141,11 @@ class _Layer(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            raise RuntimeError(
+                "The fused kernel's gradients have no gradients: compute them with torch's."
+            )
         kept, lengths, *weights = ctx.saved_tensors
         kernel, call, sizes = ctx.kernel, ctx.call, ctx.sizes
         d_weights = tuple(torch.empty_like(weight) for weight in weights)

@@ -79,7 +79,6 @@ def level() -> str:
     return torch.backends.cpu.get_cpu_capability()
 
 
-@functools.cache
 def compiler() -> tuple[str, ...]:
     """The C++ compiler's command.
 

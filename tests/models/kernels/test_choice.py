@@ -1,0 +1,116 @@
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.entities import Run
+
+from rnn_bench.config.options import ConfigError
+from rnn_bench.config.schemas import Config
+from rnn_bench.models.kernels import choice, library
+from rnn_bench.models.kernels.choice import fused_kernel
+from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.tracking.keys import run_key, run_name, settings
+from tests.conftest import SMALL, Command
+
+CPU = torch.device("cpu")
+Compose = Callable[..., Config]
+Runs = Callable[[], list[Run]]
+
+
+@pytest.fixture
+def winning(kernel: FusedKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor on which the kernel is known to win."""
+    monkeypatch.setattr(choice, "is_known_to_win", lambda: True)
+
+
+def test_auto_takes_the_kernel_where_it_computes_the_same(
+    winning: None, configured: Compose
+) -> None:
+    assert fused_kernel(configured(), CPU)
+    assert fused_kernel(configured("protocol.readout=padded_end"), CPU)
+    for other in (
+        ("model.kernel=torch",),
+        ("model.bidirectional=true",),
+        ("protocol.readout=mean",),
+        ("model=tfidf",),
+    ):
+        assert fused_kernel(configured(*other), CPU) is None
+    assert fused_kernel(configured(), torch.device("cuda")) is None
+
+
+def test_auto_leaves_other_processors_to_torch(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "level", lambda: "AVX2")
+    assert fused_kernel(configured(), CPU) is None
+
+
+def test_without_a_compiler_torch_computes_with_one_line_in_the_log(
+    configured: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(choice, "is_known_to_win", lambda: True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    library.library.cache_clear()
+    config = configured(f"cache_dir={tmp_path / 'other'}")
+    with caplog.at_level(logging.INFO, "rnn_bench"):
+        assert fused_kernel(config, CPU) is None
+    (line,) = caplog.messages
+    assert "there is no C++ compiler" in line
+    with pytest.raises(ConfigError, match=r"model.kernel=fused is not possible: there is no"):
+        fused_kernel(configured(f"cache_dir={tmp_path / 'other'}", "model.kernel=fused"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (("model.bidirectional=true",), "not possible with model.bidirectional=true"),
+        (("protocol.readout=mean",), "not possible with protocol.readout=mean"),
+        (("model.kernel=fast",), "must be one of auto, torch, fused"),
+    ],
+)
+def test_the_kernel_is_refused_where_it_cannot_be(
+    overrides: tuple[str, ...], says: str, configured: Compose
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        configured("model.kernel=fused", *overrides)
+
+
+def test_the_kernel_is_refused_on_a_gpu(configured: Compose) -> None:
+    with pytest.raises(ConfigError, match="on cuda: it computes on the CPU"):
+        fused_kernel(configured("model.kernel=fused"), torch.device("cuda"))
+
+
+def test_the_kernel_is_no_part_of_the_question(configured: Compose) -> None:
+    theirs, ours = (configured(f"model.kernel={kernel}") for kernel in ("torch", "fused"))
+    assert run_key(theirs, "f") == run_key(ours, "f")
+    assert run_name(ours, configured()) == run_name(theirs, theirs) == "gru-demo-s0"
+    assert settings(theirs) == settings(ours)
+    assert "model.kernel" not in settings(ours)
+
+
+def test_a_run_records_which_code_computed_it(
+    kernel: FusedKernel, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench(*SMALL, "model.kernel=fused")
+    rnn_bench(*SMALL, "model.kernel=torch", "rerun=true")
+    fused, torchs = recorded_runs()
+    assert (fused.data.tags["kernel"], torchs.data.tags["kernel"]) == ("fused", "torch-native")
+    assert fused.data.tags["run_key"] == torchs.data.tags["run_key"]
+    assert fused.data.params == torchs.data.params
+    for loss in ("train_loss", "val_loss", "test_loss"):
+        assert fused.data.metrics[loss] == pytest.approx(torchs.data.metrics[loss], rel=1e-5)
+
+
+def test_a_kernel_that_cannot_be_is_an_error_before_any_row(
+    rnn_bench: Command, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    library.library.cache_clear()
+    answer = rnn_bench(*SMALL, "model.kernel=fused")
+    assert answer.status == 2
+    assert answer.err.startswith("model.kernel=fused is not possible: there is no C++ compiler")
+    assert recorded_runs() == []
