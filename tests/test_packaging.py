@@ -38,11 +38,14 @@ def python(installed: Path, cwd: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def test_the_wheel_brings_the_package_the_configuration_and_the_licence(installed: Path) -> None:
+def test_the_wheel_brings_the_package_the_kernel_the_configuration_and_the_licence(installed: Path) -> None:
     def files(folder: Path) -> set[Path]:
         return {path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file()}
 
     assert files(installed / "rnn_bench" / "conf") == files(PROJECT / "conf")
+    assert {name.name for name in files(installed) if name.suffix in (".cpp", ".h")} == {
+        name.name for name in files(PROJECT / "rnn_bench") if name.suffix in (".cpp", ".h")
+    }
     package, metadata = sorted(path.name for path in installed.iterdir())
     assert package == "rnn_bench"
     assert (installed / metadata / "licenses" / "LICENSE").is_file()
