@@ -68,7 +68,7 @@ serve: $(INSTALLED) ## Answer texts over HTTP with a run's model (RUN=run id or 
 	@echo 'In a few seconds, from another terminal (Ctrl-C here ends it):'; \
 	echo "  curl http://127.0.0.1:$(PORT)/invocations -H 'Content-Type: application/json' \\"; \
 	echo "    -d '{\"inputs\": [\"a first text\", \"a second text\"]}'"; \
-	PATH="$$PWD/$(VENV):$$PATH" MLFLOW_TRACKING_URI='$(STORE)' MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false \
+	PATH="$(abspath $(VENV)):$$PATH" MLFLOW_TRACKING_URI='$(STORE)' MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false \
 	MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
 	exec mlflow models serve --model-uri '$(MODEL_URI)' --env-manager local --host 127.0.0.1 --port $(PORT) --workers 1
 

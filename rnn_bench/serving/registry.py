@@ -52,12 +52,12 @@ def best_run(client: MlflowClient, experiment_id: str, sweep_id: str, dataset: s
         raise UsageError(
             f"Sweep {sweep_id} has no finished run on {dataset}. It has: {', '.join(corpora)}."
         )
-    losses = [tested_val_loss(client, run) for run in runs]
+    losses = [validation_loss(client, run) for run in runs]
     place = min(range(len(runs)), key=lambda i: (math.isnan(losses[i][0]), losses[i][0]))
     return Best(runs[place], *losses[place], len(runs))
 
 
-def tested_val_loss(client: MlflowClient, run: Run) -> tuple[float, int]:
+def validation_loss(client: MlflowClient, run: Run) -> tuple[float, int]:
     """The validation loss of the epoch whose weights were tested, and that epoch."""
     history = client.get_metric_history(run.info.run_id, "val_loss")
     losses = {metric.step: metric.value for metric in history}

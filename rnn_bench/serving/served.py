@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
@@ -40,10 +39,9 @@ class ServedClassifier(PythonModel):
                     f"Text {place} is not a string: {found}"[:200]
                 )
         probabilities = self.classifier.probabilities(texts)
-        # JSON has no NaN, which is what a diverged model gives.
-        shares = probabilities.numpy().astype(object)
-        shares[np.isnan(probabilities.numpy())] = None
         columns = [f"{PROBABILITY}{name}" for name in self.classifier.classes]
-        answers = pd.DataFrame(shares, columns=columns)
+        answers = pd.DataFrame(probabilities.numpy(), columns=columns)
+        if probabilities.isnan().any():  # a diverged model's; JSON has no word for it but null
+            answers = answers.astype(object).where(answers.notna(), None)
         answers.insert(0, "label", self.classifier.labels(probabilities))
         return answers
