@@ -115,6 +115,7 @@ def test_weights_vocabulary_and_predictions_are_artifacts(
         "audit.json",
         "config.yaml",
         "log.txt",
+        "model",
         "test_predictions.csv",
         "vocabulary.json",
         "weights.safetensors",

@@ -47,6 +47,11 @@ class Corpus(ABC):
         times. None: the articles are read to know whether they changed."""
         return None
 
+    def text_cleaning(self) -> str:
+        """The name in CLEANINGS of what `read` does to every text. A model of this corpus does
+        the same to a raw text that it is given later."""
+        return "none"
+
     def columns(self) -> dict[str, tuple[list[str], list[str]]]:
         """What else the files tell of the articles of `read()`, in the same order: a value for
         each training and each test article.

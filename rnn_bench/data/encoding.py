@@ -63,7 +63,9 @@ class Content:
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """The three splits of a corpus under one vocabulary."""
+    """The three splits of a corpus under one vocabulary.
+
+    `cleaning` is the corpus's `text_cleaning`."""
 
     name: str
     train: Split
@@ -72,6 +74,7 @@ class EncodedCorpus:
     vocabulary: list[str]
     classes: tuple[str, ...]
     content: Content
+    cleaning: str = "none"
 
     def to(self, device: torch.device) -> "EncodedCorpus":
         splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
@@ -110,7 +113,7 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
                     _save(_encode(read(), protocol), key, path)
                     encoded = _load(path, key, name, content)
     assert encoded is not None
-    return encoded
+    return replace(encoded, cleaning=corpus.text_cleaning())
 
 
 @contextmanager

@@ -138,6 +138,12 @@ class StudyCorpus(Corpus):
             edition=edition(self.corpus, files, len(train) + len(test)),
         )
 
+    def text_cleaning(self) -> str:
+        """A raw text is an article's title and text, joined by a space. It keeps its dateline:
+        the study removes datelines from true articles alone, and whether an article is true is
+        what the model is asked."""
+        return "study"
+
     def columns(self) -> dict[str, tuple[list[str], list[str]]]:
         raw = raw_files(self.corpus, self.data_dir)
         for path in raw:

@@ -87,6 +87,9 @@ class CsvCorpus(Corpus):
             classes=classes,
         )
 
+    def text_cleaning(self) -> str:
+        return self.cleaning
+
     def columns(self) -> dict[str, tuple[list[str], list[str]]]:
         train, test, _ = self._tables()
         columns = {"text": self.text_column, "subject": "subject", "date": "date"}

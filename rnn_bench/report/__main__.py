@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--experiment-name", metavar="NAME", default="rnn-bench")
     arguments = parser.parse_args(argv)
     try:
-        client, experiment_id = opened(arguments.tracking_uri, arguments.experiment_name)
+        from rnn_bench.tracking.store import open_existing
+
+        client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
         page = make_report(client, experiment_id, arguments.sweep, arguments.out)
     except UsageError as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
@@ -47,24 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return UNUSABLE
     print(page)
     return SUCCESS
-
-
-def opened(uri: str | None, experiment_name: str) -> tuple["MlflowClient", str]:
-    """
-    Raises:
-        UsageError: there is no such store.
-    """
-    from rnn_bench.config.schemas import Tracking
-    from rnn_bench.tracking.store import SQLITE, open_store, store_uri
-
-    tracking = Tracking(uri=uri, experiment_name=experiment_name)
-    store = store_uri(tracking)
-    if store.startswith(SQLITE) and not Path(store.removeprefix(SQLITE)).is_file():
-        raise UsageError(
-            f"There is no MLflow store {store.removeprefix(SQLITE)}. Name one with --tracking-uri, "
-            "or make a sweep first: python -m rnn_bench -m ..."
-        )
-    return open_store(tracking)
 
 
 def make_report(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.tracking.model_folder import VOCABULARY, WEIGHTS, write_model_folder
 from rnn_bench.tracking.outbox import ARTIFACTS
 
 
@@ -49,21 +50,20 @@ def write_artifacts(
     probabilities: Float[Tensor, "articles classes"],
 ) -> None:
     """Put into the run's artifact folder: `config.yaml` (resolved), `log.txt`,
-    `weights.safetensors`, `vocabulary.json`, and `test_predictions.csv`."""
+    `weights.safetensors`, `vocabulary.json`, `test_predictions.csv`, and the MLflow model."""
     log, folder = folder / "log.txt", folder / ARTIFACTS
     folder.mkdir(exist_ok=True)
     shutil.copy(log, folder)
     OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
     save_file(
         {name: value.cpu().contiguous().clone() for name, value in weights.items()},
-        folder / "weights.safetensors",
+        folder / WEIGHTS,
     )
     vocabulary = {"classes": corpus.classes, "words": corpus.vocabulary}
-    (folder / "vocabulary.json").write_text(
-        json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8"
-    )
+    (folder / VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     path = folder / "test_predictions.csv"
     write_predictions(path, corpus.classes, corpus.test.labels, probabilities)
+    write_model_folder(folder, config, corpus)
 
 
 def write_predictions(

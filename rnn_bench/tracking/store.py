@@ -25,6 +25,40 @@ def store_uri(tracking: Tracking) -> str:
     return uri
 
 
+def existing_store(uri: str | None) -> str:
+    """The address of the store that a command line names, or the usual one.
+
+    Raises:
+        UsageError: it is a SQLite file that is not there.
+    """
+    store = store_uri(Tracking(uri=uri))
+    if store.startswith(SQLITE) and not Path(store.removeprefix(SQLITE)).is_file():
+        raise UsageError(
+            f"There is no MLflow store {store.removeprefix(SQLITE)}. Name one with --tracking-uri, "
+            "or make a sweep first: python -m rnn_bench -m ..."
+        )
+    quieten()
+    return store
+
+
+def open_existing(uri: str | None, experiment_name: str) -> tuple[MlflowClient, str]:
+    """What `open_store` gives, of a store that is there.
+
+    Raises:
+        UsageError: it is not, or cannot be used.
+    """
+    return open_store(Tracking(existing_store(uri), experiment_name))
+
+
+def quieten() -> None:
+    """Keep MLflow from writing to the terminal."""
+    # A bar of its own for each file would write over the sweep's table.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # It says at every start which version its tables have.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
     """The store's client and the experiment's id; both are made where they are missing.
 
@@ -35,11 +69,7 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
         UsageError: the store cannot be reached or made, or the experiment is deleted.
     """
     uri = store_uri(tracking)
-    # A bar of MLflow's for each file would write over the sweep's table.
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # MLflow says at every start which version its tables have.
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quieten()
     try:
         if not uri.startswith(SQLITE):
             with impatient():

@@ -11,11 +11,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.report.__main__ import main as report_command
-from rnn_bench.report.__main__ import opened
 from rnn_bench.report.answer import answer
 from rnn_bench.report.record import read_sweep
 from rnn_bench.report.results import Results
 from rnn_bench.report.sections import report
+from rnn_bench.tracking.store import open_existing
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
@@ -26,7 +26,7 @@ NASTY = "<script>alert('a|b & c')</script>"
 
 
 def results(workplace: Path) -> Results:
-    client, experiment = opened(None, "rnn-bench")
+    client, experiment = open_existing(None, "rnn-bench")
     (folder,) = (workplace / "reports").iterdir()
     return Results(read_sweep(client, experiment, folder.name, workplace))
 

@@ -1,0 +1,141 @@
+"""A model that takes raw text answers as the run's own test did."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from mlflow.entities import Run
+
+from rnn_bench.data.corpus import clean_like_the_study
+from rnn_bench.data.study import StudyCorpus, prepare, raw_files, read_raw
+from rnn_bench.serving.classifier import TextClassifier
+from tests.serving.conftest import CSV, TINY, Trained, model_of
+
+# Each cell, readout and baseline; two layers, two directions, and the study's own recipe.
+SWEEPS = (
+    ("model=rnn,lstm,gru", *CSV, *TINY, "dataset.cleaning=study"),
+    ("model=gru", *CSV, *TINY, "protocol.readout=padded_end,mean,max"),
+    ("model=lstm", *CSV, *TINY, "model.num_layers=2", "model.bidirectional=true"),
+    ("model=gru", *CSV, *TINY, "protocol=notebook", "model.bidirectional=true"),
+    ("model=tfidf,majority", *CSV, "dataset.cleaning=study,none"),
+    ("model=rnn,tfidf", "dataset=isot", "protocol.epochs=1"),
+)
+
+KINDS = [
+    *({"model": cell, "readout": "last_token"} for cell in ("rnn", "lstm", "gru")),
+    *({"model": "gru", "readout": readout} for readout in ("padded_end", "mean", "max")),
+    {"num_layers": "2", "bidirectional": "True"},
+    {"protocol": "notebook", "bidirectional": "True"},
+    *({"model": model, "cleaning": "study"} for model in ("tfidf", "majority")),
+    *({"model": model, "cleaning": "none"} for model in ("tfidf", "majority")),
+    *({"model": model, "dataset": "isot"} for model in ("rnn", "tfidf")),
+]
+
+
+def raw_test_articles(trained: Trained, run: Run) -> tuple[list[str], list[str]]:
+    """Texts as they are in the user's file, and labels' names."""
+    if run.data.tags["dataset"] == "isot":
+        files = raw_files("isot", trained.folder / "data")
+        _, test = prepare("isot", files)
+        raw = read_raw("isot", files).loc[test.index]
+        # Datelines are removed from true articles, which a model cannot be told.
+        bodies = [text.replace("PARIS (Reuters) - ", "") for text in raw["text"]]
+        texts = [f"{title} {body}" for title, body in zip(raw["title"], bodies, strict=True)]
+        return texts, [("fake", "real")[label] for label in test["label"]]
+    test = pd.read_csv(trained.folder / "test.csv", keep_default_na=False)
+    return test["text"].tolist(), test["label"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(kind.values()))
+def test_the_test_articles_get_the_recorded_accuracy(kind: dict[str, str], there: Trained) -> None:
+    run = there.run(**kind)
+    texts, labels = raw_test_articles(there, run)
+    torch.set_num_threads(1)
+    classifier = TextClassifier.load(model_of(run))
+    probabilities = classifier.probabilities(texts)
+    right = [a == b for a, b in zip(classifier.labels(probabilities), labels, strict=True)]
+    assert sum(right) / len(right) == run.data.metrics["test_accuracy"]
+    recorded = pd.read_csv(model_of(run).parent / "test_predictions.csv")
+    shares = recorded[[f"p_{name}" for name in classifier.classes]].to_numpy()
+    np.testing.assert_allclose(probabilities.numpy(), shares, rtol=1e-6)
+
+
+def test_the_padding_is_that_of_the_protocol_s_batches(there: Trained) -> None:
+    classifier = TextClassifier.load(model_of(there.run(readout="padded_end")))
+    texts = ["sun"] * 8 + ["a b c d e f g h i"]
+    together, alone = classifier.probabilities(texts), classifier.probabilities(["sun"])
+    torch.testing.assert_close(together[:8], alone.expand(8, -1))
+    with_the_long_one = classifier.probabilities(texts[1:])
+    assert not torch.allclose(with_the_long_one[:1], alone)
+
+
+def test_texts_that_are_prepared_already_get_the_same_answer(there: Trained) -> None:
+    run = there.run(dataset="isot", model="rnn")
+    classifier = TextClassifier.load(model_of(run))
+    raw = "You won't BELIEVE, what 3 said \u2014 on DAY..."
+    assert clean_like_the_study(raw) != raw
+    raw_and_clean = classifier.probabilities([raw, clean_like_the_study(raw)])
+    torch.testing.assert_close(raw_and_clean[0], raw_and_clean[1])
+    prepared = StudyCorpus("isot", there.folder / "data").read().test[0]
+    assert [classifier.clean(text) for text in prepared] == prepared
+
+
+def test_a_model_folder_has_no_pickle_and_says_what_it_needs(there: Trained) -> None:
+    run = there.run(model="gru", cleaning="study")
+    folder = model_of(run)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "MLmodel",
+        "config.json",
+        "mlflow_model.py",
+        "python_env.yaml",
+        "requirements.txt",
+        "vocabulary.json",
+        "weights.safetensors",
+    ]
+    settings = json.loads((folder / "config.json").read_text())
+    assert settings["cleaning"] == "study"
+    assert settings["protocol"]["max_length"] == 9
+    requirements = (folder / "requirements.txt").read_text().splitlines()
+    assert [line.partition("==")[0] for line in requirements] == [
+        "rnn_bench",
+        "mlflow",
+        "numpy",
+        "safetensors",
+        "torch",
+    ]
+    assert str(there.folder) not in (folder / "MLmodel").read_text(), "a path of this machine"
+
+
+LOAD = """
+import sys
+import mlflow.pyfunc
+import pandas as pd
+
+model = mlflow.pyfunc.load_model(sys.argv[1])
+answers = model.predict(pd.DataFrame({"text": ["The SUN", "", "\\0 \\U0001f600"]}))
+assert list(answers.dtypes.astype(str))[1:] == ["float64", "float64"], answers.dtypes
+assert list(answers.columns) == [column.name for column in model.metadata.signature.outputs]
+assert "sklearn" not in sys.modules
+print(answers["label"].tolist())
+"""
+
+
+@pytest.mark.parametrize("model", ["tfidf", "gru"])
+def test_mlflow_loads_a_model_quietly_without_pickle_and_scikit_learn(
+    model: str, there: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{there.folder / 'mlflow.db'}")
+    run = there.run(model=model, cleaning="study")
+    folder = str(model_of(run))
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOAD, folder], capture_output=True, text=True, check=False
+    )
+    assert (loaded.returncode, loaded.stderr) == (0, "")
+    classifier = TextClassifier.load(model_of(run))
+    found = classifier.probabilities(["The SUN", "", "\0 \U0001f600"])
+    assert loaded.stdout.strip() == str(classifier.labels(found))
