@@ -3,12 +3,14 @@
 PYTHON ?= python3
 DATASET ?= demo
 MODEL ?= rnn,lstm,gru
+PART ?=
 ARGS ?=
 PORT ?= 5000
 
 VENV := .venv/bin
 INSTALLED := .venv/.installed
 RAY_INSTALLED := .venv-ray/.installed
+BENCH_INSTALLED := .venv/.bench-installed
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 # A run id is neither a folder nor a URI, which has a colon.
 MODEL_URI = $(if $(findstring :,$(RUN))$(wildcard $(RUN)/MLmodel),$(RUN),runs:/$(RUN)/model)
@@ -22,7 +24,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-survival test-slurm test-ray lint ui report serve data clean
+.PHONY: help setup sweep test test-survival test-slurm test-ray lint ui report serve data clean bench
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,10 +78,13 @@ data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data fetch $$corpus || exit; done
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data prepare $$corpus || exit; done
 
-clean: ## Remove .venv, .venv-ray, caches and build output; never outputs/, data/, mlflow.db or mlruns/
+bench: $(BENCH_INSTALLED) ## Measure the speed beside a naive loop and Keras, in 25 minutes (PART="single sweep" ARGS=--quick)
+	@$(VENV)/python -m benchmarks $(PART) $(ARGS)
+
+clean: ## Remove .venv, .venv-ray, caches and build output; never outputs/, data/, mlflow.db, mlruns/ or results
 	@rm -rf .venv .venv-ray build dist *.egg-info .coverage .coverage.* \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
-	@find rnn_bench tests -name __pycache__ -prune -exec rm -rf {} +
+	@find rnn_bench tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # --- .venv ----------------------------------------------------------------------------------------
 # Brought up to date if pyproject.toml or constraints.txt changed; made anew if it is unfinished,
@@ -108,6 +113,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo 'Installing into .venv (one to three minutes) ...'
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@rm .venv/.unfinished && echo '$(CURDIR)' > $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@echo 'Installing Keras and JAX into .venv ...'
+	@$(PIP) -c constraints.txt -e '.[bench]'
+	@touch $@
 
 # Hydra's Ray launcher wants an older cloudpickle than the rest: it has an environment of its own.
 $(RAY_INSTALLED): pyproject.toml constraints.txt

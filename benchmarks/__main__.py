@@ -1,0 +1,126 @@
+"""Measure rnn_bench's speed: each part alone, or all of them.
+
+python -m benchmarks [PART ...] [--quick] [--device cuda] ...
+"""
+
+import argparse
+import dataclasses
+import importlib
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.findings import write, write_page
+from benchmarks.machine import machine, versions
+from benchmarks.settings import QUICK, Settings
+from benchmarks.workplace import ContenderFailed, Workplace
+from rnn_bench.config.options import UsageError
+
+# `target` takes the runs of `single`, which are made once.
+PARTS = {
+    "steps": "tokens a second of whole steps on full rows, by kernel and threads",
+    "single": "one run of each cell beside the naive loop and Keras",
+    "target": "seconds to the validation accuracy that the naive loop ends with",
+    "sweep": "six runs, packed, beside the naive loop six times; on a GPU also 1 to 16 at once",
+    "profile": "where a run's time goes, and its share of the floor",
+    "scaling": "cost by articles, length, size of the state, runs, recorded runs",
+}
+RESULTS = Path(__file__).with_name("results")
+SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    asked = parser().parse_args(given)
+    wrong = [part for part in asked.parts if part not in PARTS]
+    if wrong:
+        print(f"{wrong[0]} is not a part. Parts: {', '.join(PARTS)}.", file=sys.stderr)
+        return UNUSABLE
+    chosen = {
+        name: value
+        for name, value in vars(asked).items()
+        if value is not None and name in {field.name for field in dataclasses.fields(Settings)}
+    }
+    settings = dataclasses.replace(QUICK if asked.quick else Settings(), **chosen)
+    try:
+        if settings.device == "cuda":
+            check_gpu()
+        with tempfile.TemporaryDirectory() as folder:
+            place = Workplace(Path(folder), settings)
+            for part in asked.parts or PARTS:
+                measured(part, place, shlex.join(["python", "-m", "benchmarks", *given]), asked.out)
+        print(write_page([*PARTS], asked.out))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    except ContenderFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    return SUCCESS
+
+
+def measured(part: str, place: Workplace, command: str, folder: Path) -> None:
+    """Measure a part, and write what it found."""
+    began = time.monotonic()
+    findings = importlib.import_module(f"benchmarks.{part}").measure(place)
+    settings = {**dataclasses.asdict(place.settings), "corpus": place.corpus}
+    circumstances = {
+        "part": part,
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "command": command,
+        "machine": machine(),
+        "versions": versions(),
+        "settings": {**settings, "threads": place.threads},
+        "seconds": time.monotonic() - began,
+    }
+    write(findings, part, circumstances, folder)
+    print(f"{part}, {circumstances['seconds']:.0f} s", *findings.headline, sep="\n  ", flush=True)
+
+
+def check_gpu() -> None:
+    """
+    Raises:
+        UsageError: torch sees no GPU.
+    """
+    from rnn_bench.training.device import find_device
+
+    find_device("cuda")
+
+
+def parser() -> argparse.ArgumentParser:
+    parts = "\n".join(f"  {name:<9}{meaning}" for name, meaning in PARTS.items())
+    described = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=f"Measure the speed of rnn_bench. Parts, by default all:\n{parts}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    usual = Settings()
+    add = described.add_argument
+    add("parts", nargs="*", metavar="PART")
+    add("--quick", action="store_true", help="few articles, one repeat: minutes, and less certain")
+    add("--corpus", choices=["auto", "isot", "kaggle", "demo"], help="auto: isot, else demo")
+    add("--articles", type=positive, metavar="N", help=f"of the training file ({usual.articles})")
+    add("--length", type=positive, metavar="N", help=f"first words kept ({usual.length})")
+    add("--epochs", type=positive, metavar="N", help=f"of a run ({usual.epochs})")
+    add("--repeats", type=positive, metavar="N", help=f"medians are over them ({usual.repeats})")
+    add("--threads", type=positive, metavar="N", help="of a single run (all cores)")
+    add("--device", choices=["cpu", "cuda"], help="(cpu)")
+    add("--out", type=Path, default=RESULTS, help="folder of the results (benchmarks/results)")
+    return described
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be a whole number of at least 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

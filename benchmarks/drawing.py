@@ -1,0 +1,84 @@
+"""The benchmark's figures, in the style of the report's."""
+
+from collections.abc import Mapping, Sequence
+
+from rnn_bench.report.figures import CELLS, OTHERS, Figure, drawing, finished
+
+GREY = "#888888"
+PALETTE = (CELLS["lstm"], GREY, OTHERS[0], OTHERS[3])
+
+
+def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
+    """A bar for each value, grouped by the inner keys, a colour for each outer key."""
+    groups = list(dict.fromkeys(group for found in values.values() for group in found))
+    height = 0.8 / len(values)
+    with drawing(6.8, 0.8 + 0.24 * len(groups) * len(values)) as canvas:
+        axes = canvas.subplots()
+        for place, (label, found) in enumerate(values.items()):
+            colour = PALETTE[place % len(PALETTE)]
+            ys = [groups.index(group) + place * height for group in found]
+            drawn = axes.barh(ys, list(found.values()), 0.9 * height, color=colour, label=label)
+            axes.bar_label(drawn, [f"{value:,.4g}" for value in found.values()], padding=3)
+        axes.set_yticks([place + 0.4 - height / 2 for place in range(len(groups))], groups)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.margins(x=0.12)
+        axes.grid(visible=False, axis="y")
+        if len(values) > 1:
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        return finished(canvas, name, title, f"{title}, {unit}: {told(values)}.")
+
+
+def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
+    """A bar for each outer key, of a piece for each inner key."""
+    pieces = list(dict.fromkeys(piece for found in values.values() for piece in found))
+    colours = [*CELLS.values(), *OTHERS]
+    with drawing(6.8, 1.0 + 0.35 * len(values)) as canvas:
+        axes = canvas.subplots()
+        left = dict.fromkeys(values, 0.0)
+        for piece, colour in zip(pieces, colours, strict=False):
+            widths = [found.get(piece, 0.0) for found in values.values()]
+            axes.barh(list(values), widths, 0.7, [*left.values()], color=colour, label=piece)
+            left = {key: left[key] + width for key, width in zip(left, widths, strict=True)}
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.grid(visible=False, axis="y")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+        return finished(canvas, name, title, f"{title}, {unit}: {told(values)}.")
+
+
+def lines(
+    name: str,
+    title: str,
+    x_unit: str,
+    y_unit: str,
+    points: Mapping[str, Sequence[tuple[float, float]]],
+) -> Figure:
+    """Values over sizes, both logarithmic: a line of slope one is a cost that grows as the size."""
+    with drawing(5.6, 3.0) as canvas:
+        axes = canvas.subplots()
+        for colour, (label, found) in zip(PALETTE, points.items(), strict=False):
+            xs, ys = zip(*found, strict=True)
+            axes.plot(xs, ys, "o-", color=colour, label=label, ms=4, lw=1.3)
+            axes.plot(xs, [ys[0] * x / xs[0] for x in xs], ":", color=colour, alpha=0.5)
+        ticks = sorted({x for found in points.values() for x, _ in found})
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.minorticks_off()
+        for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            formatter("{x:g}")
+        axes.set_xlabel(x_unit)
+        axes.set_ylabel(y_unit)
+        if len(points) > 1:
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        said = told({label: {f"{x:g}": y for x, y in found} for label, found in points.items()})
+        return finished(canvas, name, title, f"{title}, {y_unit} over {x_unit}: {said}.")
+
+
+def told(values: Mapping[str, Mapping[str, float]]) -> str:
+    return "; ".join(
+        f"{label} " + ", ".join(f"{group} {value:.4g}".strip() for group, value in found.items())
+        for label, found in values.items()
+    )

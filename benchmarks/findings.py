@@ -1,0 +1,75 @@
+"""What a part of the benchmark found, as files: a JSON file with every sample, figures as SVG, and
+one page of Markdown on all parts that the folder has."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rnn_bench.report.contents import Table
+from rnn_bench.report.figures import Figure
+from rnn_bench.report.files import ALONE, markdown_table
+
+__all__ = ["Findings", "Table", "number", "write", "write_page"]
+PAGE = "results.md"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`headline` are sentences that follow from the tables, `samples` what was measured."""
+
+    title: str
+    headline: Sequence[str]
+    tables: Sequence[Table]
+    figures: Sequence[Figure]
+    samples: Sequence[dict[str, Any]]
+
+
+def number(value: float, places: int) -> str:
+    """With separated thousands; empty if it is not finite."""
+    return f"{value:,.{places}f}" if math.isfinite(value) else ""
+
+
+def write(findings: Findings, part: str, circumstances: dict[str, Any], folder: Path) -> None:
+    """Write a part's JSON and figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in findings.figures:
+        svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", figure.svg, count=1)
+        (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
+    facts = {
+        **circumstances,
+        "title": findings.title,
+        "headline": list(findings.headline),
+        "tables": [asdict(table) for table in findings.tables],
+        "figures": {figure.name: figure.text for figure in findings.figures},
+        "samples": list(findings.samples),
+    }
+    (folder / f"{part}.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def write_page(parts: Sequence[str], folder: Path) -> Path:
+    """Write the Markdown page from the JSON files of these parts that the folder has, in this
+    order; returns its path."""
+    files = [folder / f"{part}.json" for part in parts]
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+    sentences = [sentence for facts in found for sentence in facts["headline"]]
+    blocks = ["# Speed of rnn_bench", "\n".join(f"- {sentence}" for sentence in sentences)]
+    for facts in found:
+        blocks.append(f"## {facts['title']}")
+        for table in facts["tables"]:
+            shown = Table(**table)
+            blocks += [f"**{shown.title}**", markdown_table(shown), shown.note.strip()]
+        blocks += [f"![{text}]({name}.svg)" for name, text in facts["figures"].items()]
+        machine = ", ".join(f"{name} {value}" for name, value in facts["machine"].items())
+        versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
+        settings = ", ".join(f"{name} {value}" for name, value in facts["settings"].items())
+        blocks.append(
+            f"`{facts['command']}` on {facts['date']}. Machine: {machine}. Versions: {versions}. "
+            f"Settings: {settings}."
+        )
+    page = folder / PAGE
+    page.write_text("\n\n".join(block for block in blocks if block) + "\n", encoding="utf-8")
+    return page

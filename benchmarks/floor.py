@@ -1,0 +1,58 @@
+"""The least time that training a token can take: its operations over the processor's peak.
+
+A token costs g * h * (e + h) multiply-adds in the recurrent layer's forward pass, where e and h are
+the sizes of embedding and state, and g the number of gates: 1 (RNN), 3 (GRU), 4 (LSTM). The
+backward pass does as many again for the gradients of its inputs, and again for those of its
+weights; a multiply-add is two operations: 6 * g * h * (e + h) in all. What embedding, readout and
+optimizer do is not counted.
+"""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+SECONDS = 1.0
+CPU_MATRIX, GPU_MATRIX = 2048, 8192
+
+
+def operations_per_token(cell: str, embedding_dim: int, hidden_size: int) -> int:
+    return 6 * GATES[cell] * hidden_size * (embedding_dim + hidden_size)
+
+
+def peak(device: str, threads: int) -> tuple[float, str]:
+    """Operations a second, 32-bit, and how they were measured."""
+    if device == "cuda":
+        # A recurrent layer may use tensor cores where cuDNN may.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
+        precision = "TF32" if torch.backends.cudnn.allow_tf32 else "32-bit"
+        return matmul_peak("cuda", GPU_MATRIX), f"a {precision} product of matrices of {GPU_MATRIX}"
+    compiler = shutil.which("c++")
+    if compiler:
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "fma_peak")
+            source = Path(__file__).with_name("fma_peak.cpp")
+            build = [compiler, "-O3", "-march=native", "-pthread", str(source), "-o", str(program)]
+            if subprocess.run(build, capture_output=True).returncode == 0:
+                run = [str(program), str(threads), str(SECONDS)]
+                said = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+                return float(said), "a compiled loop of multiply-adds"
+    torch.set_num_threads(threads)
+    return matmul_peak("cpu", CPU_MATRIX), f"a product of matrices of {CPU_MATRIX}"
+
+
+def matmul_peak(device: str, size: int) -> float:
+    """Operations a second of a square product, the best of its repetitions in a second."""
+    left, right = (torch.randn(size, size, device=device) for _ in range(2))
+    best, end = 0.0, time.perf_counter() + SECONDS
+    while best == 0.0 or time.perf_counter() < end:
+        began = time.perf_counter()
+        left @ right
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2 * size**3 / (time.perf_counter() - began))
+    return best

@@ -1,0 +1,133 @@
+"""A naive loop, in the style of the notebook that the published study trained its cells with.
+
+Equal to rnn_bench in a comparison: the articles and their split into training, validation and
+test; the words that are encoded and the first words of an article that are kept; the layers, their
+sizes and the dropout; cross-entropy; Adam with its learning rate; articles a batch, batches an
+epoch, epochs, hence the number of updates; validation after each epoch and test at the end; 32-bit
+floats.
+
+Different, because the notebook does it so: a Dataset whose items are encoded articles, a DataLoader
+that shuffles them and whose collate function pads a batch to its longest article; Adam without its
+fused kernel; `.item()` after every step; validation and test in batches of 32; the state after the
+padding is what the classifier reads (`--readout last_token` reads it at each article's own last
+token instead, as rnn_bench does); gradients are not clipped. Initial weights and the order of the
+articles come from torch's generators, so losses are not the same numbers. Nothing is recorded and
+no checkpoint is written: that costs rnn_bench time, and not this loop.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks import articles
+from benchmarks.answers import Answer, contender_arguments, peak_memory_bytes
+
+Loader = DataLoader[tuple[Tensor, Tensor]]
+CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class NewsDataset(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, path: Path, vocabulary: dict[str, int], length: int) -> None:
+        texts, labels = articles.read_articles(path)
+        self.texts = [torch.tensor(articles.encode(text, vocabulary, length)) for text in texts]
+        self.labels = torch.tensor(labels)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.texts[index], self.labels[index]
+
+
+def collate(batch: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    texts = [text for text, _ in batch]
+    padded = pad_sequence(texts, batch_first=True, padding_value=articles.PADDING)
+    lengths = torch.tensor([len(text) for text in texts])
+    return padded, lengths, torch.stack([label for _, label in batch])
+
+
+class Classifier(nn.Module):
+    def __init__(self, cell: str, vocabulary_size: int, classes: int, readout: str) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(
+            vocabulary_size, articles.EMBEDDING_DIM, padding_idx=articles.PADDING
+        )
+        self.recurrent = CELLS[cell](articles.EMBEDDING_DIM, articles.HIDDEN_SIZE, batch_first=True)
+        self.dropout = nn.Dropout(articles.DROPOUT)
+        self.output = nn.Linear(articles.HIDDEN_SIZE, classes)
+        self.readout = readout
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        states, _ = self.recurrent(self.embedding(tokens))
+        if self.readout == "last_token":
+            last = states[torch.arange(len(states), device=states.device), lengths - 1]
+        else:
+            last = states[:, -1]
+        logits: Tensor = self.output(self.dropout(last))
+        return logits
+
+
+def accuracy_of(model: nn.Module, loader: Loader, device: str) -> float:
+    model.eval()
+    correct, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, lengths, labels in loader:
+            tokens, lengths, labels = tokens.to(device), lengths.to(device), labels.to(device)
+            correct += (model(tokens, lengths).argmax(1) == labels).sum().item()
+            count += len(labels)
+    return correct / count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(parents=[contender_arguments()])
+    parser.add_argument("--readout", default="padded_end", choices=["padded_end", "last_token"])
+    asked = parser.parse_args()
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    torch.manual_seed(asked.seed)
+    device = asked.device
+
+    texts, labels = articles.read_articles(asked.articles / "training.csv")
+    vocabulary = articles.build_vocabulary(texts)
+    loaders: dict[str, Loader] = {}
+    tokens_in = {}
+    for split in ("training", "validation", "test"):
+        dataset = NewsDataset(asked.articles / f"{split}.csv", vocabulary, asked.length)
+        loaders[split] = DataLoader(
+            dataset, articles.BATCH_SIZE, shuffle=split == "training", collate_fn=collate
+        )
+        tokens_in[split] = sum(len(text) for text in dataset.texts)
+
+    model = Classifier(asked.cell, len(vocabulary) + 2, len(set(labels)), asked.readout).to(device)
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), articles.LEARNING_RATE, fused=False)
+    answer = Answer(torch.get_num_threads())
+    for _ in range(asked.epochs):
+        began, total = time.time(), 0.0
+        model.train()
+        for tokens, lengths, labels in loaders["training"]:
+            tokens, lengths, labels = tokens.to(device), lengths.to(device), labels.to(device)
+            optimizer.zero_grad()
+            loss = criterion(model(tokens, lengths), labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            answer.stepped()
+        trained = time.time()
+        accuracy = accuracy_of(model, loaders["validation"], device)
+        answer.epoch(began, trained, accuracy)
+        print(f"loss {total / len(loaders['training']):.4f}  validation accuracy {accuracy:.4f}")
+    print(f"test accuracy {accuracy_of(model, loaders['test'], device):.4f}")
+
+    answer.tokens = tokens_in["training"]
+    on_gpu = device == "cuda"
+    answer.write(asked.answer, torch.cuda.max_memory_allocated() if on_gpu else peak_memory_bytes())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""A sweep: every cell with every seed through the real command, packed onto the machine, against
+the naive loop once for each of these runs, one after the other with torch's own choice of threads.
+
+On a GPU also the same sweep of one cell with 1, 2, 4, 8 and 16 runs at once.
+"""
+
+from statistics import median
+
+from benchmarks.drawing import bars, lines
+from benchmarks.findings import Findings, Table, number
+from benchmarks.workplace import Workplace
+
+SCHEMES = ("rnn_bench, packed", "naive loop, one after the other")
+
+
+def measure(place: Workplace) -> Findings:
+    settings = place.settings
+    pairs = [(cell, seed) for cell in settings.cells for seed in settings.seeds]
+    seconds: dict[str, list[float]] = {scheme: [] for scheme in SCHEMES}
+    for _ in range(settings.repeats):
+        seeds = ",".join(map(str, settings.seeds))
+        asked = place.overrides(",".join(settings.cells), seeds)
+        seconds[SCHEMES[0]].append(place.run("rnn_bench", "-m", *asked))
+        answers = [place.theirs("benchmarks.naive", cell, seed) for cell, seed in pairs]
+        seconds[SCHEMES[1]].append(sum(answer["wall_seconds"] for answer in answers))
+    ours, naive = (median(seconds[scheme]) for scheme in SCHEMES)
+    tables = [
+        Table(
+            "sweep",
+            f"{len(pairs)} runs, wall time, medians",
+            ["scheme", "seconds", "times naive", "n"],
+            [
+                [
+                    scheme,
+                    number(median(taken), 1),
+                    number(naive / median(taken), 1),
+                    str(len(taken)),
+                ]
+                for scheme, taken in seconds.items()
+            ],
+            note=f"The naive loop's threads: {answers[0]['threads']}. rnn_bench's time includes "
+            "the record and the report.",
+        )
+    ]
+    figures = [
+        bars(
+            "sweep",
+            f"A sweep of {len(pairs)} runs",
+            "seconds",
+            {scheme: {"": median(taken)} for scheme, taken in seconds.items()},
+        )
+    ]
+    samples: list[dict[str, object]] = [
+        {"scheme": scheme, "seconds": taken} for scheme, taken in seconds.items()
+    ]
+    if settings.device == "cuda":
+        packed = packing(place)
+        runs = max(settings.jobs_per_gpu)
+        tables.append(
+            Table(
+                "packing",
+                f"{runs} runs of one cell on one GPU, so many at once, wall time",
+                ["runs at once", "seconds", "n"],
+                [
+                    [str(jobs), number(median(taken), 1), str(len(taken))]
+                    for jobs, taken in packed.items()
+                ],
+                words=0,
+            )
+        )
+        points = {"gru": [(jobs, median(taken)) for jobs, taken in packed.items()]}
+        figures.append(
+            lines("packing", f"{runs} runs on one GPU", "runs at once", "seconds", points)
+        )
+        samples += [{"jobs_per_gpu": jobs, "seconds": taken} for jobs, taken in packed.items()]
+    return Findings(
+        "A sweep",
+        [
+            f"A sweep of {len(pairs)} runs takes {ours:.0f} s, the naive loop {len(pairs)} times "
+            f"over {naive:.0f} s: {naive / ours:.1f} times as long."
+        ],
+        tables,
+        figures,
+        samples,
+    )
+
+
+def packing(place: Workplace) -> dict[int, list[float]]:
+    """Seconds of equal sweeps, by how many runs the first GPU trains at once."""
+    settings = place.settings
+    seconds: dict[int, list[float]] = {jobs: [] for jobs in settings.jobs_per_gpu}
+    seeds = ",".join(map(str, range(max(settings.jobs_per_gpu))))
+    for _ in range(settings.repeats):
+        for jobs, taken in seconds.items():
+            packed = ("hydra.launcher.gpus=[0]", f"hydra.launcher.jobs_per_gpu={jobs}")
+            taken.append(place.run("rnn_bench", "-m", *place.overrides("gru", seeds), *packed))
+    return seconds

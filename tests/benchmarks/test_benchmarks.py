@@ -1,0 +1,128 @@
+"""The parts of the benchmark, each made for real on a few articles."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import PARTS, measured
+from benchmarks.__main__ import main as benchmarks
+from benchmarks.findings import write_page
+from benchmarks.floor import operations_per_token
+from benchmarks.sampling import STAGES
+from benchmarks.settings import Settings
+from benchmarks.workplace import ContenderFailed, Workplace
+
+TINY = Settings(
+    corpus="demo",
+    articles=60,
+    length=24,
+    epochs=2,
+    repeats=1,
+    threads=1,
+    cells=("rnn",),
+    seeds=(0,),
+    steps=1,
+    factors=(1,),
+    runs=(1,),
+    reports=(3,),
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    return Workplace(tmp_path_factory.mktemp("benchmark"), TINY)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Iterator[Path]:
+    """Where a test writes; whatever it found is fit for the page."""
+    yield tmp_path
+    page = write_page([*PARTS], tmp_path).read_text()
+    for name in (svg.name for svg in tmp_path.glob("*.svg")):
+        assert f"({name})" in page
+
+
+def made(part: str, place: Workplace, folder: Path) -> dict:
+    measured(part, place, "python -m benchmarks", folder)
+    return json.loads((folder / f"{part}.json").read_text())
+
+
+def cells_of(facts: dict, table: int, column: str) -> list[str]:
+    shown = facts["tables"][table]
+    return [row[shown["columns"].index(column)] for row in shown["rows"]]
+
+
+def test_contenders_of_one_run_train_on_the_same_tokens(place: Workplace, results: Path) -> None:
+    facts = made("single", place, results)
+    contenders = ["rnn_bench", "naive loop"] + ["Keras 3 (JAX)"] * bool(find_spec("keras"))
+    assert cells_of(facts, 0, "contender") == contenders
+    assert len({each["tokens"] for each in facts["samples"]}) == 1
+    for each in facts["samples"]:
+        assert len(each["epochs"]) == TINY.epochs
+        assert each["started"] < each["first_step"] < each["epochs"][0]["ended"]
+        assert each["threads"] == 1
+    assert facts["machine"]["cores"]
+    assert facts["versions"]["torch"]
+
+
+def test_the_target_is_what_the_naive_loop_ends_with(place: Workplace, results: Path) -> None:
+    facts = made("target", place, results)
+    last = [
+        each["epochs"][-1]["val_accuracy"]
+        for each in facts["samples"]
+        if each["contender"] == "naive loop"
+    ]
+    assert cells_of(facts, 0, "accuracy") == [f"{accuracy:.4f}" for accuracy in last]
+    assert all(float(seconds) > 0 for seconds in cells_of(facts, 0, "naive (s)"))
+
+
+def test_a_sweep_is_compared_with_as_many_naive_runs(place: Workplace, results: Path) -> None:
+    facts = made("sweep", place, results)
+    packed, naive = (float(seconds) for seconds in cells_of(facts, 0, "seconds"))
+    assert float(cells_of(facts, 0, "times naive")[0]) == pytest.approx(naive / packed, abs=0.1)
+
+
+def test_every_stage_of_a_run_is_found(place: Workplace, results: Path) -> None:
+    facts = made("profile", place, results)
+    assert cells_of(facts, 0, "run") == ["rnn, nothing cached", "rnn"]
+    for sample in facts["samples"][:2]:
+        assert [*sample["stages"]] == [*STAGES]
+        for stage in ("reading", "forward", "backward", "recording"):
+            assert sample["stages"][stage] > 0
+    assert 0 < float(cells_of(facts, 1, "share")[0].rstrip("%")) < 100
+
+
+def test_whole_steps_are_timed_with_each_kernel(place: Workplace, results: Path) -> None:
+    facts = made("steps", place, results)
+    kernels = importlib.import_module("benchmarks.steps").KERNELS
+    assert cells_of(facts, 0, "model.kernel") == list(kernels)
+    assert all(min(each["tokens_per_second"]) > 0 for each in facts["samples"])
+
+
+def test_growth_is_measured_in_five_directions(
+    place: Workplace, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = made("scaling", place, results)
+    names = [table["name"] for table in facts["tables"]]
+    assert names == ["articles", "length", "hidden", "runs", "report"]
+    assert cells_of(facts, 0, "articles of the training file") == ["60"]
+    assert cells_of(facts, 2, "size of the hidden state") == ["64"]
+
+
+def test_a_contender_that_fails_is_named_with_its_error(place: Workplace) -> None:
+    with pytest.raises(ContenderFailed, match=r"benchmarks\.naive failed"):
+        place.theirs("benchmarks.naive", "transformer", 0)
+
+
+def test_operations_of_a_token_are_those_of_the_sizes() -> None:
+    assert operations_per_token("rnn", 100, 128) == 175_104
+    assert operations_per_token("lstm", 100, 128) == 4 * 175_104
+
+
+def test_an_unknown_part_and_a_missing_gpu_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert benchmarks(["speed"]) == 2
+    assert "Parts: steps, single, target" in capsys.readouterr().err
