@@ -25,14 +25,27 @@ def store_uri(tracking: Tracking) -> str:
     return uri
 
 
-def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
+def open_existing_store(tracking: Tracking) -> tuple[MlflowClient, str]:
+    """The client of a store that is there, and the id of an experiment that is in it.
+
+    Raises:
+        UsageError: the store is not there or cannot be reached, or has no such experiment.
+    """
+    uri = store_uri(tracking)
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+        raise UsageError(f"There is no MLflow store {uri.removeprefix(SQLITE)}.")
+    return open_store(tracking, create=False)
+
+
+def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, str]:
     """The store's client and the experiment's id; both are made where they are missing.
 
     Several processes may open a new SQLite file at the same time: MLflow's own first set-up
     would break the file, so it is done by one of them under a lock.
 
     Raises:
-        UsageError: the store cannot be reached or made, or the experiment is deleted.
+        UsageError: the store cannot be reached or made, or the experiment is deleted, or is missing
+            and not to be created.
     """
     uri = store_uri(tracking)
     # A bar of MLflow's for each file would write over the sweep's table.
@@ -43,12 +56,12 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
     try:
         if not uri.startswith(SQLITE):
             with impatient():
-                return _open(uri, tracking.experiment_name, None)
+                return _open(uri, tracking.experiment_name, None, create)
         file = Path(uri.removeprefix(SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock")):
             artifacts = file.parent / "mlruns"
-            opened = _open(uri, tracking.experiment_name, artifacts)
+            opened = _open(uri, tracking.experiment_name, artifacts, create)
             with sqlite3.connect(file) as database:
                 database.execute("PRAGMA journal_mode=WAL")
             database.close()
@@ -58,10 +71,14 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
         raise UsageError(f"The MLflow store {uri} cannot be used: {reason}") from error
 
 
-def _open(uri: str, experiment: str, artifacts: Path | None) -> tuple[MlflowClient, str]:
+def _open(
+    uri: str, experiment: str, artifacts: Path | None, create: bool
+) -> tuple[MlflowClient, str]:
     client = MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
+        if not create:
+            raise UsageError(f"The MLflow store {uri} has no experiment {experiment}.")
         try:
             location = (artifacts / experiment).as_uri() if artifacts else None
             return client, client.create_experiment(experiment, artifact_location=location)
