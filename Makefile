@@ -24,10 +24,11 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-survival test-slurm test-ray lint ui report serve data clean bench
+.PHONY: help setup sweep test test-survival test-slurm test-ray test-team lint docs ui \
+  tracking-server report serve data bench clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Install everything into .venv (PYTHON=python3.12 to choose another Python)
 	@echo "Ready. Next: make sweep"
@@ -47,9 +48,16 @@ test-slurm: $(INSTALLED) ## Run a sweep on a real Slurm of two nodes on this mac
 test-ray: $(RAY_INSTALLED) ## Run a sweep on a real Ray of two nodes on this machine (apt install postgresql)
 	@.venv-ray/bin/python -m pytest -rs tests/clusters/test_ray.py
 
-lint: $(INSTALLED) ## Check style, types and which module imports which
-	@failed=0; for check in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo'; do \
+test-team: $(INSTALLED) ## Share a record on a real PostgreSQL and S3 on this machine (apt install postgresql)
+	@$(VENV)/python -m pytest -rs tests/clusters/test_team.py
+
+lint: $(INSTALLED) ## Check style, types, which module imports which, and the generated documents
+	@failed=0; for check in 'ruff check' 'ruff format --check' mypy 'lint-imports --no-logo' \
+	  'python -m rnn_bench.config.reference --check'; do \
 	$(VENV)/$$check || failed=1; done; exit $$failed
+
+docs: $(INSTALLED) ## Write docs/configuration.md anew from the schemas
+	@$(VENV)/python -m rnn_bench.config.reference
 
 ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choose another port)
 	@case '$(STORE)' in \
@@ -60,6 +68,18 @@ ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choos
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
 	PYTHONWARNINGS=ignore exec $(VENV)/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 \
 	  --port $(PORT) --workers 1 --uvicorn-opts '--log-level warning'
+
+# MLflow reads these where they are set; so it does MLFLOW_S3_ENDPOINT_URL and AWS's own variables.
+tracking-server: export MLFLOW_BACKEND_STORE_URI ?= sqlite:///server/mlflow.db
+tracking-server: export MLFLOW_ARTIFACTS_DESTINATION ?= server/artifacts
+tracking-server: export MLFLOW_SERVER_ALLOWED_HOSTS ?= 127.0.0.1:$(PORT),localhost:$(PORT)
+tracking-server: $(INSTALLED) ## Serve a team's record on 127.0.0.1 (PORT=5001 ...; docs/clusters.md has the settings)
+	@case "$$MLFLOW_BACKEND_STORE_URI" in sqlite:///server/*) mkdir -p server;; esac
+	@echo "A record for a team: http://127.0.0.1:$(PORT) in a few seconds. Ctrl-C ends it."
+	@echo "Whoever records there: export MLFLOW_TRACKING_URI=http://127.0.0.1:$(PORT)"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
+	PYTHONWARNINGS=ignore exec $(VENV)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+	  --serve-artifacts --uvicorn-opts '--log-level warning'
 
 report: $(INSTALLED) ## Write the report on the latest sweep to reports/ (ARGS="--sweep ID --out FOLDER")
 	@$(VENV)/python -m rnn_bench.report $(ARGS)
@@ -81,7 +101,7 @@ data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and
 bench: $(BENCH_INSTALLED) ## Measure the speed beside a naive loop and Keras, in 25 minutes (PART="single sweep" ARGS=--quick)
 	@$(VENV)/python -m benchmarks $(PART) $(ARGS)
 
-clean: ## Remove .venv, .venv-ray, caches and build output; never outputs/, data/, mlflow.db, mlruns/ or results
+clean: ## Remove .venv, .venv-ray, caches and build output; never data, records, reports or results
 	@rm -rf .venv .venv-ray build dist *.egg-info .coverage .coverage.* \
 	  .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 	@find rnn_bench tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -174,12 +174,17 @@ def asked_for(sweep_id: str) -> str:
 
 def runs_of(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[Run]:
     """Every run that a sweep asked for, oldest first."""
+    return all_runs(client, experiment_id, asked_for(sweep_id))
+
+
+def all_runs(client: MlflowClient, experiment_id: str, which: str = "") -> list[Run]:
+    """Every run of an experiment that MLflow's filter `which` lets through, oldest first."""
     runs: list[Run] = []
     token = None
     while token != "":
         page = client.search_runs(
             [experiment_id],
-            asked_for(sweep_id),
+            which,
             order_by=["attributes.start_time ASC"],
             page_token=token,
         )

@@ -34,8 +34,8 @@ def existing_store(uri: str | None) -> str:
     store = store_uri(Tracking(uri=uri))
     if store.startswith(SQLITE) and not Path(store.removeprefix(SQLITE)).is_file():
         raise UsageError(
-            f"There is no MLflow store {store.removeprefix(SQLITE)}. Name one with --tracking-uri, "
-            "or make a sweep first: python -m rnn_bench -m ..."
+            f"There is no MLflow store {store.removeprefix(SQLITE)}. Name another, or make a sweep "
+            "first: python -m rnn_bench -m ..."
         )
     quieten()
     return store
@@ -47,7 +47,7 @@ def open_existing(uri: str | None, experiment_name: str) -> tuple[MlflowClient, 
     Raises:
         UsageError: it is not, or cannot be used.
     """
-    return open_store(Tracking(existing_store(uri), experiment_name))
+    return open_store(Tracking(existing_store(uri), experiment_name), create=False)
 
 
 def quieten() -> None:
@@ -59,26 +59,27 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
+def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, str]:
     """The store's client and the experiment's id; both are made where they are missing.
 
     Several processes may open a new SQLite file at the same time: MLflow's own first set-up
     would break the file, so it is done by one of them under a lock.
 
     Raises:
-        UsageError: the store cannot be reached or made, or the experiment is deleted.
+        UsageError: the store cannot be reached or made, or the experiment is deleted, or is missing
+            and not to be created.
     """
     uri = store_uri(tracking)
     quieten()
     try:
         if not uri.startswith(SQLITE):
             with impatient():
-                return _open(uri, tracking.experiment_name, None)
+                return _open(uri, tracking.experiment_name, None, create)
         file = Path(uri.removeprefix(SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{file.name}.lock")):
             artifacts = file.parent / "mlruns"
-            opened = _open(uri, tracking.experiment_name, artifacts)
+            opened = _open(uri, tracking.experiment_name, artifacts, create)
             with sqlite3.connect(file) as database:
                 database.execute("PRAGMA journal_mode=WAL")
             database.close()
@@ -88,10 +89,14 @@ def open_store(tracking: Tracking) -> tuple[MlflowClient, str]:
         raise UsageError(f"The MLflow store {uri} cannot be used: {reason}") from error
 
 
-def _open(uri: str, experiment: str, artifacts: Path | None) -> tuple[MlflowClient, str]:
+def _open(
+    uri: str, experiment: str, artifacts: Path | None, create: bool
+) -> tuple[MlflowClient, str]:
     client = MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
+        if not create:
+            raise UsageError(f"The MLflow store {uri} has no experiment {experiment}.")
         try:
             location = (artifacts / experiment).as_uri() if artifacts else None
             return client, client.create_experiment(experiment, artifact_location=location)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from mlflow import MlflowClient
@@ -33,14 +34,12 @@ LIVING = ("rnn", "gru", "majority")
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database() -> Iterator[str]:
     programs = postgres_programs()
     if programs is None:
         pytest.skip("there is no PostgreSQL; on Debian: apt install postgresql")
-    folder = tmp_path_factory.mktemp("postgres")
-    for above in folder.parents[:2]:  # pytest's folders are its user's alone
-        above.chmod(0o711)
-    with postgres(programs, folder) as address:
+    # Not among pytest's folders, which every pytest that starts makes its user's alone.
+    with TemporaryDirectory() as folder, postgres(programs, Path(folder)) as address:
         yield address
 
 

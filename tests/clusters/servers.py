@@ -13,6 +13,7 @@ from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import Any
 
+PROJECT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds, for what takes a few on a machine that does nothing else
 
 
@@ -112,16 +113,86 @@ def mlflow_server(database: str, folder: Path) -> Iterator[str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     address, log = f"http://127.0.0.1:{port}", folder / "log"
-
-    def answers() -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"{address}/health", timeout=5).status == 200)
-        except OSError:
-            return False
-
     with running(command, log, {**os.environ, **quiet}) as process:
-        wait_until(answers, log, process)
+        wait_until(lambda: answers(f"{address}/health"), log, process)
         yield address
+
+
+def answers(address: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(address, timeout=5).status == 200)
+    except OSError:
+        return False
+
+
+S3_ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testingsecret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@contextmanager
+def s3(folder: Path) -> Iterator[str]:
+    """An S3 store that keeps its objects as files in `folder/objects`, with an empty bucket
+    `team`; gives its address."""
+    program = shutil.which("rclone") or Path(sys.executable).with_name("rclone")
+    (port,) = free_ports(1)
+    (folder / "objects" / "team").mkdir(parents=True)
+    account = f"{S3_ACCOUNT['AWS_ACCESS_KEY_ID']},{S3_ACCOUNT['AWS_SECRET_ACCESS_KEY']}"
+    command = [program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", account]
+    environment = {**os.environ, "RCLONE_CONFIG": "/dev/null"}
+    log = folder / "log"
+    with running([*command, folder / "objects"], log, environment) as process:
+        wait_until(lambda: _listens(port), log, process)
+        yield f"http://127.0.0.1:{port}"
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def make_tracking_server(settings: Mapping[str, str], folder: Path) -> Iterator[str]:
+    """`make tracking-server` with these variables; gives the address that it prints."""
+    (port,) = free_ports(1)
+    log = folder / "log"
+    environment = {**os.environ, **settings}
+    with running(
+        ["make", "tracking-server", f"PORT={port}"],
+        log,
+        environment,
+        cwd=PROJECT,
+        start_new_session=True,
+    ) as process:
+        try:
+            wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), log, process)
+            yield log.read_text().split("export MLFLOW_TRACKING_URI=")[1].split()[0]
+        finally:
+            os.killpg(process.pid, SIGTERM)  # make's children too
+
+
+@contextmanager
+def model_server(model: str, tracking: str, folder: Path) -> Iterator[str]:
+    """`mlflow models serve`; gives its address."""
+    (port,) = free_ports(1)
+    programs = Path(sys.executable).parent
+    command = [programs / "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
+    command += ["-h", "127.0.0.1", "-p", str(port), "--workers", "1"]
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "MLFLOW_TRACKING_URI": tracking,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    address, log = f"http://127.0.0.1:{port}", folder / "log"
+    with running(command, log, environment, start_new_session=True) as process:
+        try:
+            wait_until(lambda: answers(f"{address}/ping"), log, process)
+            yield address
+        finally:
+            os.killpg(process.pid, SIGTERM)
 
 
 SLURM = """\
