@@ -38,7 +38,9 @@ def python(installed: Path, cwd: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def test_the_wheel_brings_the_package_the_kernel_the_configuration_and_the_licence(installed: Path) -> None:
+def test_the_wheel_brings_the_package_the_kernel_the_configuration_and_the_licence(
+    installed: Path,
+) -> None:
     def files(folder: Path) -> set[Path]:
         return {path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file()}
 
