@@ -44,6 +44,7 @@ from rnn_bench.training.progress import (
     epoch_line,
 )
 from rnn_bench.training.reading import predict
+from rnn_bench.training.updates import leave_compiler_out
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +166,7 @@ def begun(
     if isinstance(model, Baseline):
         return Fitting(model, corpus, config.protocol)
     model.to(device)
+    leave_compiler_out()
     optimizer = build(config.optimizer)(model.parameters())
     return Training(model, optimizer, corpus, config.protocol, config.seed)
 

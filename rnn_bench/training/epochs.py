@@ -15,6 +15,7 @@ from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines import Baseline
 from rnn_bench.training.reading import accuracy, mean_loss, predict
+from rnn_bench.training.updates import update_of
 
 OnBatch = Callable[[int, int], None]
 
@@ -72,6 +73,7 @@ class Training:
         seed: int,
     ) -> None:
         self.model, self.optimizer = model, optimizer
+        self.update = update_of(optimizer)
         self.corpus, self.protocol, self.seed = corpus, protocol, seed
         self.device = corpus.train.tokens.device
         self.lengths = corpus.train.lengths.cpu().numpy()
@@ -113,7 +115,7 @@ class Training:
             loss.backward()
             if protocol.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
-            self.optimizer.step()
+            self.update()
             weight = len(batch.labels) if protocol.loss_average == "articles" else 1
             total += loss.detach() * weight
             on_batch(done, len(order))
