@@ -23,6 +23,7 @@ from rnn_bench.config.compared import Recurrent
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import Content, EncodedCorpus, Split
 from rnn_bench.models.initial import initial_model
+from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.run import begun
 from rnn_bench.training.device import find_device, use_threads
 from rnn_bench.training.device import kernel as kernel_of
@@ -114,7 +115,7 @@ def take_turns(cell: str, asked: argparse.Namespace) -> list[dict[str, Any]]:
         lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={asked.turns + 1}"]
         lines += ["protocol.patience=null", *([f"model.kernel={kernel}"] if kernel else [])]
         config = composer.job(composer.compose(lines)).config
-        model = initial_model(config, corpus)
+        model = initial_model(config, corpus, fused_kernel(config, device))
         training = begun(model, corpus.to(device), config, device)
         turns.append(training.epochs(lambda done, total: None))
         about = {"cell": cell, "threads": asked.threads, "asked": kernel}

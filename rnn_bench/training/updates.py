@@ -23,9 +23,9 @@ def leave_compiler_out() -> None:
 
 
 def update_of(optimizer: Optimizer) -> Callable[[], None]:
-    """The optimizer's step as its class defines it, without what torch wraps around it; step hooks
-    are not called."""
-    step = inspect.unwrap(type(optimizer).step)
+    """The optimizer's step as its class defines it, with its hooks and its range in a profile, and
+    without the compiler that torch wraps around it."""
+    step = Optimizer.profile_hook_step(inspect.unwrap(type(optimizer).step))
 
     def update() -> None:
         with torch.no_grad():

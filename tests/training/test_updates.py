@@ -35,6 +35,14 @@ def test_an_update_is_torch_s_step(name: str) -> None:
         assert ours.requires_grad
 
 
+def test_an_update_calls_the_optimizer_s_hooks() -> None:
+    weight = torch.ones(3, requires_grad=True)
+    optimizer, called = torch.optim.SGD([weight]), list[object]()
+    optimizer.register_step_post_hook(lambda *step: called.append(step[0]))
+    update_of(optimizer)()
+    assert called == [optimizer]
+
+
 SCRIPT = """
 import sys, torch
 from rnn_bench.training.updates import leave_compiler_out, update_of
