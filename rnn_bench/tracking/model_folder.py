@@ -14,6 +14,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
 import rnn_bench
+from rnn_bench.config.options import decisive_keys, entry
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
 
@@ -38,7 +39,7 @@ def write_model_folder(run_folder: Path, config: Config, corpus: EncodedCorpus) 
         shutil.copy(run_folder / name, folder)
     # Models-from-code: MLflow runs this file where it would else unpickle an object.
     shutil.copy(Path(rnn_bench.__file__).parent / "serving" / CODE, folder)
-    model = config.model if isinstance(config.model, dict) else vars(config.model)
+    model = {"_target_": entry(config.model, "_target_"), **decisive_keys(config.model)}
     protocol = asdict(config.protocol)
     settings = {
         "model": model,
