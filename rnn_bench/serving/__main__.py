@@ -120,7 +120,7 @@ def predict(arguments: argparse.Namespace) -> None:
         texts = csv_texts(arguments.csv, arguments.text_column or ["text"])
     is_folder = Path(arguments.model).is_dir()
     store = "" if is_folder else existing_store(arguments.tracking_uri)
-    use_threads(None)
+    use_threads(1)  # of each reader; there are as many readers as cores
     with tempfile.TemporaryDirectory() as downloads:
         classifier = TextClassifier.load(model_folder(arguments.model, store, Path(downloads)))
     found = classifier.probabilities(texts)

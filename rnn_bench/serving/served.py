@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -17,6 +18,7 @@ class ServedClassifier(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         mend_scoring_server()
+        torch.set_num_threads(1)  # requests are answered side by side
         self.classifier = TextClassifier.load(Path(context.artifacts[SETTINGS]).parent)
 
     def predict(

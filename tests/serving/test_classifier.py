@@ -73,6 +73,17 @@ def test_the_padding_is_that_of_the_protocol_s_batches(there: Trained) -> None:
     assert not torch.allclose(with_the_long_one[:1], alone)
 
 
+@pytest.mark.parametrize("readout", ["last_token", "padded_end"])
+def test_many_texts_are_read_in_parts_to_the_same_answers(
+    readout: str, there: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = TextClassifier.load(model_of(there.run(model="gru", readout=readout)))
+    texts = ["sun " * (number % 11) + "wet sky" for number in range(50)]
+    whole = classifier.probabilities(texts)
+    monkeypatch.setattr("rnn_bench.serving.classifier.PART", 12)
+    torch.testing.assert_close(classifier.probabilities(texts), whole)
+
+
 def test_texts_that_are_prepared_already_get_the_same_answer(there: Trained) -> None:
     run = there.run(dataset="isot", model="rnn")
     classifier = TextClassifier.load(model_of(run))

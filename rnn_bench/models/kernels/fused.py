@@ -24,12 +24,15 @@ class Buffers:
 
     def take(self, size: int) -> Tensor:
         """At least `size` floats, whatever they hold."""
-        buffer = self._free.pop() if self._free else torch.empty(0)
+        try:
+            buffer = self._free.pop()
+        except IndexError:  # threads may read side by side
+            return torch.empty(size)
         return buffer if buffer.numel() >= size else torch.empty(size)
 
     def give_back(self, buffer: Tensor) -> None:
         """One is kept, the largest."""
-        if not self._free or self._free[0].numel() < buffer.numel():
+        if max((kept.numel() for kept in self._free), default=0) < buffer.numel():
             self._free = [buffer]
 
 
