@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if settings.device == "cuda":
             check_gpu()
+        check_folder(asked.out)
         with tempfile.TemporaryDirectory() as folder:
             place = Workplace(Path(folder), settings)
             for part in asked.parts or PARTS:
@@ -92,6 +93,17 @@ def check_gpu() -> None:
     from rnn_bench.training.device import find_device
 
     find_device("cuda")
+
+
+def check_folder(folder: Path) -> None:
+    """
+    Raises:
+        UsageError: results cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder} cannot be used: {error.strerror}.") from error
 
 
 def parser() -> argparse.ArgumentParser:

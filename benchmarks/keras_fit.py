@@ -35,7 +35,7 @@ def main() -> None:
         os.environ["JAX_PLATFORMS"] = "cpu"
 
     import jax
-    import keras
+    import keras  # type: ignore[import-untyped]
     import numpy as np
 
     if asked.device == "cuda" and jax.default_backend() != "gpu":

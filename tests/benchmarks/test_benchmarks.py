@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.__main__ import PARTS, measured
 from benchmarks.__main__ import main as benchmarks
@@ -126,3 +127,14 @@ def test_operations_of_a_token_are_those_of_the_sizes() -> None:
 def test_an_unknown_part_and_a_missing_gpu_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert benchmarks(["speed"]) == 2
     assert "Parts: steps, single, target" in capsys.readouterr().err
+    if not torch.cuda.is_available():
+        assert benchmarks(["steps", "--device", "cuda"]) == 2
+        assert "torch sees 0 CUDA devices" in capsys.readouterr().err
+
+
+def test_a_results_folder_that_cannot_be_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert benchmarks(["steps", "--out", str(tmp_path / "file")]) == 2
+    assert "cannot be used: File exists" in capsys.readouterr().err
