@@ -8,7 +8,6 @@ counted.
 
 import argparse
 import json
-from dataclasses import fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,7 +18,6 @@ from benchmarks.articles import BATCH_SIZE, VOCABULARY_SIZE
 from benchmarks.drawing import bars
 from benchmarks.findings import Findings, Table, number
 from benchmarks.workplace import Workplace
-from rnn_bench.config.compared import Recurrent
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import Content, EncodedCorpus, Split
 from rnn_bench.models.initial import initial_model
@@ -28,7 +26,7 @@ from rnn_bench.run import begun
 from rnn_bench.training.device import find_device, use_threads
 from rnn_bench.training.device import kernel as kernel_of
 
-KERNELS = ("auto", "torch") if "kernel" in {each.name for each in fields(Recurrent)} else ("",)
+KERNELS = ("auto", "torch")
 TURNS = 3  # of each kernel, for each of the settings' repeats
 
 
@@ -77,7 +75,7 @@ def measure(place: Workplace) -> Findings:
                 f"Whole training steps on full rows of {settings.length}",
                 "thousand tokens a second",
                 {
-                    asked or "torch": {
+                    f"model.kernel={asked}": {
                         f"{each['cell']}, {each['threads']} thr.": median(each["tokens_per_second"])
                         / 1000
                         for each in samples
@@ -113,7 +111,7 @@ def take_turns(cell: str, asked: argparse.Namespace) -> list[dict[str, Any]]:
     composer, samples, turns = Composer(), [], []
     for kernel in KERNELS:
         lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={asked.turns + 1}"]
-        lines += ["protocol.patience=null", *([f"model.kernel={kernel}"] if kernel else [])]
+        lines += ["protocol.patience=null", f"model.kernel={kernel}"]
         config = composer.job(composer.compose(lines)).config
         model = initial_model(config, corpus, fused_kernel(config, device))
         training = begun(model, corpus.to(device), config, device)
