@@ -17,7 +17,7 @@ from benchmarks.sampling import Sampler
 from rnn_bench.__main__ import main as rnn_bench
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.report.__main__ import opened
+from rnn_bench.tracking.store import open_store
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def fill(answer: Answer, overrides: list[str]) -> None:
     """Put into the answer what the run has recorded."""
     composer = Composer()
     config = composer.job(composer.compose([*overrides, "sweep_id=none"])).config
-    client, experiment_id = opened(config.tracking.uri, config.tracking.experiment_name)
+    client, experiment_id = open_store(config.tracking)
     (run,) = client.search_runs([experiment_id], order_by=["start_time DESC"], max_results=1)
     answer.threads = int(run.data.tags["threads"])
     answer.kernel = run.data.tags["kernel"]
