@@ -9,6 +9,8 @@ import threading
 import time
 from types import FrameType
 
+import psutil
+
 INTERVAL = 0.002  # seconds between two looks
 SWITCH_INTERVAL = 0.0005  # that the run may keep the interpreter while a look is due
 
@@ -51,6 +53,8 @@ class Sampler(threading.Thread):
         super().__init__(daemon=True)
         self._thread, self._end = threading.get_ident(), threading.Event()
         self.seconds = dict.fromkeys(STAGES, 0.0)
+        # What the process did before, it spent on starting.
+        self.seconds[STAGES[0]] = time.time() - psutil.Process().create_time()
         sys.setswitchinterval(SWITCH_INTERVAL)
         self.start()
 
