@@ -84,7 +84,7 @@ def test_runs_on_several_corpora_are_not_compared(there: Trained, serving: Comma
         (("--register", ""), "name"),
         (("--register", "a", "--dataset", "demo"), "has no finished run on demo. It has: train."),
         (("--register", "a", "--tracking-uri", "sqlite:///none.db"), "There is no MLflow store"),
-        (("--register", "a", "--experiment-name", "empty"), "There is no sweep in the record yet"),
+        (("--register", "a", "--experiment-name", "empty"), "has no experiment empty"),
     ],
 )
 def test_what_cannot_be_registered_is_refused_in_a_few_lines(
