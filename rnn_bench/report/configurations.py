@@ -100,15 +100,23 @@ def labels(
             and name not in UNTOLD
             and len({run.parameters.get(name) for run in same}) > 1
         ]
-        options = [part for part in parts if f"{part}name" in varying]
-        shown = [
-            name
-            for name in varying
-            if name.endswith(".name") or not name.startswith(tuple(options) or "?")
-        ]
+        shown = [name for name in varying if varies_beside_option(name, same)]
         for run in same:
-            found[run.id] = ", ".join(f"{short(name)} {run.parameters[name]}" for name in shown)
+            found[run.id] = ", ".join(
+                f"{short(name)} {run.parameters[name]}" for name in shown if name in run.parameters
+            )
     return found
+
+
+def varies_beside_option(name: str, runs: Sequence[Recorded]) -> bool:
+    """Whether a setting varies between runs with the same option of its group."""
+    option = f"{name.partition('.')[0]}.name"
+    if name == option:
+        return True
+    values: dict[str | None, set[str | None]] = {}
+    for run in runs:
+        values.setdefault(run.parameters.get(option), set()).add(run.parameters.get(name))
+    return any(len(each) > 1 for each in values.values())
 
 
 def told(name: str, settings: str, together: str = "{}, {}") -> str:

@@ -9,10 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rnn_bench.config.options import UsageError
 from rnn_bench.report.contents import Link, Report, Table
+from rnn_bench.report.palette import plain as plain_colours
 
 PAGE = "index.html"
-# The colours that a figure has where no page gives it any.
-ALONE = "<style>svg{color:#1b1f24;font-family:sans-serif;background:#fff}</style>"
+# What a figure has where no page gives it any.
+ALONE = "<style>svg{font-family:sans-serif;background:#fff}</style>"
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -34,7 +35,7 @@ def write_report(report: Report, folder: Path) -> Path:
                 markdown_table(table) + "\n", encoding="utf-8"
             )
         for figure in report.figures:
-            svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", figure.svg, count=1)
+            svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", plain_colours(figure.svg), count=1)
             (folder / "figures" / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
         page = folder / PAGE
         page.write_text(html(report), encoding="utf-8")
@@ -63,7 +64,7 @@ def plain(table: Table) -> pd.DataFrame:
 
 def markdown(report: Report) -> str:
     """Text and tables of the page; figures as files beside it."""
-    parts = [f"# {report.title}", report.status, *report.answer]
+    parts = [f"# {report.title}", report.status, *report.answer, report.basis]
     for section in report.sections:
         parts += [f"## {section.title}", *section.text]
         for table in section.tables:

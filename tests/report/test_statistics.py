@@ -164,7 +164,7 @@ def test_a_bootstrap_over_articles_only_agrees_with_scipy_s() -> None:
     assert each.p == pytest.approx(stats.ttest_1samp(by_article, 0).pvalue, rel=0.1)
     assert "articles only" in each.method
     assert "tfidf without randomness, majority without randomness" in each.method
-    assert each.n == "tfidf fitted once, majority fitted once, 400 test articles"
+    assert (each.seeds, each.articles) == ("1 fit and 1 fit", 400)
 
 
 def test_seeds_that_differ_much_give_welch_s_t_test() -> None:
@@ -185,7 +185,7 @@ def test_seeds_that_differ_much_give_welch_s_t_test() -> None:
     assert (each.low, each.high) == pytest.approx((interval.low, 1), rel=0.05)
     assert each.probability == pytest.approx((9 + (3 + 3) / 2) / 16)
     assert "over seeds of a and of b and test articles (10,000 resamples)" in each.method
-    assert each.n == "4 seeds of a, 4 seeds of b, 50 test articles"
+    assert (each.seeds, each.articles) == ("4 and 4", 50)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.1])
