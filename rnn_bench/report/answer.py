@@ -65,6 +65,8 @@ def of_many(results: Results) -> str:
         over["all" if words == {"better than"} else "not all"] += 1
         if baselines:
             baseline[verdict(results, corpus, networks[0], baselines[0])[0]] += 1
+    if not best:
+        return f"On {len(results.corpora)} corpora and settings, baselines alone are answered."
     corpora = f"the {len(results.corpora)} corpora and settings"
     wins = listed([f"{label} on {count}" for label, count in best.most_common()])
     first = f"Of {corpora}, the network with the highest mean test accuracy is {wins}"

@@ -73,7 +73,7 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     found = [
         Configuration(
             key=key,
-            corpus=told(runs[0].tags["dataset"], settings[runs[0].id], "{} ({})"),
+            corpus=told(runs[0].tags["dataset"], settings[runs[0].id]),
             model=runs[0].tags["model"],
             label=told(runs[0].tags["model"], models[runs[0].id]),
             runs=tuple(sorted(runs, key=lambda run: int(run.tags["seed"]))),
@@ -119,8 +119,8 @@ def varies_beside_option(name: str, runs: Sequence[Recorded]) -> bool:
     return any(len(each) > 1 for each in values.values())
 
 
-def told(name: str, settings: str, together: str = "{}, {}") -> str:
-    return together.format(name, settings) if settings else name
+def told(name: str, settings: str) -> str:
+    return f"{name} ({settings})" if settings else name
 
 
 # What a name, another setting or the files' place says already.

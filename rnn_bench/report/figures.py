@@ -148,6 +148,7 @@ def accuracy_figure(
             marker = MARKERS.get(each.model, "P")
             axes.plot([estimate.value], [place], marker, color=colour, ms=6)
         axes.set_yticks(range(len(order)), [folded(name, 0.36 * width) for name in names])
+        axes.set_ylim(-0.6, len(order) - 0.4)
         axes.set_xlabel("test accuracy (share of articles)")
         axes.xaxis.set_major_locator(MaxNLocator(int(width * 1.2)))
         axes.grid(visible=False, axis="y")
@@ -274,7 +275,8 @@ def gradient_figure(
     def draw(width: float) -> Canvas:
         columns = 2 if width == WIDE else 1
         canvas = Canvas(figsize=(width, 3.0 if columns == 2 else 5.0))
-        grid = canvas.subplots(2 // columns, columns, sharex=True, sharey=True, squeeze=False).flat
+        shape = 2 // columns, columns
+        grid = canvas.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, when in zip(grid, ("initial", "trained"), strict=True):
             lines = cycle(("-", "--", "-."))
             for (label, flow), line in zip(flows.items(), lines, strict=False):

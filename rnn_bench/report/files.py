@@ -15,6 +15,12 @@ PAGE = "index.html"
 # What a figure has where no page gives it any.
 ALONE = "<style>svg{font-family:sans-serif;background:#fff}</style>"
 
+LATEX = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
+}
+
 
 def write_report(report: Report, folder: Path) -> Path:
     """Write a report's files into a folder; returns the page's path.
@@ -29,8 +35,7 @@ def write_report(report: Report, folder: Path) -> Path:
         for table in report.tables:
             frame = plain(table)
             frame.to_csv(folder / "tables" / f"{table.name}.csv", index=False)
-            latex = frame.to_latex(index=False, escape=True, caption=table.title)
-            (folder / "tables" / f"{table.name}.tex").write_text(latex, encoding="utf-8")
+            (folder / "tables" / f"{table.name}.tex").write_text(latex(table), encoding="utf-8")
             (folder / "tables" / f"{table.name}.md").write_text(
                 markdown_table(table) + "\n", encoding="utf-8"
             )
@@ -60,6 +65,22 @@ def html(report: Report) -> str:
 def plain(table: Table) -> pd.DataFrame:
     rows = [[str(cell) for cell in row] for row in table.rows]
     return pd.DataFrame(rows, columns=list(table.columns), dtype=str)
+
+
+def latex(table: Table) -> str:
+    """A table that booktabs sets; `<` and `>` too come out as they are, in any font encoding."""
+    frame = plain(table).map(in_latex)
+    frame.columns = [*map(in_latex, table.columns)]
+    places = "l" * table.words + "r" * (len(table.columns) - table.words)
+    return str(
+        frame.to_latex(
+            index=False, escape=False, caption=in_latex(table.title), column_format=places
+        )
+    )
+
+
+def in_latex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in text)
 
 
 def markdown(report: Report) -> str:
