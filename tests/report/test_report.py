@@ -167,17 +167,23 @@ def test_protocols_are_not_compared_with_each_other(rnn_bench: Command, workplac
     assert all(len(pairs) == 1 for pairs in found.comparisons.values())
 
 
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("rnn", "Of the 4 corpora and settings, the network with the highest mean test accuracy"),
+        ("majority", "On 4 corpora and settings, baselines alone are answered."),
+    ],
+)
 def test_settings_that_vary_beside_a_protocol_are_not_lumped(
-    rnn_bench: Command, workplace: Path
+    model: str, says: str, rnn_bench: Command, workplace: Path
 ) -> None:
-    rnn_bench(
-        "-m", "model=majority", "protocol=fair,notebook", "protocol.max_length=8,12", *TWO_EPOCHS
-    )
+    varied = ("protocol=fair,notebook", "protocol.max_length=8,12")
+    rnn_bench("-m", f"model={model}", *varied, *TWO_EPOCHS)
     found = results(workplace)
     assert len(found.corpora) == 4
     assert found.comparisons == {}
     (paragraph,) = answer(found)
-    assert paragraph == "On 4 corpora and settings, baselines alone are answered."
+    assert paragraph.startswith(says)
 
 
 def test_articles_that_changed_between_runs_are_another_corpus(
