@@ -118,7 +118,8 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
 
 def within_shares(estimate: Estimate) -> Estimate:
     """With an interval of what a share can be."""
-    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
+    low, high = np.clip([estimate.low, estimate.high], 0, 1).tolist()  # nan stays nan
+    return replace(estimate, low=low, high=high)
 
 
 def share_of_articles(correct: Bool[np.ndarray, " articles"]) -> Estimate:

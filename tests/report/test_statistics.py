@@ -16,6 +16,7 @@ from rnn_bench.report.statistics import (
     compare_all,
     mean_over_seeds,
     share_of_articles,
+    within_shares,
 )
 
 FEW = 200  # resamples, where a property holds for any number of them
@@ -69,6 +70,12 @@ def test_the_mean_over_seeds_has_student_s_t_interval(values: list[float]) -> No
 def test_equal_seeds_have_an_interval_without_width() -> None:
     estimate = mean_over_seeds([0.25, 0.25, 0.25])
     assert (estimate.low, estimate.value, estimate.high) == (0.25, 0.25, 0.25)
+
+
+def test_an_accuracy_s_interval_stays_within_what_a_share_can_be() -> None:
+    estimate = accuracy_of(trained("gru", [0.5, 1.0]))
+    assert (estimate.low, estimate.value, estimate.high) == (0, 0.75, 1)
+    assert np.isnan([within_shares(mean_over_seeds([0.9])).low]).all()
 
 
 def test_one_seed_has_no_interval() -> None:
