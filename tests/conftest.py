@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -16,6 +17,9 @@ from rnn_bench.config.schemas import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable
 
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 # A run of half a second: the real configuration, shrunk.
 SMALL_CORPUS = ("dataset.articles=120", "dataset.length=12", "dataset.cue_distance=2")
 SMALL = (

@@ -1,105 +1,170 @@
 """The answer in sentences that the statistics support."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 
 from rnn_bench.report.configurations import Configuration
+from rnn_bench.report.distances import distances, farthest
 from rnn_bench.report.results import BASELINES, Results
-from rnn_bench.report.statistics import Comparison, Estimate
-from rnn_bench.report.wording import listed
+from rnn_bench.report.statistics import SIGNIFICANCE, Comparison
+from rnn_bench.report.wording import listed, numbered, told
+
+SEVERAL = 3  # corpora that have sentences of their own; of more, the answer counts
+FOUND = 0.75  # of a cue for one of two classes: half way from chance to certainty
 
 
 def answer(results: Results) -> list[str]:
-    """Two sentences for each corpus: which cell, and whether it beats the baselines."""
+    """Paragraphs of two sentences: which network, and whether it beats the baselines."""
     if not results.compared:
         return ["No run of this sweep is answered yet."]
-    return [
-        sentence
-        for corpus in results.corpora
-        for sentence in of_corpus(results, corpus)
-        if sentence
+    if distances(results):
+        return [of_distances(results)]
+    if len(results.corpora) > SEVERAL:
+        return [of_many(results)]
+    return [of_corpus(results, corpus) for corpus in results.corpora]
+
+
+def basis(results: Results) -> str:
+    """What the numbers of the answer are."""
+    if not results.compared:
+        return ""
+    said = "Mean test accuracies, each with a 95 % interval over what it names; splits are fixed."
+    if results.comparisons:
+        said += (
+            " Better and worse: p below 0.05 after Holm's correction over the pairs of a corpus, "
+            "which is the p given."
+        )
+    return said
+
+
+def of_corpus(results: Results, corpus: str) -> str:
+    """The best network against the other networks, and against the baselines."""
+    networks, baselines = ranked(results, corpus)
+    if not networks:
+        best = baselines[0]
+        return f"On {corpus}, {best.label} reaches {told(results.accuracies[best.key])}."
+    best, others = networks[0], networks[1:]
+    reaches = told(results.accuracies[best.key])
+    if not others:
+        first = f"On {corpus}, {best.label} reaches {reaches}."
+    else:
+        first = f"On {corpus}, {best.label} has the highest mean test accuracy of the networks, "
+        first += f"{reaches}; {against(results, corpus, best, others)}."
+    return f"{first} {against_baselines(results, corpus, best, baselines)}"
+
+
+def of_many(results: Results) -> str:
+    best, over, baseline = Counter[str](), Counter[str](), Counter[str]()
+    for corpus in results.corpora:
+        networks, baselines = ranked(results, corpus)
+        if not networks:
+            continue
+        best[networks[0].label] += 1
+        words = {verdict(results, corpus, networks[0], other)[0] for other in networks[1:]}
+        over["all" if words == {"better than"} else "not all"] += 1
+        if baselines:
+            baseline[verdict(results, corpus, networks[0], baselines[0])[0]] += 1
+    if not best:
+        return f"On {len(results.corpora)} corpora and settings, baselines alone are answered."
+    corpora = f"the {len(results.corpora)} corpora and settings"
+    wins = listed([f"{label} on {count}" for label, count in best.most_common()])
+    first = f"Of {corpora}, the network with the highest mean test accuracy is {wins}"
+    if len({each.label for each in results.compared if each.model not in BASELINES}) > 1:
+        first += f"; on {over['all']} it is better than every other network"
+    found = listed([f"{word} it on {count}" for word, count in baseline.most_common()])
+    second = f"Beside the strongest baseline, that network is {found}" if found else UNKNOWN
+    return f"{first}. {second}."
+
+
+def of_distances(results: Results) -> str:
+    """How far back each cell finds the cue, and which is best at the greatest distance."""
+    reached: dict[str, float] = {}
+    points = distances(results)
+    for label, found in points.items():
+        above = [*takewhile(lambda point: point[1].low > FOUND, found)]
+        if len(found) > 1:
+            reached[label] = above[-1][0] if above else 0
+    unit = next(iter(points.values()))[0][1]
+    parts = [
+        f"{label} {f'up to {steps:g} words' if steps else 'at no distance'}"
+        for label, steps in sorted(reached.items(), key=lambda each: -each[1])
     ]
+    first = f"The cue is found by {listed(parts)} before the end: accuracy stays above {FOUND}, "
+    first += "half way from chance to certainty, by the lower ends of 95 % intervals over "
+    first += f"{numbered(unit)}."
+    corpus = farthest(results)
+    networks, baselines = ranked(results, corpus)
+    shown = networks or baselines
+    return f"{first} {of_corpus(results, corpus).split('. ')[0].rstrip('.')}." if shown else first
 
 
-def of_corpus(results: Results, corpus: str) -> tuple[str, str]:
-    accuracies = results.accuracies
-    ranked = sorted(results.on(corpus), key=lambda each: -accuracies[each.key].value)
-    cells = [each for each in ranked if each.model not in BASELINES]
-    baselines = [each for each in ranked if each.model in BASELINES]
-    comparisons = results.comparisons.get(corpus, [])
-    if not cells:
-        best = ranked[0]
-        return f"On {corpus}, {best.label} reaches {told(accuracies[best.key])}.", ""
-    best = cells[0]
-    first = f"On {corpus}, {best.label} has the highest mean test accuracy of the networks, "
-    first += told(accuracies[best.key])
-    if len(cells) > 1:
-        first += against(best, cells[1:], comparisons)
-        if any(each.one_seed for each in comparisons if best.label in (each.first, each.second)):
-            first += ", with one seed, which tells trained models apart but cannot rank cells"
-    return f"{first}.", against_baselines(best, baselines, comparisons, accuracies)
-
-
-def told(estimate: Estimate) -> str:
-    if estimate.low == estimate.low:
-        return f"{estimate.value:.3f} (95 % interval {estimate.low:.3f} to {estimate.high:.3f})"
-    return f"{estimate.value:.3f}"
+def ranked(results: Results, corpus: str) -> tuple[list[Configuration], list[Configuration]]:
+    """Networks and baselines on a corpus, the highest accuracy first."""
+    order = sorted(results.on(corpus), key=lambda each: -results.accuracies[each.key].value)
+    return (
+        [each for each in order if each.model not in BASELINES],
+        [each for each in order if each.model in BASELINES],
+    )
 
 
 def against(
-    best: Configuration, others: Sequence[Configuration], comparisons: Sequence[Comparison]
+    results: Results, corpus: str, best: Configuration, others: Sequence[Configuration]
 ) -> str:
     """Which of the others it is better than, and from which it cannot be told apart."""
     verdicts: dict[str, list[str]] = {}
     for other in others:
-        found = between(best.label, other.label, comparisons)
-        verdicts.setdefault(found[0] if found else "not compared", []).append(
-            f"{other.label} ({chance(found[1])})" if found else other.label
-        )
-    parts = []
-    if "better" in verdicts:
-        parts.append(f"better than {listed(verdicts['better'])}")
-    if "worse" in verdicts:
-        parts.append(f"worse than {listed(verdicts['worse'])}")
-    if "cannot be told apart" in verdicts:
-        parts.append(f"and cannot be told apart from {listed(verdicts['cannot be told apart'])}")
-    if "not compared" in verdicts:
-        parts.append(f"not compared with {listed(verdicts['not compared'])}")
-    return ", " + ", ".join(parts).removeprefix("and ")
+        word, chance = verdict(results, corpus, best, other)
+        verdicts.setdefault(word, []).append(f"{other.label}{chance}")
+    order = ("better than", "worse than", APART, "not compared with")
+    parts = [
+        f"{'' if word == APART else 'is '}{word} {listed(verdicts[word])}"
+        for word in order
+        if word in verdicts
+    ]
+    said = f"it {' and '.join(parts)}"
+    pairs = [between(results, corpus, best, other) for other in others]
+    if any(pair is not None and pair.one_seed for pair in pairs):
+        said += "; one seed tells trained models apart, but a ranking of cells cannot be told "
+        said += "from it"
+    return said
 
 
 def against_baselines(
-    best: Configuration,
-    baselines: Sequence[Configuration],
-    comparisons: Sequence[Comparison],
-    accuracies: dict[str, Estimate],
+    results: Results, corpus: str, best: Configuration, baselines: Sequence[Configuration]
 ) -> str:
     if not baselines:
-        return "No baseline was trained beside it, so whether a network is needed is not known."
+        return f"{UNKNOWN}."
     strongest = baselines[0]
-    found = between(best.label, strongest.label, comparisons)
-    reaches = (
-        f"{strongest.label}, the strongest baseline, reaches {told(accuracies[strongest.key])}"
-    )
+    word, chance = verdict(results, corpus, best, strongest)
+    words = f"{word} it" if word == APART else f"is {word} it"
+    name = "The baseline" if len(baselines) == 1 else "The strongest baseline"
+    reaches = told(results.accuracies[strongest.key])
+    return f"{name}, {strongest.label}, reaches {reaches}; {best.label} {words}{chance}."
+
+
+def verdict(
+    results: Results, corpus: str, first: Configuration, second: Configuration
+) -> tuple[str, str]:
+    """What the first is to the second, and the corrected p in brackets."""
+    found = between(results, corpus, first, second)
     if found is None:
-        return f"{reaches}."
-    words = {
-        "better": f"less than {best.label}",
-        "worse": f"more than any network: {best.label} is worse",
-    }
-    difference = words.get(found[0], f"and {best.label} cannot be told apart from it")
-    return f"{reaches}, {difference} ({chance(found[1])})."
+        return "not compared with", ""
+    word = APART
+    if found.is_told_apart:
+        is_first = found.first == first.label
+        word = "better than" if (found.difference > 0) == is_first else "worse than"
+    p = found.corrected_p
+    return word, " (p < 0.001)" if p < 0.001 else f" (p = {p:.{3 if p < SIGNIFICANCE else 2}f})"
 
 
-def between(first: str, second: str, comparisons: Sequence[Comparison]) -> tuple[str, float] | None:
-    """The verdict on the first against the second, with its corrected p."""
-    for each in comparisons:
-        if {each.first, each.second} == {first, second}:
-            word = "cannot be told apart"
-            if each.is_told_apart:
-                word = "better" if (each.difference > 0) == (each.first == first) else "worse"
-            return word, each.corrected_p
-    return None
+def between(
+    results: Results, corpus: str, first: Configuration, second: Configuration
+) -> Comparison | None:
+    pair = {first.label, second.label}
+    pairs = results.comparisons.get(corpus, [])
+    return next((each for each in pairs if {each.first, each.second} == pair), None)
 
 
-def chance(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+APART = "cannot be told apart from"
+UNKNOWN = "No baseline was trained beside it, so whether a network is needed is not known"

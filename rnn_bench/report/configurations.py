@@ -73,7 +73,7 @@ def configurations(sweep: Sweep) -> list[Configuration]:
     found = [
         Configuration(
             key=key,
-            corpus=told(runs[0].tags["dataset"], settings[runs[0].id], "{} ({})"),
+            corpus=told(runs[0].tags["dataset"], settings[runs[0].id]),
             model=runs[0].tags["model"],
             label=told(runs[0].tags["model"], models[runs[0].id]),
             runs=tuple(sorted(runs, key=lambda run: int(run.tags["seed"]))),
@@ -100,19 +100,27 @@ def labels(
             and name not in UNTOLD
             and len({run.parameters.get(name) for run in same}) > 1
         ]
-        options = [part for part in parts if f"{part}name" in varying]
-        shown = [
-            name
-            for name in varying
-            if name.endswith(".name") or not name.startswith(tuple(options) or "?")
-        ]
+        shown = [name for name in varying if varies_beside_option(name, same)]
         for run in same:
-            found[run.id] = ", ".join(f"{short(name)} {run.parameters[name]}" for name in shown)
+            found[run.id] = ", ".join(
+                f"{short(name)} {run.parameters[name]}" for name in shown if name in run.parameters
+            )
     return found
 
 
-def told(name: str, settings: str, together: str = "{}, {}") -> str:
-    return together.format(name, settings) if settings else name
+def varies_beside_option(name: str, runs: Sequence[Recorded]) -> bool:
+    """Whether a setting varies between runs with the same option of its group."""
+    option = f"{name.partition('.')[0]}.name"
+    if name == option:
+        return True
+    values: dict[str | None, set[str | None]] = {}
+    for run in runs:
+        values.setdefault(run.parameters.get(option), set()).add(run.parameters.get(name))
+    return any(len(each) > 1 for each in values.values())
+
+
+def told(name: str, settings: str) -> str:
+    return f"{name} ({settings})" if settings else name
 
 
 # What a name, another setting or the files' place says already.

@@ -45,11 +45,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """`answer` is the first thing a reader sees, `status` how complete the sweep is."""
+    """`answer` is the first thing a reader sees, `basis` says what its numbers are, `status` how
+    complete the sweep is."""
 
     title: str
     status: str
     answer: Sequence[str]
+    basis: str = ""
     sections: Sequence[Section] = field(default_factory=list)
     command: str = ""
 

@@ -1,19 +1,22 @@
 """The sections on transfer, memory and the data themselves."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from rnn_bench.data.audit.summary import best_constant, is_telling
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.figures import colours, distance_figure, gradient_figure
+from rnn_bench.report.distances import distances, farthest
+from rnn_bench.report.figures import distance_figure, gradient_figure
 from rnn_bench.report.results import Results
 from rnn_bench.report.statistics import Estimate
+from rnn_bench.report.wording import averaged, digits, interval
 
 GRADIENTS = "gradient_flow.csv"
-DISTANCE = "dataset.cue_distance"
+LENGTHS = ("min", "q25", "median", "q75", "max")
 
 
 def transfer_section(results: Results) -> Section | None:
@@ -21,105 +24,124 @@ def transfer_section(results: Results) -> Section | None:
     found = results.transfers()
     if not found:
         return None
-    read = sorted({corpus for each in found.values() for corpus in each})
-    own = sorted(
-        {each.answered[0].tags["dataset"] for each in results.compared if each.key in found}
-    )
-    tests = list(dict.fromkeys([*own, *read]))
-    rows = []
-    for each in results.compared:
-        if each.key not in found:
-            continue
-        cells = []
-        for corpus in tests:
-            if corpus == each.answered[0].tags["dataset"]:
-                cells.append(f"{results.accuracies[each.key].value:.4f} (own)")
-            elif corpus in found[each.key]:
-                estimate, unknown = found[each.key][corpus]
-                cells.append(f"{estimate.value:.4f} ({unknown:.1%} unknown)")
-            else:
-                cells.append("")
-        rows.append((each.corpus, each.label, *cells, str(len(each.answered))))
-    table = Table(
+    shown = [each for each in results.compared if each.key in found]
+    own = {each.key: each.answered[0].tags["dataset"] for each in shown}
+    read = {corpus for each in found.values() for corpus in each}
+    tests = [*dict.fromkeys([*sorted(own.values()), *sorted(read)])]
+    sizes = {
+        each.answered[0].tags["dataset"]: each.answered[0].articles.get("test")
+        for each in results.compared
+    }
+    rows, unknown = [], []
+    for each in shown:
+        start, seeds = (each.corpus, each.label), str(len(each.answered))
+        estimates = {corpus: estimate for corpus, (estimate, _) in found[each.key].items()}
+        estimates[own[each.key]] = results.accuracies[each.key]
+        cells = [spanned(estimates[test]) if test in estimates else "" for test in tests]
+        rows.append((*start, *cells, seeds))
+        lacking = {corpus: f"{share:.1%}" for corpus, (_, share) in found[each.key].items()}
+        unknown.append((*start, *(lacking.get(test, "") for test in tests), seeds))
+    counted = [f"{test} ({sizes[test]:,} articles)" if sizes.get(test) else test for test in tests]
+    accuracy = Table(
         "transfer",
-        "Trained on, tested on",
-        ("trained on", "model", *(f"tested on {corpus}" for corpus in tests), "seeds"),
+        "Trained on, tested on: accuracy",
+        ("trained on", "model", *(f"tested on {test}" for test in counted), "seeds"),
         rows,
         words=2,
-        note="Mean test accuracy over seeds; in brackets the share of the other corpus's tokens "
-        "that the model's vocabulary lacks.",
+        note="Mean accuracy on a corpus's test articles, with Student's t 95 % interval over "
+        "seeds where there are several, or Wilson's over articles on a model's own corpus. No "
+        "training sees the other corpus; splits are fixed.",
     )
-    return Section("transfer", "Transfer to another corpus", tables=[table])
+    shares = Table(
+        "unknown",
+        "Share of unknown tokens",
+        ("trained on", "model", *(f"of {test}" for test in tests), "seeds"),
+        unknown,
+        words=2,
+        note="Of the tokens that are read, those that the model's own vocabulary lacks.",
+    )
+    return Section("transfer", "Transfer to another corpus", tables=[accuracy, shares])
+
+
+def spanned(estimate: Estimate) -> str:
+    span = interval(estimate)
+    return digits(estimate.value) + (f" ({span})" if span and estimate.low < estimate.high else "")
 
 
 def memory_section(results: Results) -> Section | None:
     """How far back a cell remembers: accuracy over the cue's distance, and gradients."""
-    figures, tables = [], []
+    figures, tables, text = [], [], []
     points = distances(results)
     if points:
-        palette = plain_colours(results, [*points])
-        figures.append(distance_figure(points, palette))
+        figures.append(distance_figure(points, results.palette))
         steps = sorted({x for found in points.values() for x, _ in found})
         rows = [
             (label, *(of_distance(found, step) for step in steps))
             for label, found in points.items()
         ]
+        methods = dict.fromkeys(e.method for found in points.values() for _, e in found)
         tables.append(
             Table(
                 "distance",
                 "Test accuracy over the cue's distance",
                 ("model", *(f"{step:g} words" for step in steps)),
                 rows,
-                note="Means over seeds. The cue stands at any distance up to the given one.",
+                note="The cue stands at any distance up to the given one. In brackets 95 % "
+                f"intervals: {'; '.join(methods)}.",
             )
         )
-    flows = gradient_flows(results)
-    if flows:
-        figures.append(gradient_figure(flows, plain_colours(results, [*flows])))
-    if not figures:
-        return None
-    text = []
+    corpora = [farthest(results)] if points else results.corpora
+    flows = {corpus: flow for corpus in corpora if (flow := gradient_flows(results, corpus))}
+    for place, (corpus, flow) in enumerate(flows.items(), start=1):
+        figures.append(gradient_figure(corpus, place, flow, results.palette))
     if flows:
         text.append(
             "Gradient flow: the norm of the gradient of an article's loss with respect to the "
-            "hidden state so many steps before its end, averaged over test articles. Where it "
-            "falls to nothing, training cannot learn from what stands there."
+            "hidden state so many steps before its end, averaged over test articles and seeds. "
+            "Where it falls to nothing, training cannot learn from what stands there."
         )
+        tables.append(reach_table(results))
+    if not figures:
+        return None
     return Section("memory", "Memory", text, tables, figures)
 
 
-def distances(results: Results) -> dict[str, list[tuple[float, Estimate]]]:
-    """Accuracies over distance by model, where a sweep has several distances."""
-    found: dict[str, list[tuple[float, Estimate]]] = {}
-    for each in results.compared:
-        distance = each.answered[0].parameters.get(DISTANCE)
-        if distance is not None:
-            point = float(distance), results.accuracies[each.key]
-            found.setdefault(each.label, []).append(point)
-    several = len({x for points in found.values() for x, _ in points}) > 1
-    return (
-        {label: sorted(points, key=lambda p: p[0]) for label, points in found.items()}
-        if several
-        else {}
+def of_distance(points: list[tuple[float, Estimate]], step: float) -> str:
+    return next((spanned(estimate) for x, estimate in points if x == step), "")
+
+
+def reach_table(results: Results) -> Table:
+    reached = "gradient_flow/{}_reach".format
+    rows = [
+        (
+            *(each.corpus, each.label),
+            *(averaged(each.values(reached(when)), 1) for when in ("initial", "trained")),
+            str(len(each.answered)),
+        )
+        for each in results.compared
+        if any(map(math.isfinite, each.values(reached("trained"))))
+    ]
+    return Table(
+        "reach",
+        "Reach of the gradient, in steps back",
+        ("corpus", "model", "before training", "evaluated weights", "seeds"),
+        rows,
+        words=2,
+        note="Steps after which the mean norm first falls below a hundredth of that at the last "
+        "token; the articles' greatest length if it never does. Means over seeds.",
     )
 
 
-def of_distance(points: list[tuple[float, Estimate]], step: float) -> str:
-    return next((f"{estimate.value:.4f}" for x, estimate in points if x == step), "")
-
-
-def gradient_flows(results: Results) -> dict[str, tuple[str, dict[str, list[float]]]]:
-    """Mean norms over seeds, by label, of the corpus where most configurations have them."""
-    by_corpus: dict[str, dict[str, tuple[str, dict[str, list[float]]]]] = {}
-    for each in results.compared:
-        tables = gradient_tables(each)
-        if tables:
+def gradient_flows(results: Results, corpus: str) -> dict[str, dict[str, list[float]]]:
+    """Mean norms over seeds, by label."""
+    found = {}
+    for each in results.on(corpus):
+        if tables := gradient_tables(each):
             together = pd.concat(tables).groupby("steps_back", as_index=False).mean()
-            columns = {
+            found[each.label] = {
                 name: together[name].tolist() for name in ("steps_back", "initial", "trained")
             }
-            by_corpus.setdefault(each.corpus, {})[each.label] = each.model, columns
-    return max(by_corpus.values(), key=len, default={})
+    return found
 
 
 def gradient_tables(each: Configuration) -> list[pd.DataFrame]:
@@ -127,16 +149,17 @@ def gradient_tables(each: Configuration) -> list[pd.DataFrame]:
     return [pd.read_csv(path) for path in paths if path is not None]
 
 
-def plain_colours(results: Results, labels: list[str]) -> dict[str, str]:
-    palette = colours(results.compared)
-    return {label: palette[label] for label in labels}
-
-
 def audit_section(results: Results) -> Section | None:
-    if not results.audits:
+    """The audit of each corpus of articles; corpora that differ in the protocol share one."""
+    audits = {audit["fingerprint"]: (corpus, audit) for corpus, audit in results.audits.items()}
+    if not audits:
         return None
-    sizes, duplicates, probes = [], [], []
-    for corpus, audit in results.audits.items():
+    sizes = list[tuple[str, ...]]()
+    duplicates, probes = list[Sequence[str]](), list[Sequence[str]]()
+    methods = {audit["near_duplicates"]["method"]: None for _, audit in audits.values()}
+    for corpus, audit in audits.values():
+        duplicates += duplicate_rows(corpus, audit)
+        probes += probe_rows(corpus, audit)
         for split, facts in audit["splits"].items():
             for name, count in facts["classes"].items():
                 words = facts["words"].get(name, {})
@@ -147,46 +170,38 @@ def audit_section(results: Results) -> Section | None:
                         name,
                         f"{count:,}",
                         f"{count / max(facts['articles'], 1):.1%}",
-                        f"{words.get('median', math.nan):,.0f}",
-                        f"{words.get('q25', math.nan):,.0f} to {words.get('q75', math.nan):,.0f}",
+                        *(digits(words.get(key, math.nan), 0) for key in LENGTHS),
                     )
                 )
-        duplicates += duplicate_rows(corpus, audit)
-        majority = audit["majority"]["accuracy"]
-        for probe in audit["probes"]:
-            probes.append(
-                (
-                    corpus,
-                    probe["name"],
-                    probe["missing"] or f"{probe['accuracy']:.4f}",
-                    "" if probe["missing"] else f"{probe['low']:.4f} to {probe['high']:.4f}",
-                    f"{majority:.4f}",
-                    ""
-                    if probe["missing"] or np.isnan(probe["low"])
-                    else tells(probe["low"], majority),
-                )
-            )
     tables = [
         Table(
             "probes",
             "Probes that should fail on clean data",
-            ("corpus", "what is read", "test accuracy", "95 % interval", "majority class", ""),
+            ("corpus", "what is read", "", "test accuracy", "95 % interval", "test articles"),
             probes,
-            words=2,
-            note="Simple classifiers that see one thing only. One that does better than the "
-            "majority class shows that the labels can be guessed without reading.",
+            words=3,
+            note="Simple classifiers that see one thing only, with Wilson's interval over test "
+            "articles. Where it lies above the share of the largest class, the best that a "
+            "constant can do, labels can be guessed without reading.",
         ),
         Table(
             "duplicates",
-            "Duplicates",
-            ("corpus", "what", "articles"),
+            "Articles that stand in the corpus more than once",
+            (
+                *("corpus", "", "again in train", "again in test"),
+                *("test articles that train has", "under several labels"),
+            ),
             duplicates,
             words=2,
+            note=f"Nearly equal: {'; '.join(methods)}.",
         ),
         Table(
             "sizes",
-            "Sizes and lengths",
-            ("corpus", "split", "class", "articles", "share", "median words", "middle half"),
+            "Sizes, and words an article",
+            (
+                *("corpus", "split", "class", "articles", "share"),
+                *("shortest", "quarter", "median", "three quarters", "longest"),
+            ),
             sizes,
             words=3,
             note="train is the training file, of which validation is a part.",
@@ -195,21 +210,26 @@ def audit_section(results: Results) -> Section | None:
     return Section("audit", "Audit of the data", tables=tables)
 
 
-def duplicate_rows(corpus: str, audit: dict[str, Any]) -> list[tuple[str, str, str]]:
+def probe_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
+    constant = best_constant(audit)
+    articles = f"{audit['splits']['test']['articles']:,}"
+    rows = [(corpus, "nothing: the largest class", "", digits(constant), "", articles)]
+    for probe in audit["probes"]:
+        if probe["missing"]:
+            rows.append((corpus, probe["name"], f"not computed: {probe['missing']}", "", "", ""))
+            continue
+        finding = "tells the classes apart" if is_telling(probe, audit) else ""
+        span = f"{probe['low']:.4f} to {probe['high']:.4f}"
+        rows.append(
+            (corpus, probe["name"], finding, digits(probe["accuracy"]), span, f"{probe['n']:,}")
+        )
+    return rows
+
+
+def duplicate_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
     exact, near = audit["duplicates"], audit["near_duplicates"]
-    told = {
-        "test articles whose text stands in the training file": exact["test_in_train"],
-        "repeated within the training file": exact["within_train"],
-        "repeated within the test file": exact["within_test"],
-        "with the text of another article of another class": exact["contradicting"],
-        f"test articles nearly the same as a training article ({near['method']})": near[
-            "test_in_train"
-        ],
-        "nearly the same within the training file": near["within_train"],
-        "nearly the same within the test file": near["within_test"],
-    }
-    return [(corpus, what, f"{count:,}") for what, count in told.items()]
-
-
-def tells(low: float, majority: float) -> str:
-    return "tells the classes apart" if low > majority else ""
+    places = ("within_train", "within_test", "test_in_train")
+    return [
+        (corpus, "equal", *(f"{exact[key]:,}" for key in (*places, "contradicting"))),
+        (corpus, "nearly equal", *(f"{near[key]:,}" for key in places), ""),
+    ]

@@ -3,9 +3,11 @@
 import io
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import textwrap
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -13,24 +15,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from rnn_bench.report.configurations import Configuration, models
+from rnn_bench.report.configurations import Configuration
+from rnn_bench.report.palette import INK, coloured
 from rnn_bench.report.statistics import Estimate
 
-# Okabe and Ito's colours, which colour-blind readers tell apart: https://jfly.uni-koeln.de/color
-CELLS = {
-    "rnn": "#d55e00",
-    "lstm": "#0072b2",
-    "gru": "#009e73",
-    "tfidf": "#cc79a7",
-    "majority": "#888888",
-}
-OTHERS = ("#e69f00", "#56b4e9", "#a6761d", "#7570b3", "#66a61e")
 MARKERS = {"rnn": "o", "lstm": "s", "gru": "^", "tfidf": "D", "majority": "X"}
-INK = "#010203"  # becomes the page's text colour
-COLUMN = 2.6  # inches, of a small multiple
+WIDE, NARROW = 6.8, 3.4  # inches, of a page and of a phone
+PANEL = 1.6  # inches, the least width of a small multiple
+HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rnn_bench",  # the same figure has the same bytes
+    "text.parse_math": False,  # a $ in a name is a dollar
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.titlesize": 9,
@@ -52,63 +48,96 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Figure:
-    """`svg` stands in a page; `text` says what it shows to who does not see it."""
+    """`svg` stands in a page, and `narrow` in one as wide as a phone; `text` says what they show
+    to who does not see it."""
 
     name: str
     title: str
     text: str
     svg: str
+    narrow: str
 
 
-def colours(found: Sequence[Configuration]) -> dict[str, str]:
-    """A colour for each label; those of one model differ in it only where they have to."""
-    spare = iter(OTHERS * 20)
-    chosen: dict[str, str] = {}
-    for each in found:
-        if each.label not in chosen:
-            taken = CELLS.get(each.model) in chosen.values()
-            chosen[each.label] = (
-                next(spare) if taken or each.model not in CELLS else CELLS[each.model]
-            )
-    return chosen
-
-
-@contextmanager
-def drawing(width: float, height: float) -> Iterator[Canvas]:
-    """A canvas of so many inches."""
+def drawn(name: str, title: str, text: str, draw: Callable[[float], Canvas]) -> Figure:
+    """A figure drawn for both widths (in inches)."""
     with mpl.rc_context(STYLE):
-        yield Canvas(figsize=(width, height))
+        wide, narrow = (
+            svg(draw(width), f"{name}{suffix}", title, text)
+            for width, suffix in ((WIDE, ""), (NARROW, "-narrow"))
+        )
+    return Figure(name, title, text, wide, narrow)
 
 
-def finished(canvas: Canvas, name: str, title: str, text: str) -> Figure:
+def svg(canvas: Canvas, name: str, title: str, text: str) -> str:
     buffer = io.StringIO()
-    canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    for cell, colour in CELLS.items():  # lighter on a dark page
-        svg = svg.replace(colour, f"var(--{cell}, {colour})")
-    svg = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', svg)  # unique in a page of several
-    svg = re.sub(r"(url\(#|href=\"#)", rf"\1{name}-", svg)
+    with warnings.catch_warnings():  # the reader's fonts have the letters that matplotlib's lack
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")
+        canvas.savefig(
+            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
+    found = buffer.getvalue()
+    found = coloured(found[found.index("<svg") :])
+    found = re.sub(r'id="([^"]+)"', rf'id="{name}-\1"', found)  # unique in a page of several
+    found = re.sub(r"(url\(#|href=\"#)", rf"\1{name}-", found)
     label = f'<svg role="img" aria-labelledby="{name}-title {name}-text" '
     described = (
         f'<title id="{name}-title">{escaped(title)}</title>'
         f'<desc id="{name}-text">{escaped(text)}</desc>'
     )
-    svg = svg.replace("<svg ", label, 1)
-    head, _, rest = svg.partition(">")
-    return Figure(name, title, text, f"{head}>{described}{rest}")
+    head, _, rest = found.replace("<svg ", label, 1).partition(">")
+    return f"{head}>{described}{rest}"
 
 
 def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def accuracy_figure(found: Sequence[Configuration], estimates: Mapping[str, Estimate]) -> Figure:
+def folded(text: str, inches: float) -> str:
+    """A text in at most two lines of so many inches."""
+    return "\n".join(textwrap.wrap(text, int(inches * 13), max_lines=2, placeholder=" …"))
+
+
+def panels(
+    count: int, width: float, height: float, **shared: Any
+) -> tuple[Canvas, list[Axes], float]:
+    """Small multiples of so many inches of height in rows, and the width of each."""
+    columns = min(3, count, int(width / PANEL))
+    rows = math.ceil(count / columns)
+    canvas = Canvas(figsize=(width, height * rows + 0.6))
+    grid = canvas.subplots(rows, columns, squeeze=False, **shared)
+    for place, axes in enumerate(grid.flat):
+        axes.set_visible(place < count)
+        if place >= count - columns:  # nothing is below
+            axes.xaxis.set_tick_params(labelbottom=True)
+    return canvas, [*grid.flat][:count], width / columns
+
+
+def legend(canvas: Canvas, axes: Sequence[Axes], width: float) -> None:
+    """One for all panels, above them."""
+    entries: dict[str, Any] = {}
+    for each in axes:
+        for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    longest = max(map(len, entries))
+    canvas.legend(
+        entries.values(),
+        [folded(label, width - 0.8) for label in entries],
+        loc="outside upper left",
+        ncols=max(1, min(len(entries), int(width * 13 / (longest + 6)))),
+    )
+
+
+def accuracy_figure(
+    found: Sequence[Configuration], estimates: Mapping[str, Estimate], palette: Mapping[str, str]
+) -> Figure:
     """Test accuracy of each configuration with its interval (`estimates`, by key), and each
     seed."""
     order = [*found][::-1]
-    palette = colours(found)
-    with drawing(6.8, 0.7 + 0.3 * len(order)) as canvas:
+    several = len({each.corpus for each in found}) > 1
+    names = [each.title if several else each.label for each in order]
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 0.7 + 0.3 * len(order)))
         axes = canvas.subplots()
         for place, each in enumerate(order):
             colour, estimate = palette[each.label], estimates[each.key]
@@ -118,110 +147,167 @@ def accuracy_figure(found: Sequence[Configuration], estimates: Mapping[str, Esti
             axes.plot(seeds, [place] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
             marker = MARKERS.get(each.model, "P")
             axes.plot([estimate.value], [place], marker, color=colour, ms=6)
-        several = len({each.corpus for each in found}) > 1
-        axes.set_yticks(
-            range(len(order)), [each.title if several else each.label for each in order]
-        )
+        axes.set_yticks(range(len(order)), [folded(name, 0.36 * width) for name in names])
+        axes.set_ylim(-0.6, len(order) - 0.4)
         axes.set_xlabel("test accuracy (share of articles)")
+        axes.xaxis.set_major_locator(MaxNLocator(int(width * 1.2)))
         axes.grid(visible=False, axis="y")
-        said = "; ".join(f"{each.title} {estimates[each.key].value:.4f}" for each in found)
-        return finished(canvas, "accuracy", "Test accuracy", f"Means with 95 % intervals: {said}.")
+        return canvas
+
+    said = "; ".join(f"{each.title} {estimates[each.key].value:.4f}" for each in found)
+    text = f"Means with 95 % intervals, and each seed as a tick: {said}."
+    return drawn("accuracy", "Test accuracy", text, draw)
 
 
-def loss_figure(found: Sequence[Configuration]) -> Figure | None:
+def loss_figure(found: Sequence[Configuration], palette: Mapping[str, str]) -> Figure | None:
     """Small multiples of the losses by epoch, a line a seed; None if nothing has epochs."""
     shown = [each for each in found if any(len(run.curves["val_loss"]) > 1 for run in each.runs)]
     if not shown:
         return None
-    palette = colours(found)
-    columns = min(3, len(models(shown)) if len(models(shown)) > 1 else len(shown), len(shown))
-    rows = math.ceil(len(shown) / columns)
-    with drawing(COLUMN * columns + 0.4, 1.9 * rows + 0.5) as canvas:
-        grid = canvas.subplots(rows, columns, sharex=True, squeeze=False)
-        for axes, each in zip(grid.flat, shown, strict=False):
+    several = len({each.corpus for each in found}) > 1
+    losses = [
+        value
+        for each in shown
+        for run in each.runs
+        for _, value in chain(*run.curves.values())
+        if math.isfinite(value)
+    ]
+    highest = max(losses, default=1.0)
+
+    def draw(width: float) -> Canvas:
+        canvas, grid, own = panels(len(shown), width, 1.8, sharex=True, sharey=True)
+        for axes, each in zip(grid, shown, strict=True):
             draw_losses(axes, each, palette[each.label])
-        for axes in grid.flat[len(shown) :]:
-            axes.set_visible(False)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("loss (nats)")
-        for axes in grid[-1]:
-            axes.set_xlabel("epoch")
-        text = "Training loss dashed, validation loss solid, a line a seed, for " + "; ".join(
-            each.title for each in shown
-        )
-        return finished(canvas, "losses", "Training and validation loss by epoch", f"{text}.")
+            axes.set_title(folded(each.title if several else each.label, own - 0.2))
+        grid[0].set_ylim(0, 1.05 * min(highest, HIGHEST_LOSS))
+        canvas.supxlabel("epoch", fontsize=9)
+        canvas.supylabel("loss (nats)", fontsize=9)
+        legend(canvas, grid, width)
+        return canvas
+
+    text = "Training loss dashed, validation loss solid, a line a seed, for "
+    text += "; ".join(each.title for each in shown)
+    if highest > HIGHEST_LOSS:
+        text += f". Losses above {HIGHEST_LOSS:g} are cut off"
+    return drawn("losses", "Training and validation loss by epoch", f"{text}.", draw)
 
 
 def draw_losses(axes: Axes, each: Configuration, colour: str) -> None:
-    for run in each.runs:
-        for name, style, alpha in (("train_loss", "--", 0.55), ("val_loss", "-", 0.9)):
+    for name, style, alpha in (("train_loss", "--", 0.55), ("val_loss", "-", 0.9)):
+        words = "training" if name == "train_loss" else "validation"
+        axes.plot([], [], style, color=INK, alpha=alpha, lw=1.1, label=words)
+        for run in each.runs:
             points = run.curves[name]
             epochs, values = [epoch for epoch, _ in points], [value for _, value in points]
             mark = "." if len(points) == 1 else ""
             axes.plot(epochs, values, style, marker=mark, color=colour, alpha=alpha, lw=1.1)
-    axes.set_title(each.title)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def time_figure(found: Sequence[Configuration], seconds: Mapping[str, float]) -> Figure | None:
-    """Test accuracy over training seconds, of runs (`seconds`, by id) whose times can be compared;
-    None if there are none."""
-    palette, drawn = colours(found), set()
-    with drawing(6.2, 3.1) as canvas:
-        axes = canvas.subplots()
-        for each in found:
-            points = [
-                (seconds[run.id], run.metrics["test_accuracy"])
-                for run in each.answered
-                if run.id in seconds
-            ]
-            if points:
+def time_figure(
+    found: Sequence[Configuration], seconds: Mapping[str, float], palette: Mapping[str, str]
+) -> Figure | None:
+    """Test accuracy over training seconds by corpus, of runs (`seconds`, by id) whose times can be
+    compared; None if there are none."""
+    points: dict[str, list[tuple[Configuration, list[tuple[float, float]]]]] = {}
+    for each in found:
+        timed = [
+            (seconds[run.id], run.metrics["test_accuracy"])
+            for run in each.answered
+            if run.id in seconds
+        ]
+        if timed:
+            points.setdefault(each.corpus, []).append((each, timed))
+    if not points:
+        return None
+    all_seconds = [
+        max(x, 1e-6) for of_corpus in points.values() for _, timed in of_corpus for x, _ in timed
+    ]
+
+    def draw(width: float) -> Canvas:
+        canvas, grid, own = panels(len(points), width, 2.3, sharex=True, sharey=True)
+        for axes, (corpus, of_corpus) in zip(grid, points.items(), strict=True):
+            for each, timed in of_corpus:
                 axes.plot(
-                    *zip(*points, strict=True),
+                    *zip(*timed, strict=True),
                     linestyle="",
                     marker=MARKERS.get(each.model, "P"),
+                    ms=5,
+                    alpha=0.8,
                     color=palette[each.label],
-                    label=None if each.label in drawn else each.label,
+                    label=each.label,
                 )
-                drawn.add(each.label)
-        if not drawn:
-            return None
-        axes.set_xscale("log")
-        axes.set_xlabel("training time (seconds, logarithmic)")
-        axes.set_ylabel("test accuracy")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        text = f"A point a run, of {', '.join(sorted(drawn))}."
-        return finished(canvas, "time", "Test accuracy over training time", text)
+            logarithmic(axes, all_seconds)
+            if len(points) > 1:
+                axes.set_title(folded(corpus, own - 0.2))
+        canvas.supxlabel("training time (seconds, logarithmic)", fontsize=9)
+        canvas.supylabel("test accuracy", fontsize=9)
+        legend(canvas, grid, width)
+        return canvas
+
+    labels = dict.fromkeys(each.label for of_corpus in points.values() for each, _ in of_corpus)
+    text = f"A point a run, of {', '.join(labels)}, on {', '.join(points)}."
+    return drawn("time", "Test accuracy over training time", text, draw)
+
+
+def logarithmic(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis with a few plain numbers, be it decades long or a part of one."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    step = max(1, math.ceil((high - low) / 3))
+    ticks = [10.0**power for power in range(math.floor(low), math.ceil(high) + 1, step)]
+    axes.set_xscale("log")
+    if high - low < 1:
+        ticks = [*dict.fromkeys(float(f"{10**each:.1g}") for each in (low, (low + high) / 2, high))]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(10 ** (low - 0.15), 10 ** (high + 0.15))
 
 
 def gradient_figure(
-    flows: Mapping[str, tuple[str, Mapping[str, Sequence[float]]]], palette: Mapping[str, str]
+    corpus: str,
+    place: int,
+    flows: Mapping[str, Mapping[str, Sequence[float]]],
+    palette: Mapping[str, str],
 ) -> Figure:
     """Gradient norms over the steps back from the end, before training and with the evaluated
-    weights; `flows` by label: model, and columns steps_back, initial and trained."""
-    with drawing(6.8, 2.9) as canvas:
-        grid = canvas.subplots(1, 2, sharey=True)
+    weights; `flows` by label: columns steps_back, initial and trained."""
+
+    def draw(width: float) -> Canvas:
+        columns = 2 if width == WIDE else 1
+        canvas = Canvas(figsize=(width, 3.0 if columns == 2 else 5.0))
+        shape = 2 // columns, columns
+        grid = canvas.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, when in zip(grid, ("initial", "trained"), strict=True):
-            for label, (_, flow) in flows.items():
-                axes.plot(flow["steps_back"], flow[when], color=palette[label], label=label, lw=1.3)
+            lines = cycle(("-", "--", "-."))
+            for (label, flow), line in zip(flows.items(), lines, strict=False):
+                axes.plot(
+                    *(flow["steps_back"], flow[when], line),
+                    color=palette[label],
+                    label=label,
+                    lw=1.3,
+                )
             axes.set_yscale("log")
-            axes.set_xlabel("steps back from the end")
+            axes.yaxis.set_major_formatter("{x:g}")
             axes.set_title("before training" if when == "initial" else "evaluated weights")
-        grid[0].set_ylabel("gradient norm (mean over articles)")
-        grid[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        text = (
-            "Mean norm of the gradient of an article's loss with respect to the hidden state, "
-            f"over steps back from the article's end, for {', '.join(flows)}."
-        )
-        return finished(canvas, "gradients", "Gradient flow", text)
+        canvas.supxlabel("steps back from the end (tokens)", fontsize=9)
+        canvas.supylabel("gradient norm (mean over articles)", fontsize=9)
+        legend(canvas, [*grid], width)
+        return canvas
+
+    text = (
+        "Mean norm of the gradient of an article's loss with respect to the hidden state, "
+        f"over steps back from the article's end, for {', '.join(flows)}."
+    )
+    return drawn(f"gradients-{place}", f"Gradient flow on {corpus}", text, draw)
 
 
 def distance_figure(
     points: Mapping[str, Sequence[tuple[float, Estimate]]], palette: Mapping[str, str]
 ) -> Figure:
     """Test accuracy over the distance of the demo corpus's cue; `points` by label."""
-    with drawing(6.2, 3.0) as canvas:
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 3.1))
         axes = canvas.subplots()
         for label, found in points.items():
             xs, ys = [x for x, _ in found], [estimate.value for _, estimate in found]
@@ -233,11 +319,13 @@ def distance_figure(
         ticks = sorted({x for found in points.values() for x, _ in found})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("most words between the cue and the end (logarithmic)")
+        axes.set_xlabel("most words between cue and end (logarithmic)")
         axes.set_ylabel("test accuracy")
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        said = "; ".join(
-            f"{label}: " + ", ".join(f"{estimate.value:.3f} at {x:g}" for x, estimate in found)
-            for label, found in points.items()
-        )
-        return finished(canvas, "distance", "Accuracy over the distance of the cue", f"{said}.")
+        legend(canvas, [axes], width)
+        return canvas
+
+    said = "; ".join(
+        f"{label}: " + ", ".join(f"{estimate.value:.3f} at {x:g}" for x, estimate in found)
+        for label, found in points.items()
+    )
+    return drawn("distance", "Accuracy over the distance of the cue", f"{said}.", draw)

@@ -9,10 +9,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rnn_bench.config.options import UsageError
 from rnn_bench.report.contents import Link, Report, Table
+from rnn_bench.report.palette import plain as plain_colours
 
 PAGE = "index.html"
-# The colours that a figure has where no page gives it any.
-ALONE = "<style>svg{color:#1b1f24;font-family:sans-serif;background:#fff}</style>"
+# What a figure has where no page gives it any.
+ALONE = "<style>svg{font-family:sans-serif;background:#fff}</style>"
+
+LATEX = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
+}
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -28,13 +35,12 @@ def write_report(report: Report, folder: Path) -> Path:
         for table in report.tables:
             frame = plain(table)
             frame.to_csv(folder / "tables" / f"{table.name}.csv", index=False)
-            latex = frame.to_latex(index=False, escape=True, caption=table.title)
-            (folder / "tables" / f"{table.name}.tex").write_text(latex, encoding="utf-8")
+            (folder / "tables" / f"{table.name}.tex").write_text(latex(table), encoding="utf-8")
             (folder / "tables" / f"{table.name}.md").write_text(
                 markdown_table(table) + "\n", encoding="utf-8"
             )
         for figure in report.figures:
-            svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", figure.svg, count=1)
+            svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", plain_colours(figure.svg), count=1)
             (folder / "figures" / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
         page = folder / PAGE
         page.write_text(html(report), encoding="utf-8")
@@ -61,9 +67,25 @@ def plain(table: Table) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(table.columns), dtype=str)
 
 
+def latex(table: Table) -> str:
+    """A table that booktabs sets; `<` and `>` too come out as they are, in any font encoding."""
+    frame = plain(table).map(in_latex)
+    frame.columns = [*map(in_latex, table.columns)]
+    places = "l" * table.words + "r" * (len(table.columns) - table.words)
+    return str(
+        frame.to_latex(
+            index=False, escape=False, caption=in_latex(table.title), column_format=places
+        )
+    )
+
+
+def in_latex(text: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in text)
+
+
 def markdown(report: Report) -> str:
     """Text and tables of the page; figures as files beside it."""
-    parts = [f"# {report.title}", report.status, *report.answer]
+    parts = [f"# {report.title}", report.status, *report.answer, report.basis]
     for section in report.sections:
         parts += [f"## {section.title}", *section.text]
         for table in section.tables:

@@ -17,11 +17,11 @@ PUBLISHED = {
     "kaggle": {"rnn": 0.58, "lstm": 0.80, "gru": 0.84},
 }
 OWN_RECIPE = ("isot",)
-
+MANY = 60  # pairs, beyond which they are folded away
 
 METHODS = {
-    "hierarchical bootstrap": "Hierarchical bootstrap: over seeds and test articles, 10,000 "
-    "resamples; interval and p are Student's t with its standard error.",
+    "hierarchical": "Hierarchical: bootstrap over seeds and test articles, 10,000 resamples; "
+    "interval and p are Student's t with its standard error.",
     "bootstrap": "Bootstrap: over test articles only, for models without randomness, 10,000 "
     "resamples; interval and p are Student's t with its standard error.",
     "McNemar": "McNemar: the exact test on the articles that one of two trained models alone gets "
@@ -61,19 +61,19 @@ def accuracy_section(results: Results) -> Section | None:
         note=f"{'; '.join(methods)}. The splits are the same for all runs of a corpus: what "
         "another split would change is not in the intervals.",
     )
-    drawn = accuracy_figure(results.compared, results.accuracies)
+    drawn = accuracy_figure(results.compared, results.accuracies, results.palette)
     return Section("accuracy", "Test accuracy", tables=[table], figures=[drawn])
 
 
 def pairs_section(results: Results) -> Section | None:
     columns = (
         *("first", "", "second", "difference", "95 % interval", "p", "p, Holm"),
-        *("P(first > second)", "method", "of"),
+        *("P(1st > 2nd)", "method", "seeds"),
     )
     tables = [
         Table(
             f"pairs-{place}",
-            f"On {corpus}",
+            f"On {corpus}, {found[0].articles:,} test articles",
             columns,
             [
                 (
@@ -81,7 +81,7 @@ def pairs_section(results: Results) -> Section | None:
                     f"{each.difference:+.4f}",
                     f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "",
                     *(p_value(each.p), p_value(each.corrected_p)),
-                    *(f"{each.probability:.2f}", method(each), each.n),
+                    *(f"{each.probability:.2f}", method(each), each.seeds),
                 )
                 for each in found
             ],
@@ -95,12 +95,12 @@ def pairs_section(results: Results) -> Section | None:
     text = [
         "Differences of test accuracy on the same articles, with fixed splits. A pair is told "
         "apart if its p, corrected for the number of pairs of the corpus (Holm), is below 0.05. "
-        "P(first > second) is the probability that a training of the first beats one of the "
+        "P(1st > 2nd) is the probability that a training of the first beats one of the "
         "second.",
     ]
     if any(each.one_seed for found in results.comparisons.values() for each in found):
         text.append("With one seed the test is about the trained models: it cannot rank cells.")
-    many = sum(len(table.rows) for table in tables) > 15
+    many = sum(len(table.rows) for table in tables) > MANY
     return Section("pairs", "Which differences are real", text, tables, folded=many)
 
 
@@ -108,7 +108,7 @@ def method(each: Comparison) -> str:
     """The heading of `METHODS` under which a comparison was made."""
     if "McNemar" in each.method:
         return "McNemar"
-    return "hierarchical bootstrap" if "hierarchical" in each.method else "bootstrap"
+    return "hierarchical" if "hierarchical" in each.method else "bootstrap"
 
 
 def verdict(each: Comparison) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnn_bench.report.configurations import Configuration, chosen, configurations, corpora
+from rnn_bench.report.palette import colours
 from rnn_bench.report.predictions import (
     Evaluation,
     Predictions,
@@ -23,6 +24,7 @@ from rnn_bench.report.statistics import (
     accuracy_of,
     compare_all,
     mean_over_seeds,
+    within_shares,
 )
 
 BASELINES = ("tfidf", "majority")
@@ -47,6 +49,11 @@ class Results:
     @cached_property
     def corpora(self) -> list[str]:
         return corpora(self.compared)
+
+    @cached_property
+    def palette(self) -> dict[str, str]:
+        """A colour by label, the same in every figure."""
+        return colours(self.compared)
 
     def on(self, corpus: str) -> list[Configuration]:
         return [each for each in self.compared if each.corpus == corpus]
@@ -111,7 +118,7 @@ class Results:
         for each in self.compared:
             answers = self.answers.get(each.key)
             found[each.key] = (
-                mean_over_seeds(each.values("test_accuracy"))
+                within_shares(mean_over_seeds(each.values("test_accuracy")))
                 if answers is None
                 else accuracy_of(answers)
             )
@@ -148,7 +155,8 @@ class Results:
             for corpus in transferred(each.answered):
                 metric = f"{TRANSFER}{corpus}/"
                 runs = [run for run in each.answered if f"{metric}accuracy" in run.metrics]
-                accuracy = mean_over_seeds([run.metrics[f"{metric}accuracy"] for run in runs])
+                values = [run.metrics[f"{metric}accuracy"] for run in runs]
+                accuracy = within_shares(mean_over_seeds(values))
                 unknown = float(np.mean([run.metrics[f"{metric}unknown_share"] for run in runs]))
                 found.setdefault(each.key, {})[corpus] = accuracy, unknown
         return found

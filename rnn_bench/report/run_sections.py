@@ -22,7 +22,7 @@ MACHINE = {
 
 
 def losses_section(results: Results) -> Section | None:
-    drawn = loss_figure(results.compared)
+    drawn = loss_figure(results.compared, results.palette)
     if drawn is None:
         return None
     text = ["Training loss is dashed, validation loss solid, a line a seed."]
@@ -30,14 +30,14 @@ def losses_section(results: Results) -> Section | None:
 
 
 def time_section(results: Results) -> Section | None:
-    drawn = time_figure(results.compared, results.seconds)
+    drawn = time_figure(results.compared, results.seconds, results.palette)
     if drawn is None:
         return None
     rows = [
         (
             each.corpus,
             each.label,
-            f"{mean(seconds):.1f}",
+            digits(mean(seconds), 1 if mean(seconds) >= 1 else 3),
             averaged(each.values("tokens_per_second"), 0),
             averaged(each.values("parameter_count"), 0),
             averaged([value / 2**20 for value in each.values("peak_memory_bytes")], 0),

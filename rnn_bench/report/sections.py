@@ -1,6 +1,6 @@
 """The whole report, each section as far as there are results for it."""
 
-from rnn_bench.report.answer import answer
+from rnn_bench.report.answer import answer, basis
 from rnn_bench.report.contents import Report
 from rnn_bench.report.data_sections import audit_section, memory_section, transfer_section
 from rnn_bench.report.result_sections import (
@@ -40,6 +40,7 @@ def report(results: Results) -> Report:
         title=f"rnn_bench: {', '.join(datasets) or 'no answered run'}",
         status=status(results),
         answer=answer(results),
+        basis=basis(results),
         sections=[section for section in made if section is not None],
         command=results.sweep.command,
     )

@@ -22,13 +22,14 @@ ONE_SEED = "these trained models only: one seed cannot rank models"
 @dataclass(frozen=True)
 class Estimate:
     """A value with its 95 % interval, which is nan where nothing is known about the spread;
-    `n` counts what `method` says."""
+    `n` counts `unit`s, over which the interval is."""
 
     value: float
     low: float
     high: float
     n: int
     method: str
+    unit: str = "seeds"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Comparison:
     `corrected_p` is Holm's over the pairs of one corpus. `probability` is that of a training of
     the first beating one of the second: the share of pairs of seeds in which it does, ties
     counted half (Bouthillier et al. 2021, arXiv 2103.03098). `one_seed`: a random
-    model was trained once.
+    model was trained once. `seeds` are the two models' numbers of them.
     """
 
     first: str
@@ -81,7 +82,8 @@ class Comparison:
     probability: float
     one_seed: bool
     method: str
-    n: str
+    seeds: str
+    articles: int
 
     @property
     def is_told_apart(self) -> bool:
@@ -114,6 +116,12 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, n, method)
 
 
+def within_shares(estimate: Estimate) -> Estimate:
+    """With an interval of what a share can be."""
+    low, high = np.clip([estimate.low, estimate.high], 0, 1).tolist()  # nan stays nan
+    return replace(estimate, low=low, high=high)
+
+
 def share_of_articles(correct: Bool[np.ndarray, " articles"]) -> Estimate:
     """One trained model's accuracy, with Wilson's interval over the articles; all is nan without
     articles."""
@@ -121,16 +129,17 @@ def share_of_articles(correct: Bool[np.ndarray, " articles"]) -> Estimate:
 
     n, right = len(correct), int(correct.sum())
     if n == 0:
-        return Estimate(nan, nan, nan, 0, "no articles")
+        return Estimate(nan, nan, nan, 0, "no articles", "test articles")
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
     method = f"share of {n:,} test articles, Wilson interval; splits fixed"
-    return Estimate(right / n, float(interval.low), float(interval.high), n, method)
+    low, high = float(interval.low), float(interval.high)
+    return Estimate(right / n, low, high, n, method, "test articles")
 
 
 def accuracy_of(model: Answers) -> Estimate:
     """Over seeds, or over articles where there is one training; says which."""
     if len(model.repetitions) > 1:
-        return mean_over_seeds(model.correct.mean(1).tolist())
+        return within_shares(mean_over_seeds(model.correct.mean(1).tolist()))
     share = share_of_articles(model.repetitions[0])
     why = "no randomness" if model.is_fixed else "one seed, other trainings not covered"
     return replace(share, method=f"{share.method}; {why}")
@@ -249,7 +258,8 @@ def _compare(
         probability=float(((right_a > right_b) + 0.5 * (right_a == right_b)).mean()),
         one_seed=first.is_single or second.is_single,
         method=_method(first, second, resamples),
-        n=f"{_repeated(first)}, {_repeated(second)}, {len(by_article):,} test articles",
+        seeds=f"{_repeated(first)} and {_repeated(second)}",
+        articles=len(by_article),
     )
 
 
@@ -293,7 +303,4 @@ def _method(first: Answers, second: Answers, resamples: int) -> str:
 
 
 def _repeated(model: Answers) -> str:
-    seeds = len(model.repetitions)
-    if model.is_fixed:
-        return f"{model.name} fitted once"
-    return f"{seeds} seed{'s' if seeds > 1 else ''} of {model.name}"
+    return "1 fit" if model.is_fixed else str(len(model.repetitions))

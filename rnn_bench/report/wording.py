@@ -28,4 +28,18 @@ def p_value(p: float) -> str:
 
 def listed(words: Sequence[str]) -> str:
     """`a, b and c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def numbered(estimate: Estimate) -> str:
+    """What its interval is over: `5 seeds`, `1,351 test articles`."""
+    unit = estimate.unit if estimate.n != 1 else estimate.unit.removesuffix("s")
+    return f"{estimate.n:,} {unit}"
+
+
+def told(estimate: Estimate) -> str:
+    """With its interval in brackets."""
+    if not math.isfinite(estimate.low):
+        return f"{estimate.value:.3f}"
+    span = f"{estimate.low:.3f} to {estimate.high:.3f}"
+    return f"{estimate.value:.3f} ({span}, {numbered(estimate)})"

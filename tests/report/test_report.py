@@ -22,7 +22,7 @@ Runs = Callable[[], list[Run]]
 pytestmark = pytest.mark.usefixtures("reported")
 
 TWO_EPOCHS = (*SMALL_CORPUS, "protocol.epochs=2")
-NASTY = "<script>alert('a|b & c')</script>"
+NASTY = "<script>alert('a|b & c_$%')</script>"
 
 
 def results(workplace: Path) -> Results:
@@ -131,7 +131,10 @@ def test_what_comes_from_data_is_escaped(rnn_bench: Command, workplace: Path) ->
     html = page(workplace)
     assert "<script" not in html
     assert "&lt;script&gt;alert(" in html
-    assert r"\<script\>" in next((workplace / "reports").glob("*/report.md")).read_text()
+    (folder,) = (workplace / "reports").iterdir()
+    assert r"\<script\>" in (folder / "report.md").read_text()
+    escaped = r"\textless{}script\textgreater{}alert('a\textbar{}b \& c\_\$\%')"
+    assert escaped in (folder / "tables/confusion.tex").read_text()
 
 
 def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidden(
@@ -143,7 +146,7 @@ def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidde
     }
     found = results(workplace)
     (best,) = found.compared
-    assert best.label == f"gru, lr {min(losses, key=lambda lr: losses[lr])}"
+    assert best.label == f"gru (lr {min(losses, key=lambda lr: losses[lr])})"
     (tuning,) = (section for section in report(found).sections if section.name == "tuning")
     assert len(tuning.tables[0].rows) == 2
     assert all("accuracy" not in column for column in tuning.tables[0].columns)
@@ -151,9 +154,9 @@ def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidde
 
 def test_one_seed_ranks_nothing(rnn_bench: Command, workplace: Path) -> None:
     rnn_bench("-m", "model=rnn,gru", *SMALL)
-    sentences = answer(results(workplace))
-    assert "with one seed, which tells trained models apart but cannot rank cells" in sentences[0]
-    assert sentences[1].startswith("No baseline was trained beside it")
+    (paragraph,) = answer(results(workplace))
+    assert "one seed tells trained models apart, but a ranking of cells cannot be told" in paragraph
+    assert ". No baseline was trained beside it" in paragraph
     assert "McNemar" in page(workplace)
 
 
@@ -162,6 +165,25 @@ def test_protocols_are_not_compared_with_each_other(rnn_bench: Command, workplac
     found = results(workplace)
     assert found.corpora == ["demo (protocol fair)", "demo (protocol notebook)"]
     assert all(len(pairs) == 1 for pairs in found.comparisons.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("rnn", "Of the 4 corpora and settings, the network with the highest mean test accuracy"),
+        ("majority", "On 4 corpora and settings, baselines alone are answered."),
+    ],
+)
+def test_settings_that_vary_beside_a_protocol_are_not_lumped(
+    model: str, says: str, rnn_bench: Command, workplace: Path
+) -> None:
+    varied = ("protocol=fair,notebook", "protocol.max_length=8,12")
+    rnn_bench("-m", f"model={model}", *varied, *TWO_EPOCHS)
+    found = results(workplace)
+    assert len(found.corpora) == 4
+    assert found.comparisons == {}
+    (paragraph,) = answer(found)
+    assert paragraph.startswith(says)
 
 
 def test_articles_that_changed_between_runs_are_another_corpus(
@@ -182,12 +204,17 @@ def test_articles_that_changed_between_runs_are_another_corpus(
 
 
 def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplace: Path) -> None:
-    rnn_bench("-m", "model=rnn,gru", "dataset.cue_distance=2,8", *SMALL[:2], *SMALL[3:])
+    distances = ("dataset.cue_distance=2,8", "evaluation.gradient_flow=true")
+    rnn_bench("-m", "model=rnn,gru", *distances, *SMALL[:2], *SMALL[3:])
     (folder,) = (workplace / "reports").iterdir()
     table = pd.read_csv(folder / "tables/distance.csv")
     assert list(table.columns) == ["model", "2 words", "8 words"]
     assert list(table["model"]) == ["rnn", "gru"]
-    assert (folder / "figures/distance.svg").is_file()
+    for figure in ("distance", "gradients-1"):
+        assert (folder / f"figures/{figure}.svg").is_file()
+    (paragraph,) = answer(results(workplace))
+    assert paragraph.startswith("The cue is found by ")
+    assert "On demo (cue_distance 8), " in paragraph
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from rnn_bench.report.statistics import (
     compare_all,
     mean_over_seeds,
     share_of_articles,
+    within_shares,
 )
 
 FEW = 200  # resamples, where a property holds for any number of them
@@ -69,6 +70,12 @@ def test_the_mean_over_seeds_has_student_s_t_interval(values: list[float]) -> No
 def test_equal_seeds_have_an_interval_without_width() -> None:
     estimate = mean_over_seeds([0.25, 0.25, 0.25])
     assert (estimate.low, estimate.value, estimate.high) == (0.25, 0.25, 0.25)
+
+
+def test_an_accuracy_s_interval_stays_within_what_a_share_can_be() -> None:
+    estimate = accuracy_of(trained("gru", [0.5, 1.0]))
+    assert (estimate.low, estimate.value, estimate.high) == (0, 0.75, 1)
+    assert np.isnan([within_shares(mean_over_seeds([0.9])).low]).all()
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -164,7 +171,7 @@ def test_a_bootstrap_over_articles_only_agrees_with_scipy_s() -> None:
     assert each.p == pytest.approx(stats.ttest_1samp(by_article, 0).pvalue, rel=0.1)
     assert "articles only" in each.method
     assert "tfidf without randomness, majority without randomness" in each.method
-    assert each.n == "tfidf fitted once, majority fitted once, 400 test articles"
+    assert (each.seeds, each.articles) == ("1 fit and 1 fit", 400)
 
 
 def test_seeds_that_differ_much_give_welch_s_t_test() -> None:
@@ -185,7 +192,7 @@ def test_seeds_that_differ_much_give_welch_s_t_test() -> None:
     assert (each.low, each.high) == pytest.approx((interval.low, 1), rel=0.05)
     assert each.probability == pytest.approx((9 + (3 + 3) / 2) / 16)
     assert "over seeds of a and of b and test articles (10,000 resamples)" in each.method
-    assert each.n == "4 seeds of a, 4 seeds of b, 50 test articles"
+    assert (each.seeds, each.articles) == ("4 and 4", 50)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.1])

@@ -53,7 +53,6 @@ def findings(audit: Mapping[str, Any]) -> str:
     lies above the share of the test articles' largest class, the best that a constant can do."""
     exact, near = audit["duplicates"], audit["near_duplicates"]
     tested = audit["splits"]["test"]["articles"]
-    constant = max(audit["splits"]["test"]["classes"].values()) / tested
     found = []
     if exact["test_in_train"]:
         found.append(
@@ -69,8 +68,21 @@ def findings(audit: Mapping[str, Any]) -> str:
     telling = [
         f"{probe['name']} {probe['accuracy']:.3f}"
         for probe in audit["probes"]
-        if not probe["missing"] and probe["low"] > constant
+        if is_telling(probe, audit)
     ]
     if telling:
-        found.append(f"test accuracy of {', '.join(telling)} (largest class {constant:.3f})")
+        found.append(
+            f"test accuracy of {', '.join(telling)} (largest class {best_constant(audit):.3f})"
+        )
     return f"{audit['corpus']}: {'; '.join(found)}" if found else ""
+
+
+def best_constant(audit: Mapping[str, Any]) -> float:
+    """The share of the test articles' largest class: the best that a constant can do."""
+    test = audit["splits"]["test"]
+    return float(max(test["classes"].values()) / test["articles"])
+
+
+def is_telling(probe: Mapping[str, Any], audit: Mapping[str, Any]) -> bool:
+    """Whether a probe's interval lies above that."""
+    return not probe["missing"] and bool(probe["low"] > best_constant(audit))

@@ -1,0 +1,31 @@
+"""Accuracy over the distance of the demo corpus's cue."""
+
+from rnn_bench.report.results import Results
+from rnn_bench.report.statistics import Estimate
+
+DISTANCE = "dataset.cue_distance"
+
+
+def distances(results: Results) -> dict[str, list[tuple[float, Estimate]]]:
+    """Accuracies over distance by model, where a sweep has several distances."""
+    found: dict[str, list[tuple[float, Estimate]]] = {}
+    for each in results.compared:
+        distance = each.answered[0].parameters.get(DISTANCE)
+        if distance is not None:
+            point = float(distance), results.accuracies[each.key]
+            found.setdefault(each.label, []).append(point)
+    several = len({x for points in found.values() for x, _ in points}) > 1
+    return (
+        {label: sorted(points, key=lambda p: p[0]) for label, points in found.items()}
+        if several
+        else {}
+    )
+
+
+def farthest(results: Results) -> str:
+    """The corpus with the greatest distance."""
+    reached = {
+        each.corpus: float(each.answered[0].parameters.get(DISTANCE, 0))
+        for each in results.compared
+    }
+    return max(reached, key=lambda corpus: reached[corpus])
