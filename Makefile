@@ -24,7 +24,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-survival test-slurm test-ray test-team lint docs ui \
+.PHONY: help setup sweep test test-survival test-bench test-slurm test-ray test-team lint docs ui \
   tracking-server report serve data bench clean
 
 help: ## This list
@@ -41,6 +41,9 @@ test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 9
 
 test-survival: $(INSTALLED) ## Kill, double and interrupt whole sweeps, and take their tracking server away
 	@$(VENV)/python -m pytest tests/survival/test_survival.py
+
+test-bench: $(BENCH_INSTALLED) ## Make every part of the benchmark on a few articles
+	@$(VENV)/python -m pytest tests/benchmarks/test_benchmarks.py
 
 test-slurm: $(INSTALLED) ## Run a sweep on a real Slurm of two nodes on this machine (root; apt install slurm-wlm postgresql)
 	@$(VENV)/python -m pytest -rs tests/clusters/test_slurm.py

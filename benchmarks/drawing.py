@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from rnn_bench.report.figures import CELLS, OTHERS, Figure, drawing, finished
+from rnn_bench.report.figures import Figure, drawing, finished
+from rnn_bench.report.palette import CELLS, OTHERS
 
 GREY = "#888888"
 PALETTE = (CELLS["lstm"], GREY, OTHERS[0], OTHERS[3])

@@ -19,6 +19,11 @@ class ConfigError(UsageError):
     """A configuration key has a value that it cannot have."""
 
 
+def describe(error: BaseException) -> str:
+    """An error in a line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+
+
 @dataclass(frozen=True)
 class Allowed:
     """A condition on a key's value, and its wording in an error."""

@@ -8,11 +8,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
 from rnn_bench.config.composition import Composer, Job
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.options import UsageError, describe
 from rnn_bench.run import run
 from rnn_bench.sweep.clusters import enter_working_folder
 from rnn_bench.tracking.keys import run_name
-from rnn_bench.tracking.record import describe
 from rnn_bench.training.interruption import stopping_at_a_batch
 from rnn_bench.training.progress import Watch, batch_bar
 

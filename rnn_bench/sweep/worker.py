@@ -25,6 +25,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job
+from rnn_bench.config.options import describe
 
 OUTPUT = "output.txt"  # of the process, in the job's folder
 BATCH_SECONDS = 0.25  # at least, between two events of batches
@@ -143,7 +144,6 @@ def make(line: Line, assignment: Assignment) -> bool:
         from rnn_bench.data.encoding import encoded_corpus
         from rnn_bench.sweep.job import answer
         from rnn_bench.tracking.ledger import Busy
-        from rnn_bench.tracking.record import describe
         from rnn_bench.training.interruption import stopping_at_a_batch
         from rnn_bench.training.progress import BatchDone, Ended, Event
 

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run
 from mlflow.exceptions import MlflowException
 
-from rnn_bench.config.options import name_of
+from rnn_bench.config.options import describe, name_of
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking.keys import config_key, run_key, settings
@@ -148,11 +148,6 @@ def end_message(sweep_id: str, outcome: str, error: str) -> Message:
 
 def now_ms() -> int:
     return int(time.time() * 1000)
-
-
-def describe(error: BaseException) -> str:
-    """An error in a line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def _dataset(corpus: EncodedCorpus) -> DatasetInput:

@@ -97,7 +97,7 @@ def test_a_damaged_audit_is_made_again(config: Config) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_named(config: Config) -> None:
-    Path(config.cache_dir).mkdir(parents=True)
+    Path(config.cache_dir).mkdir(parents=True, exist_ok=True)
     (Path(config.cache_dir) / "audits").write_text("a file")
     with pytest.raises(UsageError, match=r"cache_dir=.* cannot be used"):
         audited(config)

@@ -1,6 +1,7 @@
 """Fetching from a server in Kaggle's place that does all that a server can do wrong."""
 
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -260,6 +261,7 @@ def test_kagglehub_says_nothing_of_its_own(
 ) -> None:
     # Only who has an account is told of newer versions.
     monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
+    monkeypatch.setattr(logging.getLogger("rnn_bench"), "handlers", [])  # the command's, if any
     fetch_isot(tmp_path)
     assert kaggle.asked_for == ["GetDataset", "DownloadDataset"]
     assert capfd.readouterr() == ("", "")

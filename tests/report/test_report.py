@@ -10,12 +10,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.config.schemas import Tracking
 from rnn_bench.report.__main__ import main as report_command
 from rnn_bench.report.answer import answer
 from rnn_bench.report.record import read_sweep
 from rnn_bench.report.results import Results
 from rnn_bench.report.sections import report
-from rnn_bench.tracking.store import open_existing
+from rnn_bench.tracking.store import open_existing, open_store
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
@@ -223,11 +224,13 @@ def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplac
         (["--tracking-uri", "sqlite:///nowhere.db"], "There is no MLflow store"),
         (["--sweep", "2026"], "The record has no sweep 2026."),
         ([], "There is no sweep in the record yet."),
+        (["--experiment-name", "other"], "has no experiment other."),
     ],
 )
 def test_what_cannot_be_reported_is_said(
     arguments: list[str], says: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    open_store(Tracking())
     assert report_command(arguments) == 2
     assert says in capsys.readouterr().err
 
