@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from rnn_bench.report.figures import Figure, drawing, finished
+from matplotlib.figure import Figure as Canvas
+
+from rnn_bench.report.figures import Figure, drawn
 from rnn_bench.report.palette import CELLS, OTHERS
 
 GREY = "#888888"
@@ -13,13 +15,15 @@ def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, flo
     """A bar for each value, grouped by the inner keys, a colour for each outer key."""
     groups = list(dict.fromkeys(group for found in values.values() for group in found))
     height = 0.8 / len(values)
-    with drawing(6.8, 0.8 + 0.24 * len(groups) * len(values)) as canvas:
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 0.8 + 0.24 * len(groups) * len(values)))
         axes = canvas.subplots()
         for place, (label, found) in enumerate(values.items()):
             colour = PALETTE[place % len(PALETTE)]
             ys = [groups.index(group) + place * height for group in found]
-            drawn = axes.barh(ys, list(found.values()), 0.9 * height, color=colour, label=label)
-            axes.bar_label(drawn, [f"{value:,.4g}" for value in found.values()], padding=3)
+            boxes = axes.barh(ys, list(found.values()), 0.9 * height, color=colour, label=label)
+            axes.bar_label(boxes, [f"{value:,.4g}" for value in found.values()], padding=3)
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(groups))], groups)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
@@ -28,14 +32,18 @@ def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, flo
         axes.grid(visible=False, axis="y")
         if len(values) > 1:
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        return finished(canvas, name, title, f"{title}, {unit}: {told(values)}.")
+        return canvas
+
+    return drawn(name, title, f"{title}, {unit}: {told(values)}.", draw)
 
 
 def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
     """A bar for each outer key, of a piece for each inner key."""
     pieces = list(dict.fromkeys(piece for found in values.values() for piece in found))
     colours = [*CELLS.values(), *OTHERS]
-    with drawing(6.8, 1.0 + 0.35 * len(values)) as canvas:
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 1.0 + 0.35 * len(values)))
         axes = canvas.subplots()
         left = dict.fromkeys(values, 0.0)
         for piece, colour in zip(pieces, colours, strict=False):
@@ -46,7 +54,9 @@ def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, 
         axes.set_xlabel(unit)
         axes.grid(visible=False, axis="y")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
-        return finished(canvas, name, title, f"{title}, {unit}: {told(values)}.")
+        return canvas
+
+    return drawn(name, title, f"{title}, {unit}: {told(values)}.", draw)
 
 
 def lines(
@@ -57,7 +67,9 @@ def lines(
     points: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Figure:
     """Values over sizes, both logarithmic: a line of slope one is a cost that grows as the size."""
-    with drawing(5.6, 3.0) as canvas:
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 3.0))
         axes = canvas.subplots()
         for colour, (label, found) in zip(PALETTE, points.items(), strict=False):
             xs, ys = zip(*found, strict=True)
@@ -74,8 +86,10 @@ def lines(
         axes.set_ylabel(y_unit)
         if len(points) > 1:
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        said = told({label: {f"{x:g}": y for x, y in found} for label, found in points.items()})
-        return finished(canvas, name, title, f"{title}, {y_unit} over {x_unit}: {said}.")
+        return canvas
+
+    said = told({label: {f"{x:g}": y for x, y in found} for label, found in points.items()})
+    return drawn(name, title, f"{title}, {y_unit} over {x_unit}: {said}.", draw)
 
 
 def told(values: Mapping[str, Mapping[str, float]]) -> str:

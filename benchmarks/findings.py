@@ -3,7 +3,6 @@ one page of Markdown on all parts that the folder has."""
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from rnn_bench.report.contents import Table
 from rnn_bench.report.figures import Figure
-from rnn_bench.report.files import ALONE, markdown_table
+from rnn_bench.report.files import markdown_table, standalone
 
 __all__ = ["Findings", "Table", "number", "write", "write_page"]
 PAGE = "results.md"
@@ -37,8 +36,7 @@ def write(findings: Findings, part: str, circumstances: dict[str, Any], folder: 
     """Write a part's JSON and figures."""
     folder.mkdir(parents=True, exist_ok=True)
     for figure in findings.figures:
-        svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", figure.svg, count=1)
-        (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{figure.name}.svg").write_text(standalone(figure), encoding="utf-8")
     facts = {
         **circumstances,
         "title": findings.title,

@@ -41,17 +41,23 @@ def basis(results: Results) -> str:
 def of_corpus(results: Results, corpus: str) -> str:
     """The best network against the other networks, and against the baselines."""
     networks, baselines = ranked(results, corpus)
+    first = of_best(results, corpus)
     if not networks:
-        best = baselines[0]
-        return f"On {corpus}, {best.label} reaches {told(results.accuracies[best.key])}."
-    best, others = networks[0], networks[1:]
+        return first
+    return f"{first} {against_baselines(results, corpus, networks[0], baselines)}"
+
+
+def of_best(results: Results, corpus: str) -> str:
+    """The best network against the other networks; the best baseline where there is none."""
+    networks, baselines = ranked(results, corpus)
+    best, *others = networks or baselines
     reaches = told(results.accuracies[best.key])
-    if not others:
-        first = f"On {corpus}, {best.label} reaches {reaches}."
-    else:
-        first = f"On {corpus}, {best.label} has the highest mean test accuracy of the networks, "
-        first += f"{reaches}; {against(results, corpus, best, others)}."
-    return f"{first} {against_baselines(results, corpus, best, baselines)}"
+    if not networks or not others:
+        return f"On {corpus}, {best.label} reaches {reaches}."
+    return (
+        f"On {corpus}, {best.label} has the highest mean test accuracy of the networks, "
+        f"{reaches}; {against(results, corpus, best, others)}."
+    )
 
 
 def of_many(results: Results) -> str:
@@ -71,7 +77,7 @@ def of_many(results: Results) -> str:
     wins = listed([f"{label} on {count}" for label, count in best.most_common()])
     first = f"Of {corpora}, the network with the highest mean test accuracy is {wins}"
     if len({each.label for each in results.compared if each.model not in BASELINES}) > 1:
-        first += f"; on {over['all']} it is better than every other network"
+        first += f"; it is better than every other network on {over['all'] or 'none'}"
     found = listed([f"{word} it on {count}" for word, count in baseline.most_common()])
     second = f"Beside the strongest baseline, that network is {found}" if found else UNKNOWN
     return f"{first}. {second}."
@@ -93,10 +99,7 @@ def of_distances(results: Results) -> str:
     first = f"The cue is found by {listed(parts)} before the end: accuracy stays above {FOUND}, "
     first += "half way from chance to certainty, by the lower ends of 95 % intervals over "
     first += f"{numbered(unit)}."
-    corpus = farthest(results)
-    networks, baselines = ranked(results, corpus)
-    shown = networks or baselines
-    return f"{first} {of_corpus(results, corpus).split('. ')[0].rstrip('.')}." if shown else first
+    return f"{first} {of_best(results, farthest(results))}"
 
 
 def ranked(results: Results, corpus: str) -> tuple[list[Configuration], list[Configuration]]:

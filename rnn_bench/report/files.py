@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rnn_bench.config.options import UsageError
 from rnn_bench.report.contents import Link, Report, Table
+from rnn_bench.report.figures import Figure
 from rnn_bench.report.palette import plain as plain_colours
 
 PAGE = "index.html"
@@ -40,13 +41,18 @@ def write_report(report: Report, folder: Path) -> Path:
                 markdown_table(table) + "\n", encoding="utf-8"
             )
         for figure in report.figures:
-            svg = re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", plain_colours(figure.svg), count=1)
-            (folder / "figures" / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
+            path = folder / "figures" / f"{figure.name}.svg"
+            path.write_text(standalone(figure), encoding="utf-8")
         page = folder / PAGE
         page.write_text(html(report), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return page
+
+
+def standalone(figure: Figure) -> str:
+    """The figure's SVG as a file of its own."""
+    return re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", plain_colours(figure.svg), count=1)
 
 
 def html(report: Report) -> str:
