@@ -17,6 +17,7 @@ from rnn_bench.tracking.store import store_uri
 
 UI = "http://127.0.0.1:5000"
 LAST_LINES = 4  # of a failed run's log
+MEASURABLE = 0.05  # seconds; the majority class takes none, at any number of tokens a second
 
 
 def failed(run: Run) -> bool:
@@ -114,13 +115,15 @@ def comparison(runs: Sequence[Run]) -> Table:
     for group in sorted(
         _groups(runs), key=lambda g: (g[0].data.tags["dataset"], -_mean("test_accuracy", g))
     ):
+        seconds = _mean("train_seconds", group)
+        speed = f"{_mean('tokens_per_second', group):,.0f}"
         cells = [
             escape(group[0].data.tags["dataset"]),
             escape(_configuration(group[0])),
             _spread("test_accuracy", group, "{:.4f}".format),
             _spread("best_epoch", group, "{:.0f}".format),
-            f"{_mean('train_seconds', group):.1f} s",
-            f"{_mean('tokens_per_second', group):,.0f}",
+            f"{seconds:.1f} s",
+            speed if seconds >= MEASURABLE else "",
         ]
         diverged = sum(run.data.tags["outcome"] == "diverged" for run in group)
         if diverged:
