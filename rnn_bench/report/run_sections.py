@@ -10,7 +10,7 @@ from rnn_bench.report.contents import Link, Section, Table
 from rnn_bench.report.figures import loss_figure, time_figure
 from rnn_bench.report.results import Results
 from rnn_bench.report.wording import averaged, digits
-from rnn_bench.sweep.table import ui_command
+from rnn_bench.sweep.table import MEASURABLE, ui_command
 
 MACHINE = {
     "host": "machine",
@@ -38,7 +38,7 @@ def time_section(results: Results) -> Section | None:
             each.corpus,
             each.label,
             digits(mean(seconds), 1 if mean(seconds) >= 1 else 3),
-            averaged(each.values("tokens_per_second"), 0),
+            averaged(each.values("tokens_per_second"), 0) if mean(seconds) >= MEASURABLE else "",
             averaged(each.values("parameter_count"), 0),
             averaged([value / 2**20 for value in each.values("peak_memory_bytes")], 0),
             str(len(seconds)),
