@@ -17,7 +17,8 @@ from omegaconf import DictConfig
 from rnn_bench.config.composition import Composer, Job, config_folder, register
 from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Config
-from rnn_bench.sweep.launcher import register_plugin
+from rnn_bench.sweep import spawning
+from rnn_bench.sweep.launcher import PackedLauncher, register_plugin
 from rnn_bench.training.interruption import stopping_at_once
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def sweep(
         sys.argv.insert(1, "--multirun")
     for overrides in (arguments.overrides, sys.argv):
         overrides += [*preset, f"sweep_id={sweep_id}"]
-    jobs = composer.jobs(arguments)
+    jobs = PackedLauncher.jobs = composer.jobs(arguments)
+    if jobs[0].packing and not jobs[0].config.plan:
+        spawning.prepare()
 
     # Only now what takes seconds to import.
     from rnn_bench.sweep.clusters import carried_over, check_store, launch

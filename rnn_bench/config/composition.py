@@ -32,12 +32,13 @@ OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
 @dataclass(frozen=True)
 class Job:
     """A run to make, the same options with no key changed, and the name of Hydra's launcher (a
-    single run is made here, as by basic), with the engine that it hands runs to, if any, and its
-    keys if it is the packed one."""
+    single run is made here, as by basic); the config as Hydra composed it; the engine that the
+    launcher hands runs to, if any, and its keys if it is the packed one."""
 
     config: Config
     defaults: Config
     launcher: str
+    composed: DictConfig
     engine: Engine | None = None
     packing: Packed | None = None
 
@@ -135,9 +136,10 @@ class Composer:
         if master.hydra.runtime.choices["hydra/sweeper"] != "basic":
             raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
         packing = self._packing(master)
+        lines = [*master.hydra.overrides.hydra, "hydra.mode=MULTIRUN"]
         jobs = [
-            replace(self.job(self.compose(each)), packing=packing)
-            for each in self._split(overrides)
+            replace(self.job(self.compose([*lines, *each])), packing=packing)
+            for each in self._split([*master.hydra.overrides.task])
         ]
         for name in OF_THE_SWEEP:
             if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
@@ -163,7 +165,7 @@ class Composer:
                     usual[group][key] = own[group][key]
         usual.sweep_id = own.sweep_id
         launcher = choices["hydra/launcher"]
-        return Job(typed, checked(usual), launcher, engine(config.hydra.launcher))
+        return Job(typed, checked(usual), launcher, config, engine(config.hydra.launcher))
 
     def _defaults(self, choices: tuple[str, ...]) -> DictConfig:
         if choices not in self._usual:

@@ -1,8 +1,8 @@
 """One job of a sweep: Hydra's task, in whatever process a launcher runs it."""
 
 import logging
+from functools import lru_cache
 
-from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
@@ -51,14 +51,12 @@ def composed_job(config: DictConfig) -> Job:
     hydra_config = HydraConfig.get()
     with open_dict(config):
         config.hydra = hydra_config
-    return composer_of(hydra_config).job(config)
-
-
-def composer_of(hydra_config: HydraConf | DictConfig) -> Composer:
-    """One with the search path that Hydra's own part of a config names."""
     sources = hydra_config.runtime.config_sources
-    own = [source.path for source in sources if source.provider == "command-line"]
-    return Composer(own, hydra_config.overrides.hydra)
+    own = (source.path for source in sources if source.provider == "command-line")
+    return _composer(tuple(own), tuple(hydra_config.overrides.hydra)).job(config)
+
+
+_composer = lru_cache(maxsize=1)(Composer)  # one process's jobs have one search path
 
 
 def is_single() -> bool:

@@ -15,6 +15,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from rnn_bench.config.composition import Job
 from rnn_bench.config.launcher import Packed
 
 
@@ -22,6 +23,7 @@ class PackedLauncher(Launcher):
     """Keys: see `Packed`."""
 
     __module__ = "hydra_plugins.rnn_bench"  # Hydra makes launchers of this package only
+    jobs: Sequence[Job] = ()  # what Hydra asks it to launch, composed and checked before
 
     def __init__(self, **keys: Any) -> None:
         plain = OmegaConf.to_container(OmegaConf.create(keys))
@@ -31,7 +33,7 @@ class PackedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        self.hydra_context, self.config = hydra_context, config
+        self.config = config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -47,29 +49,22 @@ class PackedLauncher(Launcher):
         hydra = self.config.hydra
         configure_log(hydra.hydra_logging, hydra.verbose)
         Path(str(hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        configs = [
-            self._job_config(overrides, number)
-            for number, overrides in enumerate(job_overrides, start=initial_job_idx)
-        ]
-        make_runs(configs, self.config, self.packing)
+        for number, job in enumerate(self.jobs, start=initial_job_idx):
+            OmegaConf.copy_cache(from_config=self.config, to_config=job.composed)
+            with open_dict(job.composed):
+                job.composed.hydra.job.id = str(number)
+                job.composed.hydra.job.num = number
+        make_runs(self.jobs, self.packing)
         return [
             JobReturn(
                 overrides=[*overrides],
-                cfg=config,
+                cfg=job.composed,
                 working_dir=str(Path.cwd()),
                 task_name=hydra.job.name,
                 status=JobStatus.COMPLETED,
             )
-            for overrides, config in zip(job_overrides, configs, strict=True)
+            for overrides, job in zip(job_overrides, self.jobs, strict=True)
         ]
-
-    def _job_config(self, overrides: Sequence[str], number: int) -> DictConfig:
-        loader = self.hydra_context.config_loader
-        config = loader.load_sweep_config(self.config, [*overrides])
-        with open_dict(config):
-            config.hydra.job.id = str(number)
-            config.hydra.job.num = number
-        return config
 
 
 def register_plugin() -> None:

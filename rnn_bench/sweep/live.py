@@ -90,8 +90,8 @@ def shown(tasks: Sequence[Task], room: int) -> list[Task]:
             return 1, -ended
         return (3, -task.expected) if state == "waiting" else (2, -ended)
 
-    chosen = sorted(tasks, key=rank)[:room]
-    return sorted(chosen, key=lambda task: task.number)
+    chosen = sorted(range(len(tasks)), key=lambda number: rank(tasks[number]))[:room]
+    return [tasks[number] for number in sorted(chosen)]
 
 
 def cells(task: Task) -> list[str]:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from omegaconf import DictConfig
 
+from rnn_bench.config.composition import Job
 from rnn_bench.config.launcher import Packed
 from rnn_bench.sweep.corpora import prepare_corpora
-from rnn_bench.sweep.job import composer_of
 from rnn_bench.sweep.live import LiveTable
 from rnn_bench.sweep.places import (
     Place,
@@ -36,22 +35,18 @@ log = logging.getLogger("rnn_bench")
 POLL_SECONDS = 0.2  # between looks at signals, time-outs and the table
 
 
-def make_runs(configs: Sequence[DictConfig], master: DictConfig, packing: Packed) -> None:
-    """Make the run of each of a sweep's configs, as many at once as this machine has places for.
+def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
+    """Make the run of each of a sweep's jobs, as many at once as this machine has places for.
 
     Raises:
         UsageError: data, devices or store are not as the configs say; nothing was trained.
         KeyboardInterrupt: a signal ended the sweep.
     """
-    composer = composer_of(master.hydra)
-    jobs = [composer.job(config) for config in configs]
     gpus = chosen_gpus(packing, visible_gpus())
     client, experiment_id = open_store(jobs[0].config.tracking)
     corpora = prepare_corpora(jobs)
     tasks = [
         Task(
-            number=config.hydra.job.num,
-            config=config,
             job=job,
             corpus=corpus,
             name=run_name(job.config, job.defaults),
@@ -59,7 +54,7 @@ def make_runs(configs: Sequence[DictConfig], master: DictConfig, packing: Packed
             expected=expected_seconds(job, corpus, client, experiment_id),
             gpu=wanted_gpu(job.config, len(gpus)),
         )
-        for config, job, corpus in zip(configs, jobs, corpora, strict=True)
+        for job, corpus in zip(jobs, corpora, strict=True)
     ]
     runs = [(task.job.config, memory_need(task.job.config, task.corpus)) for task in tasks]
     Queue(tasks, places(packing, gpus, runs), packing, client, experiment_id).work_off()

@@ -1,29 +1,23 @@
 """The parent's end of a process of the packed launcher."""
 
 import contextlib
-import multiprocessing
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import env_override
 from omegaconf import OmegaConf
 
 from rnn_bench.sweep.places import Place
+from rnn_bench.sweep.spawning import context, process
 from rnn_bench.sweep.task import Task
 from rnn_bench.sweep.worker import OUTPUT, Assignment, Elsewhere, Failed, Go, Ready, work
-from rnn_bench.training.interruption import STOPPING
 from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started, Waiting
 
 LAST_SECONDS = 30.0  # that a process has to end after its run did
-OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 EVENTS = (Waiting, Started, BatchDone, EpochDone, Ended)
-
-spawning = multiprocessing.get_context("spawn")
 
 
 class Process:
@@ -33,20 +27,11 @@ class Process:
     def __init__(self, task: Task, place: Place, concurrent_jobs: int, patient: bool) -> None:
         self.place = place
         self.concurrent_jobs = concurrent_jobs
-        self.connection, theirs = spawning.Pipe()
-        self._process = spawning.Process(target=work, args=(theirs, self._take(task, patient)))
-        threads = str(task.job.config.threads or 1)
-        environment = dict.fromkeys(OF_THREADS, threads)
-        environment["CUDA_VISIBLE_DEVICES"] = place.gpu.name if place.gpu else ""
-        # A Ctrl-C meanwhile is the parent's: the child begins with these signals blocked. The
-        # tracker, which would be started by the way, unblocks them.
-        resource_tracker.ensure_running()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        self.connection, theirs = context.Pipe()
+        threads, gpu = task.job.config.threads or 1, place.gpu.name if place.gpu else ""
         try:
-            with env_override(environment):
-                self._process.start()
+            self._process = process(work, (theirs, self._take(task, patient)), threads, gpu)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             theirs.close()
 
     def _take(self, task: Task, patient: bool) -> Assignment:
@@ -54,14 +39,14 @@ class Process:
         self.error: str | None = None  # why the run failed, if that is known
         self.gone = False  # whether the run may begin
         self._expects_word, self._since = True, time.monotonic()
-        hydra = task.config.hydra
+        hydra = task.job.composed.hydra
         folder = Path(str(hydra.sweep.dir), str(OmegaConf.select(hydra, "sweep.subdir"))).absolute()
         self.output = folder / OUTPUT
         job, device = task.job, task.job.config.device
         if device.startswith("cuda"):  # the process sees its own GPU only
             here = "cuda" if self.place.gpu else "cpu"
             job = replace(job, config=replace(job.config, device=here))
-        return Assignment(task.config, job, self.concurrent_jobs, folder, patient)
+        return Assignment(job, self.concurrent_jobs, folder, patient)
 
     def assign(self, task: Task, patient: bool) -> None:
         """Give an idle process another task."""

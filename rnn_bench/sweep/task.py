@@ -3,8 +3,6 @@
 import time
 from dataclasses import dataclass, field
 
-from omegaconf import DictConfig
-
 from rnn_bench.config.composition import Job
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.training.epochs import EpochResult
@@ -15,12 +13,9 @@ ANSWERED = ("finished", "diverged", "reused")
 
 @dataclass
 class Task:
-    """`number` is Hydra's of the job, `expected` in seconds, `key` the run's, and `gpu` the number
-    of the only GPU it may use (-1: any, None: the CPU). One
-    that another sweep is at is `elsewhere`."""
+    """`expected` is in seconds, `key` the run's, and `gpu` the number of the only GPU it may use
+    (-1: any, None: the CPU). One that another sweep is at is `elsewhere`."""
 
-    number: int
-    config: DictConfig
     job: Job
     corpus: EncodedCorpus
     name: str

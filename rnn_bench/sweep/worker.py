@@ -34,11 +34,9 @@ LAST_SECONDS = 5.0  # that a run has to end by itself when the parent is gone
 
 @dataclass(frozen=True)
 class Assignment:
-    """A run to make: Hydra's config for the job, the job, how many runs are trained at once where
-    it is, the folder for what the process says, and whether to wait for another sweep that is
-    at the same run."""
+    """A run to make: the job, how many runs are trained at once where it is, the folder for what
+    the process says, and whether to wait for another sweep that is at the same run."""
 
-    config: DictConfig
     job: Job
     concurrent_jobs: int
     folder: Path
@@ -169,7 +167,7 @@ def make(line: Line, assignment: Assignment) -> bool:
             with stopping_at_a_batch([signal.SIGTERM]):
                 answer(assignment.job, assignment.concurrent_jobs, watch, assignment.patient)
 
-        done = hydra_job(assignment.config, task)
+        done = hydra_job(assignment.job.composed, task)
         if done.status is JobStatus.FAILED:
             error = done._return_value
             if isinstance(error, Busy):

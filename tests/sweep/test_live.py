@@ -24,12 +24,9 @@ NewTask = Callable[[int], Task]
 @pytest.fixture
 def new_task(workplace: Path) -> NewTask:
     composer = Composer()
-    composed = composer.compose([*SMALL_CORPUS, "sweep_id=test"])
-    job = composer.job(composed)
+    job = composer.job(composer.compose([*SMALL_CORPUS, "sweep_id=test"]))
     corpus = encoded_corpus(job.config)
-    return lambda number: Task(
-        number, composed, job, corpus, f"gru-demo-s{number}", "key", expected=60.0, gpu=None
-    )
+    return lambda number: Task(job, corpus, f"gru-demo-s{number}", "key", expected=60.0, gpu=None)
 
 
 def result(epoch: int) -> EpochResult:

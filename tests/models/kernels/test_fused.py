@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -56,13 +56,15 @@ def results(
     return [states.detach(), *torch.autograd.grad((states * weights).sum(), wanted)]
 
 
-def worst_error(kernel: FusedKernel, module: nn.RNNBase, inputs: Tensor, lengths: Tensor) -> float:
+def worst_error(
+    read: Callable[..., Tensor], module: nn.RNNBase, inputs: Tensor, lengths: Tensor
+) -> float:
     """Of outputs and gradients against torch in double precision, relative to their maxima."""
     exact = results(by_torch, copy.deepcopy(module).double(), inputs.double(), lengths)
-    fused = results(kernel.last_states, module, inputs, lengths)
+    found = results(read, module, inputs, lengths)
     return max(
         ((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-30)).item()
-        for ours, theirs in zip(fused, exact, strict=True)
+        for ours, theirs in zip(found, exact, strict=True)
     )
 
 
@@ -82,7 +84,7 @@ def test_states_and_gradients_are_those_of_double_precision(
     torch.set_num_threads(threads)
     inputs, lengths = batch_of(embedding, batch, time)
     module = module_of(cell, embedding, hidden, layers)
-    assert worst_error(kernel, module, inputs, lengths) < 1e-5
+    assert worst_error(kernel.last_states, module, inputs, lengths) < 1e-5
 
 
 @hypothesis_settings(deadline=None, max_examples=40)
@@ -95,6 +97,7 @@ def test_states_and_gradients_are_those_of_double_precision(
     scale=st.sampled_from([1e-4, 0.1, 1.0, 3.0]),
     threads=st.integers(1, 4),
 )
+@example("rnn", 5, 1, 1, [1], 3.0, 1)
 def test_any_sizes_and_lengths_give_the_results_of_double_precision(
     kernel: FusedKernel,
     cell: str,
@@ -108,7 +111,10 @@ def test_any_sizes_and_lengths_give_the_results_of_double_precision(
     torch.set_num_threads(threads)
     inputs, _ = batch_of(embedding, len(lengths), max(lengths), seed=hidden)
     module = module_of(cell, embedding, hidden, layers)
-    assert worst_error(kernel, module, inputs * scale, torch.tensor(lengths)) < 1e-5
+    batch = inputs * scale, torch.tensor(lengths)
+    # Where all states are close to 1, their distance from it has few digits in 32 bits.
+    allowed = max(1e-5, 2 * worst_error(by_torch, module, *batch))
+    assert worst_error(kernel.last_states, module, *batch) < allowed
 
 
 @pytest.mark.parametrize("cell", CELLS)
