@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from rnn_bench.config.compared import Adam, Csv, Demo, Recurrent
-from rnn_bench.config.composition import config_folder
+from rnn_bench.config.composition import Composer, config_folder
 from rnn_bench.config.schemas import GROUPS, SCHEMAS, Config
 from tests.conftest import Command
 
@@ -194,3 +196,23 @@ def test_help_names_every_option_of_every_group(
     words = capsys.readouterr().out.replace(",", " ").split()
     assert {option.partition("=")[2] for option in OPTIONS} <= set(words)
     assert words.count("python") == 4
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "model=rnn,gru protocol=notebook seed=0,1",
+        "model=lstm optimizer.lr=0.1,0.2 +model.proj_size=0",
+        "+experiment=memory seed=0 model=gru dataset.cue_distance=5,25",
+        "dataset=csv dataset.train=a.csv,b.csv hydra.launcher.jobs=2 hydra/launcher=packed",
+        "evaluation.transfer=[isot],[isot,kaggle] ++tracking.uri='sqlite:///a=b.db'",
+    ],
+)
+def test_a_sweep_s_jobs_are_composed_as_hydra_does(line: str, workplace: Path) -> None:
+    composer = Composer()
+    master = composer.compose(line.split(), RunMode.MULTIRUN)
+    hydra_lines, lines = master.hydra.overrides.hydra, master.hydra.overrides.task
+    for each in composer._split([*lines]):
+        expected = composer.loader.load_sweep_config(master, each)
+        found = composer._with_values([*hydra_lines], each)
+        assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)

@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import platformdirs
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -83,6 +84,7 @@ class Composer:
         self.loader = ConfigLoaderImpl(search_path)
         self._searchpath = [line for line in overrides if line.startswith("hydra.searchpath=")]
         self._usual: dict[tuple[str, ...], DictConfig] = {}
+        self._chosen: dict[tuple[str, ...], DictConfig] = {}
 
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """One config, with Hydra's own part.
@@ -138,7 +140,7 @@ class Composer:
         packing = self._packing(master)
         lines = [*master.hydra.overrides.hydra, "hydra.mode=MULTIRUN"]
         jobs = [
-            replace(self.job(self.compose([*lines, *each])), packing=packing)
+            replace(self.job(self._with_values(lines, each)), packing=packing)
             for each in self._split([*master.hydra.overrides.task])
         ]
         for name in OF_THE_SWEEP:
@@ -166,6 +168,33 @@ class Composer:
         usual.sweep_id = own.sweep_id
         launcher = choices["hydra/launcher"]
         return Job(typed, checked(usual), launcher, config, engine(config.hydra.launcher))
+
+    def _with_values(self, hydra_lines: list[str], lines: list[str]) -> DictConfig:
+        """What `compose` makes of these lines. What takes it long, choosing and merging YAML files,
+        is done once for all jobs that differ only in the values of keys."""
+        values = [line for line in lines if not self._chooses(line)]
+        choices = (*hydra_lines, *(line for line in lines if line not in values))
+        if choices not in self._chosen:
+            self._chosen[choices] = self.compose(choices)
+        config = deepcopy(self._chosen[choices])
+        try:
+            parsed = OverridesParser.create().parse_overrides(lines)
+            self.loader._apply_overrides_to_config(
+                [each for each in parsed if each.input_line in values], config
+            )
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error, lines, self.loader)) from error
+        config.hydra.overrides.task = lines
+        naming = config.hydra.job.config.override_dirname
+        config.hydra.job.override_dirname = get_overrides_dirname(
+            parsed, naming.exclude_keys, naming.item_sep, naming.kv_sep
+        )
+        return config
+
+    def _chooses(self, line: str) -> bool:
+        """Whether an override's key is a group: model=gru, and not model.cell=gru or seed=1."""
+        key = line.partition("=")[0].lstrip("+~").partition("@")[0]
+        return "=" not in line or self.loader.repository.group_exists(key)
 
     def _defaults(self, choices: tuple[str, ...]) -> DictConfig:
         if choices not in self._usual:
