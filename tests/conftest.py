@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -16,6 +17,7 @@ from rnn_bench.config.composition import Composer
 from rnn_bench.config.schemas import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable
+from rnn_bench.training.device import cores
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
@@ -32,19 +34,34 @@ SMALL = (
 RAW = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, for some tests wait for a server."""
+    return cores() + 1
+
+
 @pytest.fixture(scope="session")
-def new_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all the tests' processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def new_store(common: Path) -> Path:
     """A SQLite store with MLflow's tables and nothing else: making one takes seconds."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
+    file = common / "new.db"
+    with FileLock(common / "new.lock"):
+        if not file.exists():
+            made = common / "made.db"
+            MlflowClient(f"sqlite:///{made}").search_experiments()
+            shutil.copy(made, file)
     return file
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder for the compiled kernel, which takes seconds, of all the tests' processes."""
-    own = tmp_path_factory.getbasetemp()
-    cache = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "compiled"
+def compiled(common: Path) -> Path:
+    """A cache folder for the compiled kernel, which takes seconds."""
+    cache = common / "compiled"
     (cache / "kernels").mkdir(parents=True, exist_ok=True)
     return cache
 
