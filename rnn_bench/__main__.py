@@ -106,7 +106,7 @@ def sweep(
     from rnn_bench.sweep.clusters import carried_over, check_store, launch
     from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
-    from rnn_bench.sweep.places import check_devices, slots_for, visible_gpus
+    from rnn_bench.sweep.places import check_devices, chosen_gpus, places_of, visible_gpus
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
@@ -134,7 +134,10 @@ def sweep(
         log.warning("What waits for MLflow is not recorded: %s", problem)
     corpora = prepare_corpora(jobs)
     if config.plan:
-        slots = slots_for(jobs, corpora, packing) if packing else 1
+        slots = 1
+        if packing:
+            gpus = chosen_gpus(packing, visible_gpus())
+            slots = sum(place.slots for place in places_of(jobs, corpora, packing, gpus))
         print_plan(jobs, corpora, client, experiment_id, slots, console)
         return SUCCESS
     questions = {

@@ -12,14 +12,7 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.launcher import Packed
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.live import LiveTable
-from rnn_bench.sweep.places import (
-    Place,
-    chosen_gpus,
-    memory_need,
-    places,
-    visible_gpus,
-    wanted_gpu,
-)
+from rnn_bench.sweep.places import Place, chosen_gpus, places_of, visible_gpus, wanted_gpu
 from rnn_bench.sweep.plan import expected_seconds
 from rnn_bench.sweep.process import EVENTS, Process
 from rnn_bench.sweep.task import Progress, Task
@@ -56,8 +49,8 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
         )
         for job, corpus in zip(jobs, corpora, strict=True)
     ]
-    runs = [(task.job.config, memory_need(task.job.config, task.corpus)) for task in tasks]
-    Queue(tasks, places(packing, gpus, runs), packing, client, experiment_id).work_off()
+    places = places_of(jobs, corpora, packing, gpus)
+    Queue(tasks, places, packing, client, experiment_id).work_off()
 
 
 class Queue:

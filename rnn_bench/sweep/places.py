@@ -169,14 +169,15 @@ def places(packing: Packed, gpus: Sequence[Gpu], runs: Sequence[tuple[Config, in
     return found
 
 
-def slots_for(jobs: Sequence[Job], corpora: Sequence[EncodedCorpus], packing: Packed) -> int:
-    """How many of a sweep's runs are trained at once, on all places together."""
+def places_of(
+    jobs: Sequence[Job], corpora: Sequence[EncodedCorpus], packing: Packed, gpus: Sequence[Gpu]
+) -> list[Place]:
+    """The places for the runs of these jobs."""
     runs = [
         (job.config, memory_need(job.config, corpus))
         for job, corpus in zip(jobs, corpora, strict=True)
     ]
-    gpus = chosen_gpus(packing, visible_gpus())
-    return sum(place.slots for place in places(packing, gpus, runs))
+    return places(packing, gpus, runs)
 
 
 def jobs_per_gpu(packing: Packed, gpu: Gpu, need: int, gpus: int) -> int:

@@ -21,6 +21,8 @@ from rnn_bench.training.interruption import STOPPING
 
 FORKS = sys.platform == "linux"
 IMPORTED = ["rnn_bench.sweep.job", "mlflow.store.tracking.sqlalchemy_store"]
+# A fork has none of the threads that numpy and pyarrow start when they are imported.
+WITHOUT_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 context: ForkServerContext | SpawnContext = (
@@ -32,8 +34,7 @@ def prepare() -> None:
     """Let the process that is forked later begin its imports, beside what this one does."""
     if FORKS:
         context.set_forkserver_preload(IMPORTED)
-        # numpy would start threads, which a fork does not have.
-        with env_override({"OPENBLAS_NUM_THREADS": "1"}):
+        with env_override(WITHOUT_THREADS):
             _begin(forkserver.ensure_running)
 
 
