@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +28,9 @@ from rnn_bench.config.schemas import GROUPS, Config, register_schemas
 
 # What a sweep has once, whatever its runs are.
 OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
+
+# Keys of a run that are no group.
+PLAIN_KEYS = {each.name for each in fields(Config)} - {*GROUPS, "evaluation", "tracking"}
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class Composer:
     def _with_values(self, hydra_lines: list[str], lines: list[str]) -> DictConfig:
         """What `compose` makes of these lines. What takes it long, choosing and merging YAML files,
         is done once for all jobs that differ only in the values of keys."""
-        values = [line for line in lines if not self._chooses(line)]
+        values = [line for line in lines if _gives_value(line)]
         choices = (*hydra_lines, *(line for line in lines if line not in values))
         if choices not in self._chosen:
             self._chosen[choices] = self.compose(choices)
@@ -191,11 +194,6 @@ class Composer:
         )
         return config
 
-    def _chooses(self, line: str) -> bool:
-        """Whether an override's key is a group: model=gru, and not model.cell=gru or seed=1."""
-        key = line.partition("=")[0].lstrip("+~").partition("@")[0]
-        return "=" not in line or self.loader.repository.group_exists(key)
-
     def _defaults(self, choices: tuple[str, ...]) -> DictConfig:
         if choices not in self._usual:
             self._usual[choices] = without_hydra(self.compose([*self._searchpath, *choices]))
@@ -212,6 +210,12 @@ class Composer:
             return BasicSweeper.split_arguments(parsed, None)[0]
         except (HydraException, ValueError) as error:
             raise ConfigError(f"The sweep cannot be read: {error}") from error
+
+
+def _gives_value(line: str) -> bool:
+    """Whether an override's key is certainly no group: model.cell=gru or seed=1, not model=gru."""
+    key, equals, _ = line.lstrip("+").partition("=")
+    return bool(equals) and ("." in key.partition("@")[0] or key in PLAIN_KEYS)
 
 
 def checked(config: DictConfig) -> Config:
