@@ -61,7 +61,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        print("Interrupted. The same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error

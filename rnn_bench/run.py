@@ -137,7 +137,8 @@ def run(
                 logits = predict(model, corpus.test, config.protocol)
                 metrics = evaluate(logits, corpus.test, config.protocol)
                 outcome = "diverged" if training.history[-1].diverged else "finished"
-                log.info("%s  %s, test accuracy %.4f", name, outcome, metrics.test_accuracy)
+                said = name, outcome, metrics.test_accuracy, claim.run_id
+                log.info("%s  %s, test accuracy %.4f, run %s", *said)
                 figures = {
                     **metrics.recorded(),
                     **training_figures(training.history, corpus),

@@ -148,6 +148,8 @@ def a_tracking_command(words: list[str], request: pytest.FixtureRequest) -> None
 def a_serving_command(words: list[str], request: pytest.FixtureRequest) -> None:
     serving = pytest.importorskip("rnn_bench.serving.__main__", reason="there is no serving")
     _, run_id = request.getfixturevalue("sweep")()
+    if "--dataset" in words:
+        words[words.index("--dataset") + 1] = "demo"
     assert serving.main([run_id if word == "RUN_ID" else word for word in words]) == 0
 
 

@@ -4,6 +4,7 @@ that they are given to."""
 import difflib
 import functools
 import inspect
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, cast
@@ -21,7 +22,12 @@ class ConfigError(UsageError):
 
 def describe(error: BaseException) -> str:
     """An error in a line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return shortened(f"{type(error).__name__}: {error}", 500)
+
+
+def shortened(text: str, width: int) -> str:
+    """In one line, of whole words."""
+    return textwrap.shorten(text, width, placeholder=" ...")
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "audit takes every key of a run's configuration",
     )
     parser.add_argument("--json", action="store_true", help="print the audit as JSON")
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help(sys.stderr)
+        return UNUSABLE
     arguments = parser.parse_intermixed_args(argv)
     if arguments.json and arguments.command != "audit":
         parser.error("--json is for audit")

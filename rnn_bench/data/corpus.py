@@ -52,6 +52,11 @@ class Corpus(ABC):
         the same to a raw text that it is given later."""
         return "none"
 
+    def left_out(self) -> str:
+        """Rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`; empty
+        if there are none."""
+        return ""
+
     def columns(self) -> dict[str, tuple[list[str], list[str]]]:
         """What else the files tell of the articles of `read()`, in the same order: a value for
         each training and each test article.

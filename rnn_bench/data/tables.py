@@ -90,6 +90,14 @@ class CsvCorpus(Corpus):
     def text_cleaning(self) -> str:
         return self.cleaning
 
+    def left_out(self) -> str:
+        found = []
+        for path in [Path(self.train), *([Path(self.test)] if self.test else [])]:
+            table = read_csv(path)
+            if bad := int(self._is_bad(table).sum()):
+                found.append(f"{bad:,} of {len(table):,} rows of {path.name}")
+        return " and ".join(found)
+
     def columns(self) -> dict[str, tuple[list[str], list[str]]]:
         train, test, _ = self._tables()
         columns = {"text": self.text_column, "subject": "subject", "date": "date"}
@@ -134,7 +142,7 @@ class CsvCorpus(Corpus):
 
     def _rows(self, path: Path) -> pd.DataFrame:
         table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
-        empty = (table[self.text_column] == "") | (table[self.label_column] == "")
+        empty = self._is_bad(table)
         if empty.any():
             first = int(empty.to_numpy().argmax())
             column = (
@@ -150,6 +158,10 @@ class CsvCorpus(Corpus):
             if table.empty:
                 raise DataError(f"{path} has bad rows only: a text or label is empty in each.")
         return table
+
+    def _is_bad(self, table: pd.DataFrame) -> "pd.Series[bool]":
+        """Of each row, whether its text or label is empty."""
+        return (table[self.text_column] == "") | (table[self.label_column] == "")
 
     def _prepared(self, table: pd.DataFrame, classes: Sequence[str]) -> tuple[list[str], list[int]]:
         clean = CLEANINGS[self.cleaning]

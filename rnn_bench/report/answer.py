@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import distances, farthest
+from rnn_bench.report.result_sections import PUBLISHED
 from rnn_bench.report.results import BASELINES, Results
 from rnn_bench.report.statistics import SIGNIFICANCE, Comparison
 from rnn_bench.report.wording import listed, numbered, told
@@ -35,7 +36,18 @@ def basis(results: Results) -> str:
             " Better and worse: p below 0.05 after Holm's correction over the pairs of a corpus, "
             "which is the p given."
         )
-    return said
+    return " ".join([said, *samples(results)])
+
+
+def samples(results: Results) -> list[str]:
+    """Which corpora of the study are not as they were published."""
+    editions = {run.tags["dataset"]: run.tags["data_edition"] for run in results.sweep.runs}
+    return [
+        f"The articles of {corpus} are "
+        + ("a sample of the published ones." if edition == "sample" else "another edition.")
+        for corpus, edition in editions.items()
+        if corpus in PUBLISHED and edition != "published"
+    ]
 
 
 def of_corpus(results: Results, corpus: str) -> str:

@@ -204,7 +204,12 @@ def audit_section(results: Results) -> Section | None:
             ),
             sizes,
             words=3,
-            note="train is the training file, of which validation is a part.",
+            note="train is the training file, of which validation is a part."
+            + "".join(
+                f" Left out of {corpus}, for their text or label is empty: {audit['left_out']}."
+                for corpus, audit in audits.values()
+                if audit.get("left_out")
+            ),
         ),
     ]
     return Section("audit", "Audit of the data", tables=tables)
@@ -213,7 +218,7 @@ def audit_section(results: Results) -> Section | None:
 def probe_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
     constant = best_constant(audit)
     articles = f"{audit['splits']['test']['articles']:,}"
-    rows = [(corpus, "nothing: the largest class", "", digits(constant), "", articles)]
+    rows = [(corpus, "nothing: the best constant", "", digits(constant), "", articles)]
     for probe in audit["probes"]:
         if probe["missing"]:
             rows.append((corpus, probe["name"], f"not computed: {probe['missing']}", "", "", ""))

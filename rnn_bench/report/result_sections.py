@@ -8,7 +8,7 @@ from rnn_bench.report.figures import accuracy_figure
 from rnn_bench.report.record import Recorded
 from rnn_bench.report.results import Results
 from rnn_bench.report.statistics import Comparison
-from rnn_bench.report.wording import averaged, digits, interval, p_value
+from rnn_bench.report.wording import averaged, digits, interval, p_value, sentence
 
 # Test accuracies of the study, means of batch means: of its notebook (ISOT), and of its written
 # report (Kaggle), whose recipe is another: 20 epochs and Xavier initial weights.
@@ -58,8 +58,8 @@ def accuracy_section(results: Results) -> Section | None:
         ),
         rows,
         words=2,
-        note=f"{'; '.join(methods)}. The splits are the same for all runs of a corpus: what "
-        "another split would change is not in the intervals.",
+        note=f"{' '.join(map(sentence, methods))} The splits are the same for all runs of a "
+        "corpus: what another split would change is not in the intervals.",
     )
     drawn = accuracy_figure(results.compared, results.accuracies, results.palette)
     return Section("accuracy", "Test accuracy", tables=[table], figures=[drawn])
@@ -81,7 +81,8 @@ def pairs_section(results: Results) -> Section | None:
                     f"{each.difference:+.4f}",
                     f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "",
                     *(p_value(each.p), p_value(each.corrected_p)),
-                    *(f"{each.probability:.2f}", method(each), each.seeds),
+                    "" if each.one_seed else f"{each.probability:.2f}",
+                    *(method(each), each.seeds),
                 )
                 for each in found
             ],
@@ -95,8 +96,8 @@ def pairs_section(results: Results) -> Section | None:
     text = [
         "Differences of test accuracy on the same articles, with fixed splits. A pair is told "
         "apart if its p, corrected for the number of pairs of the corpus (Holm), is below 0.05. "
-        "P(1st > 2nd) is the probability that a training of the first beats one of the "
-        "second.",
+        "P(1st > 2nd) is the share of pairs of trainings, with different seeds, in which the "
+        "first has the higher accuracy; a tie counts half.",
     ]
     if any(each.one_seed for found in results.comparisons.values() for each in found):
         text.append("With one seed the test is about the trained models: it cannot rank cells.")

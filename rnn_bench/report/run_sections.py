@@ -61,7 +61,7 @@ def time_section(results: Results) -> Section | None:
 
 def evaluation_section(results: Results) -> Section | None:
     """What the stored predictions say beyond accuracy."""
-    rows, confusions = [], []
+    rows, confusions, named = [], [], set[tuple[str, ...]]()
     for each in results.compared:
         found = results.evaluations.get(each.key, [])
         if not found:
@@ -78,15 +78,17 @@ def evaluation_section(results: Results) -> Section | None:
                 str(len(found)),
             )
         )
-        classes = found[0].classes
+        classes = tuple(found[0].classes)
         total = np.sum([one.confusion for one in found], axis=0)
         confusions += [
             (each.corpus, each.label, name, *(f"{count:,}" for count in total[place]))
             for place, name in enumerate(classes)
         ]
+        named.add(classes)
     if not rows:
         return None
-    widest = max(len(row) for row in confusions) - 3
+    widest = max(map(len, named))
+    predicted = next(iter(named)) if len(named) == 1 else range(1, widest + 1)
     tables = [
         Table(
             "evaluation",
@@ -104,7 +106,7 @@ def evaluation_section(results: Results) -> Section | None:
         Table(
             "confusion",
             "Confusion matrices, summed over seeds",
-            ("corpus", "model", "label", *(f"predicted {place + 1}" for place in range(widest))),
+            ("corpus", "model", "label", *(f"predicted {name}" for name in predicted)),
             [(*row, *[""] * (widest + 3 - len(row))) for row in confusions],
             words=3,
             note="Predicted classes in the order of the labels.",

@@ -33,6 +33,9 @@ runs:/ID/model, or a folder."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if not words:
+        register_parser().print_help(sys.stderr)
+        return UNUSABLE
     predicts = words[:1] == ["predict"]
     parser = predict_parser() if predicts else register_parser()
     arguments = parser.parse_intermixed_args(words[1:] if predicts else words)
@@ -81,8 +84,13 @@ def register_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--register", metavar="NAME", required=True, help="the model's name")
-    parser.add_argument("--sweep", metavar="ID", default="latest", help="by default the latest")
-    parser.add_argument("--dataset", metavar="NAME", help="which corpus, if the sweep has several")
+    parser.add_argument(
+        "--sweep",
+        metavar="ID",
+        default="latest",
+        help="by default the latest, on the dataset if one is named",
+    )
+    parser.add_argument("--dataset", metavar="NAME", help="which corpus, if there are several")
     add_tracking_uri(parser)
     parser.add_argument("--experiment-name", metavar="NAME", default="rnn-bench")
     return parser
@@ -140,7 +148,7 @@ def register(arguments: argparse.Namespace) -> None:
         UsageError: there is no such sweep, or the store does not take it.
     """
     from rnn_bench.report.record import latest_sweep
-    from rnn_bench.serving.registry import ALIAS, best_run
+    from rnn_bench.serving.registry import ALIAS, best_run, latest_sweep_on
     from rnn_bench.serving.registry import register as registered
     from rnn_bench.serving.stored import asked_of, check_run
     from rnn_bench.tracking.outbox import impatient
@@ -150,7 +158,9 @@ def register(arguments: argparse.Namespace) -> None:
     name = arguments.register
     with asked_of(str(client.tracking_uri)), impatient():
         sweep_id = arguments.sweep
-        if sweep_id == "latest":
+        if sweep_id == "latest" and arguments.dataset:
+            sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)
+        elif sweep_id == "latest":
             sweep_id = latest_sweep(client, experiment_id)
         best = best_run(client, experiment_id, sweep_id, arguments.dataset)
         run, tags = best.run, best.run.data.tags

@@ -28,6 +28,19 @@ class Best:
     candidates: int
 
 
+def latest_sweep_on(client: MlflowClient, experiment_id: str, dataset: str) -> str:
+    """The id of the sweep that began last of those that trained on a corpus.
+
+    Raises:
+        UsageError: none has a finished run on it.
+    """
+    finished = f"tags.dataset = \"{dataset}\" AND tags.outcome = 'finished'"
+    newest = client.search_runs([experiment_id], finished, max_results=1)
+    if not newest:
+        raise UsageError(f"The record has no finished run on {dataset}.")
+    return str(newest[0].data.tags["sweep_id"])
+
+
 def best_run(client: MlflowClient, experiment_id: str, sweep_id: str, dataset: str | None) -> Best:
     """Chosen by validation alone: test articles must not choose what they are to judge.
 

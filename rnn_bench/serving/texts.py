@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rnn_bench.config.options import UsageError
+from rnn_bench.data.corpus import DataError
 from rnn_bench.data.tables import read_csv, require_columns
 
 
@@ -59,5 +60,9 @@ def csv_texts(path: Path, columns: Sequence[str]) -> list[str]:
     Raises:
         DataError: the file cannot be read, or lacks a column.
     """
-    table = require_columns(read_csv(path), path, columns)
+    try:
+        table = require_columns(read_csv(path), path, columns)
+    except DataError as error:
+        hint = "" if "column" not in str(error) else " Name one, or more, with --text-column."
+        raise DataError(f"{error}{hint}") from None
     return [" ".join(row) for row in table[list(columns)].itertuples(index=False)]

@@ -50,6 +50,7 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
         for job, corpus in zip(jobs, corpora, strict=True)
     ]
     places = places_of(jobs, corpora, packing, gpus)
+    log.info("%d runs, %d at once.", len(tasks), sum(place.slots for place in places))
     Queue(tasks, places, packing, client, experiment_id).work_off()
 
 

@@ -132,7 +132,7 @@ def assert_ctrl_c_ends_the_jobs(sweeps: Sweeps, preset: Sequence[str]) -> None:
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err
     assert "Cancelling 6 jobs." in out
-    assert err.endswith("Interrupted.\n")
+    assert err.endswith("Interrupted. The same command goes on from here.\n")
     runs = sweeps.recorded()
     assert 2 <= len(runs) < 6
     assert {(run.info.status, run.data.tags["outcome"]) for run in runs} == {("KILLED", "killed")}

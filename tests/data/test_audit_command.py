@@ -10,6 +10,7 @@ from rnn_bench.config.options import UsageError
 from rnn_bench.config.schemas import Config
 from rnn_bench.data.__main__ import main
 from rnn_bench.data.audit import audited
+from rnn_bench.data.audit.summary import findings
 from tests.data.planted import articles, write
 
 
@@ -31,6 +32,21 @@ def test_the_command_prints_what_the_audit_found(
     (line,) = (line for line in out.splitlines() if line.startswith("test articles that train"))
     assert line.split()[-2:] == ["1", "0"]
     assert "length alone" in out
+
+
+def test_rows_that_are_left_out_are_counted(
+    reviews: tuple[str, ...],
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+    configured: Callable[..., Config],
+) -> None:
+    with (workplace / "reviews.csv").open("a") as file:
+        file.write('"",news\n')
+    dropping = (*reviews, "dataset.drop_bad_rows=true")
+    assert main(["audit", "csv", *dropping]) == 0
+    assert "is empty: 1 of 61 rows of reviews.csv." in capsys.readouterr().out
+    said = findings(audited(configured("dataset=csv", *dropping)))
+    assert said.startswith("reviews: 1 of 61 rows of reviews.csv are left out; ")
 
 
 def test_the_command_prints_json(

@@ -90,8 +90,10 @@ def test_bad_rows_are_counted_and_the_first_is_named(row: str, corpus: CsvCorpus
 
 def test_bad_rows_are_dropped_on_request(corpus: CsvCorpus) -> None:
     write(corpus.train, f"{GOOD},yes\n")
-    articles = replace(corpus, drop_bad_rows=True).read()
+    dropping = replace(corpus, drop_bad_rows=True)
+    articles = dropping.read()
     assert len(articles.train[0]) + len(articles.test[0]) == 16
+    assert dropping.left_out() == f"1 of 17 rows of {Path(corpus.train).name}"
 
 
 BAD = [

@@ -76,13 +76,23 @@ def test_runs_on_several_corpora_are_not_compared(there: Trained, serving: Comma
     assert "Of 1 finished runs" in answer.out
 
 
+def test_a_corpus_is_looked_for_in_earlier_sweeps(there: Trained, serving: Command) -> None:
+    isot = there.run(dataset="isot")
+    answer = serving("--register", "earlier", "--dataset", "isot")
+    assert (answer.status, answer.err) == (0, "")
+    assert f"sweep {sweep_of(isot)} on isot" in answer.out
+    answer = serving("--register", "earlier", "--sweep", sweep_of(isot), "--dataset", "demo")
+    assert "has no finished run on demo. It has: isot, kaggle." in answer.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("--register", "a", "--sweep", "nonsense"), "The record has no sweep nonsense."),
         (("--register", "a/b"), "Invalid"),
         (("--register", ""), "name"),
-        (("--register", "a", "--dataset", "demo"), "has no finished run on demo. It has: train."),
+        (("--register", "a", "--dataset", "demo"), "The record has no finished run on demo."),
+        ((), "--register NAME"),
         (("--register", "a", "--tracking-uri", "sqlite:///none.db"), "There is no MLflow store"),
         (("--register", "a", "--experiment-name", "empty"), "has no experiment empty"),
     ],
@@ -93,4 +103,4 @@ def test_what_cannot_be_registered_is_refused_in_a_few_lines(
     answer = serving(*arguments)
     assert (answer.status, answer.out) == (2, "")
     assert says in answer.err
-    assert len(answer.err.splitlines()) <= 6
+    assert not arguments or len(answer.err.splitlines()) <= 6

@@ -101,7 +101,7 @@ def test_a_run_that_was_interrupted_goes_on_in_the_same_row(
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Killed: gru-demo" in out
-    assert out.endswith("Interrupted.\n")
+    assert out.endswith("Interrupted. The same command goes on from here.\n")
     assert "Traceback" not in out
     (left,) = recorded_runs()
     assert (left.info.status, left.data.tags["outcome"]) == ("KILLED", "killed")

@@ -58,10 +58,10 @@ def audit(corpus: Corpus, name: str) -> dict[str, Any]:
     a protocol takes for validation.
 
     Returns:
-        what JSON can write: corpus, edition, fingerprint; splits (articles, classes, words, see
-        `split_figures`); duplicates and test_articles_in_train (see `exact_duplicates`);
-        near_duplicates and test_articles_near_train (see `near_duplicates`); majority (see
-        `majority`) and probes (see `probe_accuracies`).
+        what JSON can write: corpus, edition, fingerprint; left_out (see `Corpus`); splits
+        (articles, classes, words, see `split_figures`); duplicates and test_articles_in_train
+        (see `exact_duplicates`); near_duplicates and test_articles_near_train (see
+        `near_duplicates`); majority (see `majority`) and probes (see `probe_accuracies`).
 
     Raises:
         DataError: the corpus cannot be read, has one class only, or has no test articles.
@@ -83,6 +83,7 @@ def audit(corpus: Corpus, name: str) -> dict[str, Any]:
         "corpus": name,
         "edition": articles.edition,
         "fingerprint": content_fingerprint(articles),
+        "left_out": corpus.left_out(),
         "splits": {
             "train": split_figures(*articles.train, articles.classes, edges),
             "test": split_figures(*articles.test, articles.classes, edges),

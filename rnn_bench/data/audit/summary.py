@@ -23,6 +23,8 @@ def summary(audit: Mapping[str, Any]) -> str:
             )
             lines.append(f"{start}  {name} {share}, words {quartiles}")
             start = " " * len(start)
+    if audit.get("left_out"):
+        lines.append(f"Left out, for their text or label is empty: {audit['left_out']}.")
     exact, near = audit["duplicates"], audit["near_duplicates"]
     lines += ["", f"{'':40}{'equal':>8}{'near':>8}"]
     for meaning, name in (
@@ -37,7 +39,8 @@ def summary(audit: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"{'probe':20}{'test accuracy':>14}  {CONFIDENCE:.0%} interval",
-        f"{'majority class':20}{most['accuracy']:14.3f}  ({most['class']})",
+        f"{'majority class':20}{most['accuracy']:14.3f}  ({most['class']}, train's larger one; "
+        f"the best constant has {best_constant(audit):.3f})",
     ]
     for probe in audit["probes"]:
         if probe["missing"]:
@@ -54,6 +57,8 @@ def findings(audit: Mapping[str, Any]) -> str:
     exact, near = audit["duplicates"], audit["near_duplicates"]
     tested = audit["splits"]["test"]["articles"]
     found = []
+    if audit.get("left_out"):
+        found.append(f"{audit['left_out']} are left out")
     if exact["test_in_train"]:
         found.append(
             f"{exact['test_in_train']} of {tested} test articles also stand in the training file"
@@ -72,7 +77,8 @@ def findings(audit: Mapping[str, Any]) -> str:
     ]
     if telling:
         found.append(
-            f"test accuracy of {', '.join(telling)} (largest class {best_constant(audit):.3f})"
+            f"in the raw files, test accuracy of {', '.join(telling)} "
+            f"(a constant reaches {best_constant(audit):.3f})"
         )
     return f"{audit['corpus']}: {'; '.join(found)}" if found else ""
 
