@@ -17,7 +17,6 @@ from rnn_bench.config.composition import Composer
 from rnn_bench.config.schemas import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable
-from rnn_bench.training.device import cores
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
@@ -32,11 +31,6 @@ SMALL = (
     "threads=1",
 )
 RAW = Path(__file__).parents[2] / "shared" / "data"
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, for some tests wait for a server."""
-    return cores() + 1
 
 
 @pytest.fixture(scope="session")
