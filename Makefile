@@ -39,8 +39,8 @@ sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (D
 test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 90 % must be)
 	@$(VENV)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
-test-survival: $(INSTALLED) ## Kill, double and interrupt whole sweeps, and take their tracking server away
-	@$(VENV)/python -m pytest tests/survival/test_survival.py
+test-survival: $(INSTALLED) ## Kill, double and interrupt runs and whole sweeps, and take their tracking server away
+	@$(VENV)/python -m pytest tests/survival/test_one_run.py tests/survival/test_survival.py
 
 test-bench: $(BENCH_INSTALLED) ## Make every part of the benchmark on a few articles
 	@$(VENV)/python -m pytest tests/benchmarks/test_benchmarks.py

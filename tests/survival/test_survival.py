@@ -20,8 +20,8 @@ from rnn_bench.config.schemas import Tracking
 from rnn_bench.tracking.owner import Owner, mark
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS
+from tests.survival.long_run import LONG, history, predictions, started, wait_for
 from tests.tracking.server import Server
-from tests.tracking.test_ledger import LONG, history, predictions, started, wait_for
 
 Runs = Callable[[], list[Run]]
 

@@ -2,16 +2,11 @@
 
 import os
 import platform
-import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psutil
 import pytest
 from mlflow import MlflowClient
@@ -25,90 +20,9 @@ from rnn_bench.tracking.owner import Owner, mark
 from rnn_bench.tracking.record import Withdrawn, new_row
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training.checkpoint import Checkpoints
-from tests.conftest import SMALL, Command
+from tests.conftest import SMALL
 
 Runs = Callable[[], list[Run]]
-
-LONG = (*SMALL, "dataset.articles=800", "protocol.epochs=40", "protocol.patience=null")
-
-
-def started(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "rnn_bench", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not what():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.05)
-
-
-def history(workplace: Path, run: Run, metric: str) -> list[tuple[int, float]]:
-    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
-    return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, metric)]
-
-
-def predictions(run: Run) -> pd.DataFrame:
-    folder = Path(run.info.artifact_uri.removeprefix("file://"))
-    return pd.read_csv(folder / "test_predictions.csv")
-
-
-def test_a_killed_run_goes_on_from_its_newest_sound_checkpoint_to_the_same_result(
-    workplace: Path, rnn_bench: Command, recorded_runs: Runs
-) -> None:
-    process = started(*LONG)
-    epochs = random.randrange(2, 20)
-    wait_for(
-        lambda: any(len(history(workplace, run, "val_loss")) >= epochs for run in recorded_runs()),
-        process,
-    )
-    process.kill()
-    process.communicate()
-    (left,) = recorded_runs()
-    assert left.info.status == "RUNNING"
-    newest = sorted((workplace / "outputs/runs" / left.info.run_id).glob("*.pt"))[-1]
-    newest.write_bytes(newest.read_bytes()[:1000])
-
-    answer = rnn_bench(*LONG)
-    assert answer.status == 0
-    assert f"{newest.name} is damaged" in answer.out
-    assert "goes on after epoch" in answer.out
-    (run,) = recorded_runs()
-    assert (run.info.run_id, run.info.status) == (left.info.run_id, "FINISHED")
-    sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
-    assert sorted(sweeps) == ["resumed", "trained"]
-    assert not [*(workplace / "outputs/runs" / run.info.run_id).glob("*.pt")]
-
-    rnn_bench(*LONG, "rerun=true")
-    undisturbed = recorded_runs()[-1]
-    for metric in ("train_loss", "val_loss", "val_accuracy", "test_accuracy", "test_loss"):
-        expected = history(workplace, undisturbed, metric)
-        assert history(workplace, run, metric) == expected, metric
-    assert len(history(workplace, run, "train_loss")) == 40
-    assert predictions(run).equals(predictions(undisturbed))
-
-
-def test_a_run_that_was_interrupted_goes_on_in_the_same_row(
-    workplace: Path, rnn_bench: Command, recorded_runs: Runs
-) -> None:
-    process = started(*LONG)
-    wait_for(lambda: any("val_loss" in run.data.metrics for run in recorded_runs()), process)
-    for _ in range(3):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.02)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Killed: gru-demo" in out
-    assert out.endswith("Interrupted. The same command goes on from here.\n")
-    assert "Traceback" not in out
-    (left,) = recorded_runs()
-    assert (left.info.status, left.data.tags["outcome"]) == ("KILLED", "killed")
-    assert rnn_bench(*LONG).status == 0
-    (run,) = recorded_runs()
-    assert (run.info.run_id, run.data.tags["outcome"]) == (left.info.run_id, "finished")
-    assert "error" not in run.data.tags
 
 
 @pytest.fixture
