@@ -257,7 +257,7 @@ def logarithmic(axes: Axes, values: Sequence[float]) -> None:
     ticks = [10.0**power for power in range(math.floor(low), math.ceil(high) + 1, step)]
     axes.set_xscale("log")
     if high - low < 1:
-        ticks = [*dict.fromkeys(float(f"{10**each:.1g}") for each in (low, (low + high) / 2, high))]
+        ticks = [*dict.fromkeys(float(f"{10**each:.2g}") for each in (low, (low + high) / 2, high))]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlim(10 ** (low - 0.15), 10 ** (high + 0.15))
