@@ -115,7 +115,7 @@ clean: ## Remove .venv, .venv-ray, caches and build output; never data, records,
 
 UV := $(shell command -v uv 2>/dev/null)
 CREATE := $(if $(UV),uv venv --quiet --allow-existing --python $(PYTHON),$(PYTHON) -m venv)
-PIP := $(if $(UV),uv pip install --quiet --python $(VENV)/python,$(VENV)/python -m pip install -qq)
+PIP := $(if $(UV),uv pip install --quiet --compile-bytecode --python $(VENV)/python,$(VENV)/python -m pip install -qq)
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 OURS := [ "$$(cat $(INSTALLED) 2>/dev/null || echo '$(CURDIR)')" = '$(CURDIR)' ]
 SOUND := [ ! -e .venv/.unfinished ] && $(VENV)/python $(NEW_ENOUGH) && $(OURS) \
