@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from rnn_bench.report.configurations import Configuration
-from rnn_bench.report.distances import distances, farthest
+from rnn_bench.report.distances import FOUND, distances, farthest
 from rnn_bench.report.result_sections import PUBLISHED
 from rnn_bench.report.results import BASELINES, Results
 from rnn_bench.report.statistics import SIGNIFICANCE, Comparison
 from rnn_bench.report.wording import listed, numbered, told
 
 SEVERAL = 3  # corpora that have sentences of their own; of more, the answer counts
-FOUND = 0.75  # of a cue for one of two classes: half way from chance to certainty
 
 
 def answer(results: Results) -> list[str]:
@@ -96,7 +95,8 @@ def of_many(results: Results) -> str:
 
 
 def of_distances(results: Results) -> str:
-    """How far back each cell finds the cue, and which is best at the greatest distance."""
+    """How far back each cell finds the cue, and which is best at the greatest distance where one
+    does."""
     reached: dict[str, float] = {}
     points = distances(results)
     for label, found in points.items():

@@ -4,6 +4,7 @@ from rnn_bench.report.results import Results
 from rnn_bench.report.statistics import Estimate
 
 DISTANCE = "dataset.cue_distance"
+FOUND = 0.75  # of a cue for one of two classes: half way from chance to certainty
 
 
 def distances(results: Results) -> dict[str, list[tuple[float, Estimate]]]:
@@ -23,9 +24,11 @@ def distances(results: Results) -> dict[str, list[tuple[float, Estimate]]]:
 
 
 def farthest(results: Results) -> str:
-    """The corpus with the greatest distance."""
+    """The corpus with the greatest distance at which a model finds the cue, which is where models
+    differ; with the greatest of all if none finds it anywhere."""
+    found = [each for each in results.compared if results.accuracies[each.key].low > FOUND]
     reached = {
         each.corpus: float(each.answered[0].parameters.get(DISTANCE, 0))
-        for each in results.compared
+        for each in found or results.compared
     }
     return max(reached, key=lambda corpus: reached[corpus])
