@@ -102,6 +102,7 @@ def test_in_ci_there_are_lines(
     ci: str, training: Task, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CI", ci)
+    caplog.set_level(logging.INFO, "rnn_bench")
     terminal = Console(file=io.StringIO(), width=100, force_terminal=True)
     monkeypatch.setattr("rnn_bench.sweep.live.console", terminal)
     with LiveTable([training], 1) as table:
