@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from rnn_bench.report.figures import Figure, drawn
+from rnn_bench.report.drawing import Figure, drawn
 from rnn_bench.report.palette import CELLS, OTHERS
 
 GREY = "#888888"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_bench.report.contents import Table
-from rnn_bench.report.figures import Figure
+from rnn_bench.report.drawing import Figure
 from rnn_bench.report.files import markdown_table, standalone
 
 __all__ = ["Findings", "Table", "number", "write", "write_page"]

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.drawing import lines
 from benchmarks.findings import Findings, Table, number
 from benchmarks.workplace import Workplace
-from rnn_bench.report.figures import Figure
+from rnn_bench.report.drawing import Figure
 
 CELL, SMALLEST = "gru", 64  # smallest size of the state
 Points = dict[float, list[float]]

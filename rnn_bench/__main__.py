@@ -124,7 +124,8 @@ def sweep(
         check_store(config, launcher)
         sys.argv += carried_over(config)
     if packing:
-        check_devices(jobs, packing, visible_gpus())
+        gpus = visible_gpus()
+        check_devices(jobs, packing, gpus)
     for job in jobs:
         if launcher == "basic":  # others train elsewhere, with other devices
             find_device(job.config.device)
@@ -136,8 +137,8 @@ def sweep(
     if config.plan:
         slots = 1
         if packing:
-            gpus = chosen_gpus(packing, visible_gpus())
-            slots = sum(place.slots for place in places_of(jobs, corpora, packing, gpus))
+            places = places_of(jobs, corpora, packing, chosen_gpus(packing, gpus))
+            slots = sum(place.slots for place in places)
         print_plan(jobs, corpora, client, experiment_id, slots, console)
         return SUCCESS
     questions = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rnn_bench.report.figures import Figure
+from rnn_bench.report.drawing import Figure
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rnn_bench.config.options import UsageError
 from rnn_bench.report.contents import Link, Report, Table
-from rnn_bench.report.figures import Figure
+from rnn_bench.report.drawing import Figure
 from rnn_bench.report.palette import plain as plain_colours
 
 PAGE = "index.html"

@@ -60,9 +60,9 @@ def csv_texts(path: Path, columns: Sequence[str]) -> list[str]:
     Raises:
         DataError: the file cannot be read, or lacks a column.
     """
+    table = read_csv(path)
     try:
-        table = require_columns(read_csv(path), path, columns)
+        require_columns(table, path, columns)
     except DataError as error:
-        hint = "" if "column" not in str(error) else " Name one, or more, with --text-column."
-        raise DataError(f"{error}{hint}") from None
+        raise DataError(f"{error} Name one, or more, with --text-column.") from None
     return [" ".join(row) for row in table[list(columns)].itertuples(index=False)]

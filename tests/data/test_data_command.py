@@ -263,3 +263,10 @@ def test_help_imports_nothing_slow() -> None:
 
 def test_the_command_knows_every_corpus() -> None:
     assert tuple(study.RAW_FILES) == CORPORA
+
+
+def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "fetch    download the raw CSV files" in err

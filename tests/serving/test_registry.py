@@ -92,7 +92,6 @@ def test_a_corpus_is_looked_for_in_earlier_sweeps(there: Trained, serving: Comma
         (("--register", "a/b"), "Invalid"),
         (("--register", ""), "name"),
         (("--register", "a", "--dataset", "demo"), "The record has no finished run on demo."),
-        ((), "--register NAME"),
         (("--register", "a", "--tracking-uri", "sqlite:///none.db"), "There is no MLflow store"),
         (("--register", "a", "--experiment-name", "empty"), "has no experiment empty"),
     ],
@@ -103,4 +102,11 @@ def test_what_cannot_be_registered_is_refused_in_a_few_lines(
     answer = serving(*arguments)
     assert (answer.status, answer.out) == (2, "")
     assert says in answer.err
-    assert not arguments or len(answer.err.splitlines()) <= 6
+    assert len(answer.err.splitlines()) <= 6
+
+
+def test_without_arguments_there_is_help(serving: Command) -> None:
+    answer = serving()
+    assert (answer.status, answer.out) == (2, "")
+    assert "--register NAME" in answer.err
+    assert "predict --help" in answer.err

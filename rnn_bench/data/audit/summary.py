@@ -23,7 +23,7 @@ def summary(audit: Mapping[str, Any]) -> str:
             )
             lines.append(f"{start}  {name} {share}, words {quartiles}")
             start = " " * len(start)
-    if audit.get("left_out"):
+    if audit["left_out"]:
         lines.append(f"Left out, for their text or label is empty: {audit['left_out']}.")
     exact, near = audit["duplicates"], audit["near_duplicates"]
     lines += ["", f"{'':40}{'equal':>8}{'near':>8}"]
@@ -57,7 +57,7 @@ def findings(audit: Mapping[str, Any]) -> str:
     exact, near = audit["duplicates"], audit["near_duplicates"]
     tested = audit["splits"]["test"]["articles"]
     found = []
-    if audit.get("left_out"):
+    if audit["left_out"]:
         found.append(f"{audit['left_out']} are left out")
     if exact["test_in_train"]:
         found.append(

@@ -3,19 +3,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config
-from rnn_bench.data.batches import batches, training_order
-from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.fused import FusedKernel
-from rnn_bench.models.recurrent import CELLS, RecurrentClassifier
+from rnn_bench.models.recurrent import CELLS
 
 SIZES = {  # embedding, hidden, layers, batch, time
     "usual": (100, 128, 1, 32, 40),
@@ -283,48 +277,3 @@ def test_what_the_kernel_does_not_compute_is_refused(kernel: FusedKernel) -> Non
         lengths[3] = wrong
         with pytest.raises(ValueError, match="between 1 and 8"):
             kernel.last_states(gru.float(), inputs, lengths)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("readout", ["last_token", "padded_end"])
-def test_the_first_losses_of_training_are_torch_s(
-    cell: str, layers: int, readout: str, kernel: FusedKernel, configured: Callable[..., Config]
-) -> None:
-    config = configured(
-        *("dataset.articles=1000", f"model={cell}", f"model.num_layers={layers}"),
-        *("model.hidden_size=24", "dataset.length=30", "dataset.cue_distance=10"),
-        f"protocol.readout={readout}",
-    )
-    corpus = encoded_corpus(config)
-    lengths = corpus.train.lengths.numpy()
-    order = training_order(lengths, 32, "bucketed", 0, 1)[:20]
-    losses = []
-    for fused in (None, kernel):
-        model = initial_model(config, corpus, fused)
-        assert isinstance(model, RecurrentClassifier)
-        optimizer = build(config.optimizer)(model.parameters())
-        losses.append([])
-        for batch in batches(corpus.train, lengths, order):
-            loss = F.cross_entropy(model(batch.tokens, batch.lengths), batch.labels)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            losses[-1].append(loss.item())
-    assert len(losses[0]) == 20
-    assert losses[1] == pytest.approx(losses[0], rel=5e-6)
-    assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-3)
-
-
-def test_a_model_with_the_kernel_has_the_same_weights_and_can_be_copied(
-    kernel: FusedKernel, configured: Callable[..., Config]
-) -> None:
-    config = configured("dataset.articles=40", "dataset.length=8", "dataset.cue_distance=2")
-    corpus = encoded_corpus(config)
-    plain, fused = (initial_model(config, corpus, each) for each in (None, kernel))
-    assert isinstance(fused, RecurrentClassifier)
-    theirs, ours = plain.state_dict(), fused.state_dict()
-    assert theirs.keys() == ours.keys()
-    assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
-    assert copy.deepcopy(fused).fused is not fused.fused
