@@ -37,7 +37,7 @@ def accuracy_figure(
             axes.plot(seeds, [place] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
             marker = MARKERS.get(each.model, "P")
             axes.plot([estimate.value], [place], marker, color=colour, ms=6)
-        axes.set_yticks(range(len(order)), [folded(name, 0.36 * width) for name in names])
+        axes.set_yticks(range(len(order)), [folded(name, max(0.36 * width, 1.4)) for name in names])
         axes.set_ylim(-0.6, len(order) - 0.4)
         axes.set_xlabel("test accuracy (share of articles)")
         axes.xaxis.set_major_locator(MaxNLocator(int(width * 1.2)))
@@ -196,7 +196,7 @@ def distance_figure(
         ticks = sorted({x for found in points.values() for x, _ in found})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("most words between cue and end (logarithmic)")
+        axes.set_xlabel(folded("most words between cue and end (logarithmic)", width - 0.8))
         axes.set_ylabel("test accuracy")
         legend(canvas, [axes], width)
         return canvas
