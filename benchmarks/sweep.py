@@ -8,6 +8,7 @@ from statistics import median
 
 from benchmarks.drawing import bars, lines
 from benchmarks.findings import Findings, Table, number
+from benchmarks.single import NAIVE, sample
 from benchmarks.workplace import Workplace
 
 SCHEMES = ("rnn_bench, packed", "naive loop, one after the other")
@@ -17,12 +18,17 @@ def measure(place: Workplace) -> Findings:
     settings = place.settings
     pairs = [(cell, seed) for cell in settings.cells for seed in settings.seeds]
     seconds: dict[str, list[float]] = {scheme: [] for scheme in SCHEMES}
+    samples: list[dict[str, object]] = []
     for _ in range(settings.repeats):
         seeds = ",".join(map(str, settings.seeds))
         asked = place.overrides(",".join(settings.cells), seeds)
         seconds[SCHEMES[0]].append(place.run("rnn_bench", "-m", *asked))
         answers = [place.theirs("benchmarks.naive", cell, seed) for cell, seed in pairs]
         seconds[SCHEMES[1]].append(sum(answer["wall_seconds"] for answer in answers))
+        samples += [
+            sample(NAIVE, *pair, "padded_end", answer)
+            for pair, answer in zip(pairs, answers, strict=True)
+        ]
     ours, naive = (median(seconds[scheme]) for scheme in SCHEMES)
     tables = [
         Table(
@@ -50,9 +56,7 @@ def measure(place: Workplace) -> Findings:
             {scheme: {"": median(taken)} for scheme, taken in seconds.items()},
         )
     ]
-    samples: list[dict[str, object]] = [
-        {"scheme": scheme, "seconds": taken} for scheme, taken in seconds.items()
-    ]
+    samples += [{"scheme": scheme, "seconds": taken} for scheme, taken in seconds.items()]
     if settings.device == "cuda":
         packed = packing(place)
         runs = max(settings.jobs_per_gpu)
