@@ -37,7 +37,7 @@ sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (D
 	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 90 % must be)
-	@$(VENV)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(VENV)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-survival: $(INSTALLED) ## Kill, double and interrupt runs and whole sweeps, and take their tracking server away
 	@$(VENV)/python -m pytest tests/survival/test_one_run.py tests/survival/test_survival.py

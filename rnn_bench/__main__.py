@@ -91,13 +91,15 @@ def sweep(
     sweep_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     asked = sys.argv[1:]
     config_dirs = [arguments.config_dir] if arguments.config_dir else []
-    composer = Composer(config_dirs, arguments.overrides)
-    preset = composer.preset(arguments)
-    if preset and not arguments.multirun:
-        arguments.multirun = True
-        sys.argv.insert(1, "--multirun")
     for overrides in (arguments.overrides, sys.argv):
-        overrides += [*preset, f"sweep_id={sweep_id}"]
+        overrides.append(f"sweep_id={sweep_id}")
+    composer = Composer(config_dirs, arguments.overrides)
+    if preset := composer.preset(arguments):
+        for overrides in (arguments.overrides, sys.argv):
+            overrides += preset
+        if not arguments.multirun:
+            arguments.multirun = True
+            sys.argv.insert(1, "--multirun")
     jobs = PackedLauncher.jobs = composer.jobs(arguments)
     if jobs[0].packing and not jobs[0].config.plan:
         spawning.prepare()

@@ -97,6 +97,11 @@ def reported() -> None:
 
 
 @pytest.fixture
+def audited() -> None:
+    """Sweeps of `rnn_bench` audit their corpora, which takes a second."""
+
+
+@pytest.fixture
 def rnn_bench(
     workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -107,6 +112,8 @@ def rnn_bench(
     started for the runs of a sweep, unless the launcher is `packed` or arguments configure it."""
     if "reported" not in request.fixturenames:
         monkeypatch.setattr("rnn_bench.__main__.write_page", lambda *sweep: None)
+    if "audited" not in request.fixturenames:
+        monkeypatch.setattr("rnn_bench.sweep.corpora.record_audits", lambda *sweep: [])
 
     def command(*arguments: str, launcher: str = "basic") -> Answer:
         if "-m" in arguments and not any(each.startswith("hydra") for each in arguments):

@@ -103,6 +103,7 @@ def test_the_data_is_logged_as_an_mlflow_dataset(rnn_bench: Command, recorded_ru
     }
 
 
+@pytest.mark.usefixtures("audited")
 @pytest.mark.parametrize("model", ["gru", "tfidf", "majority"])
 def test_weights_vocabulary_and_predictions_are_artifacts(
     model: str, rnn_bench: Command, recorded_runs: Runs

@@ -88,6 +88,7 @@ class Composer:
         self._searchpath = [line for line in overrides if line.startswith("hydra.searchpath=")]
         self._usual: dict[tuple[str, ...], DictConfig] = {}
         self._chosen: dict[tuple[str, ...], DictConfig] = {}
+        self._masters: dict[tuple[RunMode, tuple[str, ...]], DictConfig] = {}
 
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """One config, with Hydra's own part.
@@ -116,8 +117,8 @@ class Composer:
         Raises:
             ConfigError: as of `compose`.
         """
-        config = self.compose(arguments.overrides, RunMode.MULTIRUN)
-        params = OmegaConf.select(config, "hydra.sweeper.params")
+        master = self._master(arguments, RunMode.MULTIRUN)
+        params = OmegaConf.select(master, "hydra.sweeper.params")
         if not params:
             return []
         named = {line.lstrip("+").partition("=")[0] for line in arguments.overrides}
@@ -130,9 +131,8 @@ class Composer:
         Raises:
             ConfigError: what is wrong in any of them.
         """
-        overrides = list(arguments.overrides)
         mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
-        master = self.compose(overrides, mode)
+        master = self._master(arguments, mode)
         if not arguments.multirun and master.hydra.mode != RunMode.MULTIRUN:
             single = self.job(master)
             if single.engine:
@@ -158,19 +158,25 @@ class Composer:
             ConfigError: a key is missing, unknown, or has a value that is not allowed.
         """
         own = without_hydra(config)
-        choices = config.hydra.runtime.choices
         try:
             typed = checked(own)
         except OmegaConfBaseException as error:
             raise ConfigError(explain(error, [], self.loader)) from error
-        usual = self._defaults(tuple(f"{group}={choices[group]}" for group in GROUPS))
+        usual = self._defaults(_choices(config))
         for group in GROUPS:
             for key in usual[group]:
                 if OmegaConf.is_missing(usual[group], key):
                     usual[group][key] = own[group][key]
         usual.sweep_id = own.sweep_id
-        launcher = choices["hydra/launcher"]
+        launcher = config.hydra.runtime.choices["hydra/launcher"]
         return Job(typed, checked(usual), launcher, config, engine(config.hydra.launcher))
+
+    def _master(self, arguments: argparse.Namespace, mode: RunMode) -> DictConfig:
+        """The config of a whole command line, of which a sweep makes one for each job."""
+        key = mode, tuple(arguments.overrides)
+        if key not in self._masters:
+            self._masters[key] = self.compose(arguments.overrides, mode)
+        return self._masters[key]
 
     def _with_values(self, hydra_lines: list[str], lines: list[str]) -> DictConfig:
         """What `compose` makes of these lines. What takes it long, choosing and merging YAML files,
@@ -178,7 +184,9 @@ class Composer:
         values = [line for line in lines if _gives_value(line)]
         choices = (*hydra_lines, *(line for line in lines if line not in values))
         if choices not in self._chosen:
-            self._chosen[choices] = self.compose(choices)
+            chosen = self._chosen[choices] = self.compose(choices)
+            if all(line.partition("=")[0] in GROUPS for line in choices[len(hydra_lines) :]):
+                self._usual[_choices(chosen)] = without_hydra(chosen)
         config = deepcopy(self._chosen[choices])
         try:
             parsed = OverridesParser.create().parse_overrides(lines)
@@ -210,6 +218,12 @@ class Composer:
             return BasicSweeper.split_arguments(parsed, None)[0]
         except (HydraException, ValueError) as error:
             raise ConfigError(f"The sweep cannot be read: {error}") from error
+
+
+def _choices(config: DictConfig) -> tuple[str, ...]:
+    """The overrides that choose a composed config's option of each group."""
+    choices = config.hydra.runtime.choices
+    return tuple(f"{group}={choices[group]}" for group in GROUPS)
 
 
 def _gives_value(line: str) -> bool:

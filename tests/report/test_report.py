@@ -37,6 +37,7 @@ def page(workplace: Path) -> str:
     return found.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("audited")
 def test_a_sweep_ends_with_a_report_that_needs_no_other_file(
     rnn_bench: Command, workplace: Path
 ) -> None:
@@ -52,6 +53,9 @@ def test_a_sweep_ends_with_a_report_that_needs_no_other_file(
     accuracy = pd.read_csv(folder / "tables/accuracy.csv")
     assert set(accuracy["model"]) == {"rnn", "gru", "majority"}
     assert list(accuracy["seeds"]) == [2, 2, 2]
+    probes = pd.read_csv(folder / "tables/probes.csv")
+    assert len(probes) > 3
+    assert "Audit of the data" in html
     for name in ("accuracy", "losses", "time"):
         svg = ElementTree.parse(folder / f"figures/{name}.svg").getroot()
         assert svg.get("role") == "img"

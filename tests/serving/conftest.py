@@ -88,6 +88,7 @@ def trained(
         for name in ("RNN_BENCH_DATA", "MLFLOW_TRACKING_URI"):
             patch.delenv(name, raising=False)
         patch.setattr("rnn_bench.__main__.write_page", lambda *sweep: None)
+        patch.setattr("rnn_bench.sweep.corpora.record_audits", lambda *sweep: [])
         for sweep in request.module.SWEEPS:
             patch.setattr(sys, "argv", ["rnn_bench", "-m", *sweep, *COMMON])
             assert main() == 0

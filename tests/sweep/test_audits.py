@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from tests.conftest import SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
+pytestmark = pytest.mark.usefixtures("audited")
 
 
 @pytest.fixture
