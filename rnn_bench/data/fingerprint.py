@@ -10,6 +10,10 @@ from typing import Any
 import rnn_bench
 from rnn_bench.data.corpus import Articles
 
+PACKAGE = Path(rnn_bench.__file__).parent
+# Read with the modules themselves: a process, and its forks, compute with them as they were then.
+_OWN_SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
 
 def digest(value: Any) -> str:
     """A hash of anything that JSON can write; the order of keys plays no part."""
@@ -30,13 +34,13 @@ def content_fingerprint(articles: Articles) -> str:
 def sources(folders: Iterable[str], targets: Iterable[Any]) -> list[str]:
     """The text of the modules in folders of this package, and of those that define a user's own
     classes or functions."""
-    package = Path(rnn_bench.__file__).parent
-    files = [path for folder in folders for path in sorted((package / folder).glob("*.py"))]
+    named = {PACKAGE / folder for folder in folders}
+    texts = [text for path, text in _OWN_SOURCES.items() if path.parent in named]
     for target in targets:
         try:
             file = Path(inspect.getsourcefile(target) or "")
         except TypeError:  # built in
             continue
-        if package not in file.parents and file.is_file():
-            files.append(file)
-    return [path.read_text(encoding="utf-8") for path in files]
+        if PACKAGE not in file.parents and file.is_file():
+            texts.append(file.read_text(encoding="utf-8"))
+    return texts

@@ -58,6 +58,14 @@ def test_the_sources_of_the_audit_decide_no_result() -> None:
     assert source not in sources(SOURCES, [])
 
 
+def test_sources_that_are_changed_while_a_process_runs_change_none_of_its_keys(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, config = key(configured()), configured()
+    monkeypatch.setattr(Path, "read_text", lambda path, **options: "changed")
+    assert key(config) == before
+
+
 NAMES = [
     ((), "gru-demo-s0"),
     (("seed=3", "model=lstm"), "lstm-demo-s3"),
