@@ -23,6 +23,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._buffer = io.BytesIO()  # as large as a checkpoint; filled again by the next one
 
     def save(self, epoch: int, state: dict[str, Any]) -> None:
         """Keep the state after an epoch, and the one before it.
@@ -30,12 +31,13 @@ class Checkpoints:
         Raises:
             UsageError: the folder cannot be written, or is full.
         """
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        content = buffer.getbuffer()
+        torch.serialization.set_crc32_options(False)  # the SHA-256 is enough
+        self._buffer.seek(0)
+        torch.save(state, self._buffer)
+        self._buffer.truncate()
         part = self.folder / "checkpoint.part"
         try:
-            with part.open("wb") as file:
+            with self._buffer.getbuffer() as content, part.open("wb") as file:
                 file.write(hashlib.sha256(content).digest())
                 file.write(content)
             part.replace(self.folder / f"checkpoint-{epoch:06}.pt")

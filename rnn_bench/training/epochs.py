@@ -135,15 +135,18 @@ class Training:
 
     def state(self) -> dict[str, Any]:
         """All that changes in training: tensors, numbers and strings only."""
-        stopping = self.stopping
+        stopping, weights = self.stopping, self.model.state_dict()
+        best_weights = stopping.best_weights
+        if stopping.best_epoch == len(self.history):
+            best_weights = weights  # equal, and `torch.save` writes a tensor once
         return {
-            "model": self.model.state_dict(),
+            "model": weights,
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "cuda_random": (
                 torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
             ),
-            "best": (stopping.best_epoch, stopping.best_loss, stopping.best_weights),
+            "best": (stopping.best_epoch, stopping.best_loss, best_weights),
             "history": [asdict(result) for result in self.history],
         }
 
