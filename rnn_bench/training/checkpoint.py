@@ -19,10 +19,15 @@ HASH_BYTES = hashlib.sha256().digest_size
 
 class Checkpoints:
     """The last checkpoints of a run, in a folder. A file is a SHA-256 and what `torch.save`
-    writes, so that a torn one is noticed."""
+    writes, so that a torn one is noticed.
+
+    A new one is written over one that is no longer kept, which costs the system less than a new
+    file.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._part = folder / "checkpoint.part"
         self._buffer = io.BytesIO()  # as large as a checkpoint; filled again by the next one
 
     def save(self, epoch: int, state: dict[str, Any]) -> None:
@@ -35,16 +40,17 @@ class Checkpoints:
         self._buffer.seek(0)
         torch.save(state, self._buffer)
         self._buffer.truncate()
-        part = self.folder / "checkpoint.part"
         try:
-            with self._buffer.getbuffer() as content, part.open("wb") as file:
+            mode = "r+b" if self._part.exists() else "wb"
+            with self._buffer.getbuffer() as content, self._part.open(mode) as file:
                 file.write(hashlib.sha256(content).digest())
                 file.write(content)
-            part.replace(self.folder / f"checkpoint-{epoch:06}.pt")
+                file.truncate()
+            self._part.replace(self.folder / f"checkpoint-{epoch:06}.pt")
             for old in self._files()[KEPT:]:
-                old.unlink()
+                old.replace(self._part)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            self._part.unlink(missing_ok=True)
             reason = os.strerror(error.errno or 0)
             raise UsageError(f"{self.folder} cannot take a checkpoint: {reason}.") from error
 
@@ -67,8 +73,8 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Delete all: the run is finished."""
-        for file in self._files():
-            file.unlink()
+        for file in (*self._files(), self._part):
+            file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         """Newest first."""

@@ -72,18 +72,19 @@ def test_a_training_that_was_at_its_end_is_not_trained_further(
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
-    for epoch in (9, 10, 11):
-        checkpoints.save(epoch, {"epoch": epoch, "smaller": torch.ones(12_000 - 1000 * epoch)})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "checkpoint-000010.pt",
+    for epoch in (9, 10, 11, 12):
+        checkpoints.save(epoch, {"epoch": epoch, "smaller": torch.ones(13_000 - 1000 * epoch)})
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == [
         "checkpoint-000011.pt",
+        "checkpoint-000012.pt",
     ]
-    assert checkpoints.epoch == 11
+    assert checkpoints.epoch == 12
     state = checkpoints.load()
     assert state is not None
     assert torch.equal(state["smaller"], torch.ones(1000))
     checkpoints.remove()
     assert (checkpoints.epoch, checkpoints.load()) == (0, None)
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
