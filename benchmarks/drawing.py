@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogLocator
 
 from rnn_bench.report.drawing import Figure, drawn
 from rnn_bench.report.palette import CELLS, OTHERS
@@ -66,7 +67,7 @@ def lines(
     y_unit: str,
     points: Mapping[str, Sequence[tuple[float, float]]],
 ) -> Figure:
-    """Values over sizes, both logarithmic: a line of slope one is a cost that grows as the size."""
+    """Values over sizes, both logarithmic. A dotted line is a cost that grows as the size."""
 
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 3.0))
@@ -74,18 +75,20 @@ def lines(
         for colour, (label, found) in zip(PALETTE, points.items(), strict=False):
             xs, ys = zip(*found, strict=True)
             axes.plot(xs, ys, "o-", color=colour, label=label, ms=4, lw=1.3)
-            axes.plot(xs, [ys[0] * x / xs[0] for x in xs], ":", color=colour, alpha=0.5)
+            as_size = [ys[0] * x / xs[0] for x in xs]
+            (dotted,) = axes.plot(xs, as_size, ":", color=colour, alpha=0.5)
         ticks = sorted({x for found in points.values() for x, _ in found})
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.xaxis.minorticks_off()
-        for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            formatter("{x:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
         axes.set_xlabel(x_unit)
         axes.set_ylabel(y_unit)
-        if len(points) > 1:
-            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        dotted.set_label("in proportion")
+        handles = None if len(points) > 1 else [dotted]
+        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5))
         return canvas
 
     said = told({label: {f"{x:g}": y for x, y in found} for label, found in points.items()})

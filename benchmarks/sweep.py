@@ -6,7 +6,7 @@ On a GPU also the same sweep of one cell with 1, 2, 4, 8 and 16 runs at once.
 
 from statistics import median
 
-from benchmarks.drawing import bars, lines
+from benchmarks.drawing import bars
 from benchmarks.findings import Findings, Table, number
 from benchmarks.single import NAIVE, sample
 from benchmarks.workplace import Workplace
@@ -72,10 +72,8 @@ def measure(place: Workplace) -> Findings:
                 words=0,
             )
         )
-        points = {"gru": [(jobs, median(taken)) for jobs, taken in packed.items()]}
-        figures.append(
-            lines("packing", f"{runs} runs on one GPU", "runs at once", "seconds", points)
-        )
+        seconds_of = {f"{jobs} at once": median(taken) for jobs, taken in packed.items()}
+        figures.append(bars("packing", f"{runs} runs on one GPU", "seconds", {"": seconds_of}))
         samples += [{"jobs_per_gpu": jobs, "seconds": taken} for jobs, taken in packed.items()]
     return Findings(
         "A sweep",
