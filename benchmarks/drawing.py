@@ -1,6 +1,6 @@
 """The benchmark's figures, in the style of the report's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator
@@ -60,38 +60,28 @@ def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, 
     return drawn(name, title, f"{title}, {unit}: {told(values)}.", draw)
 
 
-def lines(
-    name: str,
-    title: str,
-    x_unit: str,
-    y_unit: str,
-    points: Mapping[str, Sequence[tuple[float, float]]],
-) -> Figure:
-    """Values over sizes, both logarithmic. A dotted line is a cost that grows as the size."""
+def line(name: str, title: str, x_unit: str, y_unit: str, points: Mapping[float, float]) -> Figure:
+    """Values by sizes, both logarithmic. The dotted line is a cost that grows as the size."""
+    xs, ys = [*points], [*points.values()]
 
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 3.0))
         axes = canvas.subplots()
-        for colour, (label, found) in zip(PALETTE, points.items(), strict=False):
-            xs, ys = zip(*found, strict=True)
-            axes.plot(xs, ys, "o-", color=colour, label=label, ms=4, lw=1.3)
-            as_size = [ys[0] * x / xs[0] for x in xs]
-            (dotted,) = axes.plot(xs, as_size, ":", color=colour, alpha=0.5)
-        ticks = sorted({x for found in points.values() for x, _ in found})
+        axes.plot(xs, ys, "o-", color=PALETTE[0], ms=4, lw=1.3)
+        as_size = [ys[0] * x / xs[0] for x in xs]
+        axes.plot(xs, as_size, ":", color=PALETTE[0], alpha=0.5, label="in proportion")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks(xs, [f"{x:g}" for x in xs])
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.set_xlabel(x_unit)
         axes.set_ylabel(y_unit)
-        dotted.set_label("in proportion")
-        handles = None if len(points) > 1 else [dotted]
-        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return canvas
 
-    said = told({label: {f"{x:g}": y for x, y in found} for label, found in points.items()})
+    said = ", ".join(f"{x:g} {y:.4g}" for x, y in points.items())
     return drawn(name, title, f"{title}, {y_unit} over {x_unit}: {said}.", draw)
 
 

@@ -9,7 +9,7 @@ from statistics import median
 
 import pandas as pd
 
-from benchmarks.drawing import lines
+from benchmarks.drawing import line
 from benchmarks.findings import Findings, Table, number
 from benchmarks.workplace import Workplace
 from rnn_bench.report.drawing import Figure
@@ -51,9 +51,7 @@ def measure(place: Workplace) -> Findings:
                 words=0,
             )
         )
-        drawn.append(
-            lines(f"scaling-{name}", tables[-1].title, size, unit, {CELL: [*medians.items()]})
-        )
+        drawn.append(line(f"scaling-{name}", tables[-1].title, size, unit, medians))
         samples += [{"size": size, "value": x, unit: seconds} for x, seconds in points.items()]
     return Findings("Cost as work grows", headline, tables, drawn, samples)
 
