@@ -17,7 +17,7 @@ from benchmarks.findings import write, write_page
 from benchmarks.machine import machine, versions
 from benchmarks.settings import QUICK, Settings
 from benchmarks.workplace import ContenderFailed, Workplace
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 
 # `target` takes the runs of `single`, which are made once.
 PARTS = {

@@ -35,7 +35,7 @@ def write_articles(corpus: str, count: int, folder: Path) -> str:
     from rnn_bench.config.composition import Composer
     from rnn_bench.config.options import build
     from rnn_bench.data.corpus import DataError, readable
-    from rnn_bench.data.encoding import split_validation
+    from rnn_bench.data.splits import split_validation
 
     if corpus == "auto":
         try:

@@ -12,12 +12,13 @@ from pathlib import Path
 import torch
 
 from rnn_bench.config.composition import Composer
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.tracking.artifacts import write_artifacts
-from rnn_bench.tracking.keys import run_name
-from rnn_bench.tracking.record import Record, new_row, note_sweep, now_ms, recorded
+from rnn_bench.tracking.rows import Record, new_row, now_ms, recorded
+from rnn_bench.tracking.run_key import run_name
 from rnn_bench.tracking.store import open_store
+from rnn_bench.tracking.sweeps import note_sweep
 from rnn_bench.training.epochs import EpochResult
 
 CELLS, EPOCHS = ("rnn", "lstm", "gru"), 15

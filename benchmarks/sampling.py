@@ -34,7 +34,7 @@ PLACES = {
     "rnn_bench/data/batches.py": "batches",
     "rnn_bench/tracking/": "recording",
     "rnn_bench/training/checkpoint.py": "recording",
-    "rnn_bench/training/reading.py": "evaluation",
+    "rnn_bench/training/prediction.py": "evaluation",
     "rnn_bench/evaluation/": "evaluation",
     "rnn_bench/models/": "forward",
     "torch/nn/": "forward",

@@ -15,10 +15,10 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job, config_folder, register
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Config
-from rnn_bench.sweep import spawning
-from rnn_bench.sweep.launcher import PackedLauncher, register_plugin
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.schema import Config
+from rnn_bench.sweep.local import forkserver as spawning
+from rnn_bench.sweep.local.launcher import PackedLauncher, register_plugin
 from rnn_bench.training.interruption import stopping_at_once
 
 if TYPE_CHECKING:
@@ -105,17 +105,17 @@ def sweep(
         spawning.prepare()
 
     # Only now what takes seconds to import.
-    from rnn_bench.sweep.clusters import carried_over, check_store, launch
+    from rnn_bench.sweep.cluster.launching import carried_over, check_store, launch
     from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
-    from rnn_bench.sweep.places import check_devices, chosen_gpus, places_of, visible_gpus
+    from rnn_bench.sweep.local.devices import check_devices, chosen_gpus, places_of, visible_gpus
     from rnn_bench.sweep.plan import print_plan
-    from rnn_bench.tracking.keys import run_key
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
-    from rnn_bench.tracking.record import note_sweep
+    from rnn_bench.tracking.run_key import run_key
     from rnn_bench.tracking.store import open_store
+    from rnn_bench.tracking.sweeps import note_sweep
+    from rnn_bench.training.console import ConsoleHandler, console
     from rnn_bench.training.device import find_device
-    from rnn_bench.training.progress import ConsoleHandler, console
 
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
@@ -176,13 +176,20 @@ def conclude(
     """Record what still waits and how the dead ended, and print the comparison of a sweep's runs,
     which were to answer these run keys, a job's each; audit its corpora. Returns the exit
     status."""
+    from rnn_bench.sweep.comparison_table import print_comparison
     from rnn_bench.sweep.corpora import record_audits
-    from rnn_bench.sweep.table import failed, is_incomplete, last_attempts, print_comparison
-    from rnn_bench.tracking.keys import run_name
-    from rnn_bench.tracking.outbox import impatient, send_unsent, unreachable, unsent
-    from rnn_bench.tracking.record import end_open_rows, runs_of
+    from rnn_bench.tracking.availability import impatient, unreachable
+    from rnn_bench.tracking.outbox import send_unsent, unsent
+    from rnn_bench.tracking.run_key import run_name
     from rnn_bench.tracking.store import store_uri
-    from rnn_bench.training.progress import console
+    from rnn_bench.tracking.sweeps import (
+        end_open_rows,
+        failed,
+        is_incomplete,
+        last_attempts,
+        runs_of,
+    )
+    from rnn_bench.training.console import console
 
     output_dir = Path(config.output_dir)
     if waiting := send_unsent(unsent(output_dir)):
@@ -218,7 +225,7 @@ def conclude(
 def write_page(client: "MlflowClient", experiment_id: str, sweep_id: str) -> None:
     """The report on a sweep. What goes wrong with it costs no run and no exit status."""
     from rnn_bench.report.__main__ import make_report
-    from rnn_bench.tracking.outbox import impatient
+    from rnn_bench.tracking.availability import impatient
 
     try:
         with impatient():

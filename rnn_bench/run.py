@@ -10,21 +10,23 @@ import torch
 from torch import nn
 
 from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate, probabilities
-from rnn_bench.models.baselines import Baseline, is_baseline
+from rnn_bench.models.baselines.baseline import Baseline, is_baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.tracking.artifacts import run_log, write_artifacts
+from rnn_bench.tracking.availability import impatient, patiently
+from rnn_bench.tracking.claims import Ledger
 from rnn_bench.tracking.further import complete, evaluate_further, lacking
-from rnn_bench.tracking.keys import run_name
-from rnn_bench.tracking.ledger import Ledger
-from rnn_bench.tracking.outbox import ARTIFACTS, impatient, patiently
-from rnn_bench.tracking.record import Duplicate, Withdrawn, recorded
+from rnn_bench.tracking.outbox import ARTIFACTS
+from rnn_bench.tracking.rows import Duplicate, Withdrawn, recorded
+from rnn_bench.tracking.run_key import run_name
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
 from rnn_bench.training.checkpoint import Checkpoints
+from rnn_bench.training.console import epoch_line
 from rnn_bench.training.device import (
     device_name,
     find_device,
@@ -34,16 +36,8 @@ from rnn_bench.training.device import (
     use_threads,
 )
 from rnn_bench.training.epochs import EpochResult, Fitting, Training
-from rnn_bench.training.progress import (
-    BatchDone,
-    Ended,
-    EpochDone,
-    Started,
-    Waiting,
-    Watch,
-    epoch_line,
-)
-from rnn_bench.training.reading import predict
+from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started, Waiting, Watch
+from rnn_bench.training.prediction import predict
 from rnn_bench.training.updates import leave_compiler_out
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 
 from rnn_bench.__main__ import main
 from rnn_bench.config.composition import Composer
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable
 

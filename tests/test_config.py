@@ -8,9 +8,11 @@ import pytest
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from rnn_bench.config.compared import Adam, Csv, Demo, Recurrent
 from rnn_bench.config.composition import Composer, config_folder
-from rnn_bench.config.schemas import GROUPS, SCHEMAS, Config
+from rnn_bench.config.dataset import Csv, Demo
+from rnn_bench.config.model import Recurrent
+from rnn_bench.config.optimizer import Adam
+from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
 from tests.conftest import Command
 
 Compose = Callable[..., Config]

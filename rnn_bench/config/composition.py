@@ -20,11 +20,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 import rnn_bench
 from rnn_bench.config.clusters import RESOLVERS, Engine, engine
-from rnn_bench.config.compared import Dataset, Model, Optimizer
+from rnn_bench.config.dataset import Dataset
+from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.launcher import Packed, register_launcher
-from rnn_bench.config.options import ConfigError, check_against_target, unknown_keys
-from rnn_bench.config.schemas import GROUPS, Config, register_schemas
+from rnn_bench.config.model import Model
+from rnn_bench.config.optimizer import Optimizer
+from rnn_bench.config.options import check_against_target, unknown_keys
+from rnn_bench.config.schema import GROUPS, Config, register_schemas
 
 # What a sweep has once, whatever its runs are.
 OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")

@@ -9,8 +9,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from rnn_bench.config.clusters import without_plugin
-from rnn_bench.config.options import suggestion
-from rnn_bench.config.schemas import GROUPS
+from rnn_bench.config.errors import suggestion
+from rnn_bench.config.schema import GROUPS
 
 TYPES = {"Integer": "an integer", "Float": "a number", "bool": "true or false"}
 

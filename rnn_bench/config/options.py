@@ -1,33 +1,15 @@
 """What an option of a group is: keys with a type, a default, a meaning and a range, and a target
 that they are given to."""
 
-import difflib
 import functools
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, cast
 
 import hydra.utils
 
-
-class UsageError(Exception):
-    """What the user asked for cannot be; the message says what is wrong, where, and what to do."""
-
-
-class ConfigError(UsageError):
-    """A configuration key has a value that it cannot have."""
-
-
-def describe(error: BaseException) -> str:
-    """An error in a line."""
-    return shortened(f"{type(error).__name__}: {error}", 500)
-
-
-def shortened(text: str, width: int) -> str:
-    """In one line, of whole words."""
-    return textwrap.shorten(text, width, placeholder=" ...")
+from rnn_bench.config.errors import ConfigError, suggestion
 
 
 @dataclass(frozen=True)
@@ -160,9 +142,3 @@ def check_against_target(group: type[Option], option: Any) -> None:
         for name in own:
             if named[name].default is named[name].empty and name not in option:
                 raise ConfigError(f"{group.group}.{name} has no value, and {target} needs one.")
-
-
-def suggestion(word: str, known: list[str]) -> str:
-    """' Did you mean ...?' with the known word that is nearest, or nothing."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]}?" if near else ""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnn_bench.config.composition import Composer, config_folder
 from rnn_bench.config.options import Option
-from rnn_bench.config.schemas import GROUPS
+from rnn_bench.config.schema import GROUPS
 
 SUCCESS, NOT_CURRENT, UNUSABLE = 0, 1, 2
 

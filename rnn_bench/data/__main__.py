@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_bench.config.options import UsageError, suggestion
+from rnn_bench.config.errors import UsageError, suggestion
 
 SUCCESS, UNUSABLE, INTERRUPTED = 0, 2, 130
-CORPORA = ("isot", "kaggle")  # rnn_bench.data.study has them too, but is slow to import for --help
+CORPORA = (
+    "isot",
+    "kaggle",
+)  # rnn_bench.data.corpora.study has them too, but is slow to import for --help
 
 DESCRIPTION = """\
 Bring the articles of the study's two corpora, and prepare them; audit any corpus.
@@ -107,10 +110,10 @@ def prepare(corpus: str, data_dir: Path) -> None:
     Raises:
         DataError: raw files are missing or unfit, or the folder cannot be written.
     """
+    from rnn_bench.data.corpora.study import preprocessed_files, raw_files, write_preprocessed
     from rnn_bench.data.corpus import DataError
+    from rnn_bench.data.csv_files import read_csv
     from rnn_bench.data.fetch import EDITIONS
-    from rnn_bench.data.study import preprocessed_files, raw_files, write_preprocessed
-    from rnn_bench.data.tables import read_csv
 
     missing = [str(path) for path in raw_files(corpus, data_dir) if not path.is_file()]
     if missing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 
 
 class DataError(UsageError):

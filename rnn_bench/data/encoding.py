@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rnn_bench.config.options import UsageError, build, name_of
-from rnn_bench.config.schemas import Config, Protocol
+from rnn_bench.config.options import build, name_of
+from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.schema import Config
+from rnn_bench.data.cache import cache_folder
 from rnn_bench.data.corpus import Articles, Corpus, DataError, readable
 from rnn_bench.data.fingerprint import content_fingerprint, digest, sources
+from rnn_bench.data.splits import split_validation
 from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
 
 # The protocol's keys that decide an encoding.
@@ -116,25 +118,6 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
     return replace(encoded, cleaning=corpus.text_cleaning())
 
 
-@contextmanager
-def cache_folder(config: Config) -> Iterator[Path]:
-    """The folder of encodings, made if it is missing.
-
-    Raises:
-        UsageError: what the block does with it fails.
-    """
-    folder = Path(config.cache_dir) / "encoded"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"cache_dir={config.cache_dir} cannot be used: {reason}. "
-            "Choose another with cache_dir=..."
-        ) from error
-
-
 def _once(corpus: Corpus, name: str) -> Callable[[], Articles]:
     kept: list[Articles] = []
 
@@ -159,37 +142,6 @@ def _replace(path: Path, content: bytes) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(content)
     part.replace(path)
-
-
-def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], list[int]]:
-    """Positions of the training and of the validation articles in the training file.
-
-    Not stratified, it is torch's `random_split` with a generator of `split_seed`, the size of
-    validation rounded down.
-
-    Raises:
-        DataError: a side would be empty, or a class too small for a stratified split.
-    """
-    count, size = len(labels), int(len(labels) * protocol.validation_fraction)
-    too_small = DataError(
-        f"The corpus is too small to split: of {count} training articles, {size} would be "
-        f"validation (protocol.validation_fraction={protocol.validation_fraction})."
-    )
-    if not 0 < size < count:
-        raise too_small
-    if not protocol.validation_stratified:
-        generator = torch.Generator().manual_seed(protocol.split_seed)
-        order = torch.randperm(count, generator=generator).tolist()
-        return order[: count - size], order[count - size :]
-    from sklearn.model_selection import train_test_split
-
-    try:
-        training, validation = train_test_split(
-            range(count), test_size=size, random_state=protocol.split_seed, stratify=labels
-        )
-    except ValueError:
-        raise too_small from None
-    return training, validation
 
 
 def _encode(articles: Articles, protocol: Protocol) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rnn_bench.data.corpora.study import edition, raw_files
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.study import edition, raw_files
-from rnn_bench.data.tables import read_csv
+from rnn_bench.data.csv_files import read_csv
 
 DATASETS = {
     "isot": "emineyetm/fake-news-detection-datasets",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnn_bench.config.options import target_of
-from rnn_bench.config.schemas import Protocol
+from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import Batch, batches, reading_order
 from rnn_bench.data.encoding import Split
 from rnn_bench.models.recurrent import RecurrentClassifier

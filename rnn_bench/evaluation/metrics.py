@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rnn_bench.config.schemas import Protocol
+from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.encoding import Split
-from rnn_bench.training.reading import accuracy, batch_mean_accuracy
+from rnn_bench.training.prediction import accuracy, batch_mean_accuracy
 
 
 @dataclass(frozen=True)

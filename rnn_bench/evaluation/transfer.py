@@ -8,13 +8,14 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from rnn_bench.config.compared import Study
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.dataset import Study
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.schema import Config
+from rnn_bench.data.cache import cache_folder
+from rnn_bench.data.corpora.study import CLASSES, StudyCorpus
 from rnn_bench.data.corpus import readable
-from rnn_bench.data.encoding import EncodedCorpus, Split, cache_folder
+from rnn_bench.data.encoding import EncodedCorpus, Split
 from rnn_bench.data.fingerprint import digest, sources
-from rnn_bench.data.study import CLASSES, StudyCorpus
 from rnn_bench.data.vocabulary import UNKNOWN, encode_texts
 
 

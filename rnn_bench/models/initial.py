@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.models.baselines import Baseline
+from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
 

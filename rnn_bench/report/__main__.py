@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,10 +60,10 @@ def make_report(
     Raises:
         UsageError: there is no such sweep, or the folder cannot be written.
     """
+    from rnn_bench.report.analysis import Results
+    from rnn_bench.report.assembly import report
     from rnn_bench.report.files import write_report
-    from rnn_bench.report.record import latest_sweep, read_sweep
-    from rnn_bench.report.results import Results
-    from rnn_bench.report.sections import report
+    from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if sweep_id == "latest":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from rnn_bench.report.record import Recorded, Sweep
+from rnn_bench.tracking.sweeps import Recorded, Sweep
 
 # A configuration is chosen among those that differ in these alone, by validation loss.
 TUNED = "optimizer."

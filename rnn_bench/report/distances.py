@@ -1,6 +1,6 @@
 """Accuracy over the distance of the demo corpus's cue."""
 
-from rnn_bench.report.results import Results
+from rnn_bench.report.analysis import Results
 from rnn_bench.report.statistics import Estimate
 
 DISTANCE = "dataset.cue_distance"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 from rnn_bench.report.contents import Link, Report, Table
 from rnn_bench.report.drawing import Figure
 from rnn_bench.report.palette import plain as plain_colours

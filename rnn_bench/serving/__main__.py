@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 
 SUCCESS, UNUSABLE = 0, 2
 
@@ -115,10 +115,10 @@ def predict(arguments: argparse.Namespace) -> None:
     if arguments.csv is not None and arguments.texts:
         raise UsageError("Give texts or --csv, not both.")
 
-    from rnn_bench.serving.answers import json_lines, table
     from rnn_bench.serving.classifier import TextClassifier
+    from rnn_bench.serving.inputs import csv_texts, given_texts
+    from rnn_bench.serving.outputs import json_lines, table
     from rnn_bench.serving.stored import model_folder
-    from rnn_bench.serving.texts import csv_texts, given_texts
     from rnn_bench.tracking.store import existing_store
     from rnn_bench.training.device import use_threads
 
@@ -147,12 +147,12 @@ def register(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: there is no such sweep, or the store does not take it.
     """
-    from rnn_bench.report.record import latest_sweep
     from rnn_bench.serving.registry import ALIAS, best_run, latest_sweep_on
     from rnn_bench.serving.registry import register as registered
     from rnn_bench.serving.stored import asked_of, check_run
-    from rnn_bench.tracking.outbox import impatient
+    from rnn_bench.tracking.availability import impatient
     from rnn_bench.tracking.store import open_existing
+    from rnn_bench.tracking.sweeps import latest_sweep
 
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
     name = arguments.register

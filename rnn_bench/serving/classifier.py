@@ -15,20 +15,21 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from rnn_bench.config.compared import Recurrent
+from rnn_bench.config.model import Recurrent
 from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config, Protocol
+from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.schema import Config
 from rnn_bench.data.corpus import CLEANINGS
 from rnn_bench.data.encoding import Split
 from rnn_bench.data.vocabulary import encode_texts
 from rnn_bench.evaluation.metrics import probabilities
-from rnn_bench.models.baselines import Baseline
+from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking.model_folder import SETTINGS, VOCABULARY, WEIGHTS
 from rnn_bench.training.device import cores
-from rnn_bench.training.reading import predict
+from rnn_bench.training.prediction import predict
 
 PART = 1024  # texts that a core reads at a time; more where a batch is larger
 

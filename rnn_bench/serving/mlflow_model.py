@@ -2,6 +2,6 @@
 
 from mlflow.models import set_model
 
-from rnn_bench.serving.served import ServedClassifier
+from rnn_bench.serving.pyfunc import ServedClassifier
 
 set_model(ServedClassifier())

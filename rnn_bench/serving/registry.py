@@ -9,10 +9,9 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.sweep.table import last_attempts
+from rnn_bench.config.errors import UsageError
 from rnn_bench.tracking.model_folder import MODEL
-from rnn_bench.tracking.record import runs_of
+from rnn_bench.tracking.sweeps import last_attempts, runs_of
 
 ALIAS = "champion"
 

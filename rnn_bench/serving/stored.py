@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
+from rnn_bench.tracking.availability import impatient
+from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.model_folder import MODEL, SETTINGS
-from rnn_bench.tracking.outbox import impatient
-from rnn_bench.tracking.owner import is_alive
 
 
 def model_folder(name: str, store: str, downloads: Path) -> Path:

@@ -9,15 +9,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.composition import Job
-from rnn_bench.config.options import describe, name_of
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.errors import describe
+from rnn_bench.config.options import name_of
+from rnn_bench.config.schema import Config
 from rnn_bench.data.audit import audited
 from rnn_bench.data.audit.summary import findings
+from rnn_bench.data.corpora.study import MissingCorpus
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
-from rnn_bench.data.study import MissingCorpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
-from rnn_bench.tracking.outbox import impatient
-from rnn_bench.training.progress import console
+from rnn_bench.tracking.availability import impatient
+from rnn_bench.training.console import console
 
 log = logging.getLogger("rnn_bench")
 

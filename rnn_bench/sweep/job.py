@@ -8,12 +8,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
 from rnn_bench.config.composition import Composer, Job
-from rnn_bench.config.options import UsageError, describe
+from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.run import run
-from rnn_bench.sweep.clusters import enter_working_folder
-from rnn_bench.tracking.keys import run_name
+from rnn_bench.sweep.cluster.launching import enter_working_folder
+from rnn_bench.tracking.run_key import run_name
+from rnn_bench.training.console import batch_bar
+from rnn_bench.training.events import Watch
 from rnn_bench.training.interruption import stopping_at_a_batch
-from rnn_bench.training.progress import Watch, batch_bar
 
 log = logging.getLogger("rnn_bench")
 

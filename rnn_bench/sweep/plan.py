@@ -10,9 +10,9 @@ from rich.table import Table
 from rnn_bench.config.composition import Job
 from rnn_bench.config.options import name_of
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.models.baselines import is_baseline
-from rnn_bench.tracking.keys import run_name
-from rnn_bench.tracking.ledger import Ledger
+from rnn_bench.models.baselines.baseline import is_baseline
+from rnn_bench.tracking.claims import Ledger
+from rnn_bench.tracking.run_key import run_name
 
 # Tokens a second, one thread of a CPU with AVX-512; until this store holds a run of the model.
 TOKENS_PER_SECOND = {"rnn": 400_000, "lstm": 120_000, "gru": 150_000}

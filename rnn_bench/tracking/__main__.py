@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 
 if TYPE_CHECKING:
     from rnn_bench.tracking.copying import Copied, Store
@@ -97,7 +97,7 @@ def copy_to(source: str | None, target: str, experiment_name: str) -> None:
     Raises:
         UsageError: a store cannot be used, or they are one.
     """
-    from rnn_bench.config.schemas import Tracking
+    from rnn_bench.config.tracking import Tracking
     from rnn_bench.tracking.store import open_existing, open_store, store_uri
 
     to = Tracking(uri=target, experiment_name=experiment_name)
@@ -122,7 +122,7 @@ def watched_copy(source: "Store", target: "Store") -> "Copied":
     from rich.progress import Progress
 
     from rnn_bench.tracking.copying import copy_record
-    from rnn_bench.training.progress import console
+    from rnn_bench.training.console import console
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Copying", total=None)

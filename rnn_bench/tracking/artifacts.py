@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking.model_folder import VOCABULARY, WEIGHTS, write_model_folder
 from rnn_bench.tracking.outbox import ARTIFACTS

@@ -17,12 +17,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 from rnn_bench.data.fingerprint import digest
-from rnn_bench.tracking.outbox import impatient, unreachable
-from rnn_bench.tracking.owner import is_alive
-from rnn_bench.tracking.record import all_runs
+from rnn_bench.tracking.availability import impatient, unreachable
+from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.store import SQLITE
+from rnn_bench.tracking.sweeps import all_runs
 
 COPIED_FROM, COPIED_STATE = "copied_from", "copied_state"
 SWEEP = "sweep."

@@ -12,20 +12,22 @@ from mlflow.exceptions import MlflowException
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Config, Evaluation
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.evaluation import Evaluation
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.gradient_flow import gradient_flow, has_hidden_states, reach
 from rnn_bench.evaluation.metrics import probabilities
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
-from rnn_bench.models.baselines import Baseline
+from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking.artifacts import write_predictions
-from rnn_bench.tracking.outbox import ARTIFACTS, Message, patiently, unreachable
+from rnn_bench.tracking.availability import patiently, unreachable
+from rnn_bench.tracking.outbox import ARTIFACTS, Message
 from rnn_bench.training import interruption
-from rnn_bench.training.reading import accuracy, predict
+from rnn_bench.training.prediction import accuracy, predict
 
 log = logging.getLogger(__name__)
 

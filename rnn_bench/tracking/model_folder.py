@@ -15,7 +15,7 @@ from mlflow.types import ColSpec, Schema
 
 import rnn_bench
 from rnn_bench.config.options import decisive_keys, entry
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 
 MODEL = "model"

@@ -2,55 +2,26 @@
 
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
+from rnn_bench.tracking.availability import impatient, unreachable
 from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
 
-UNSENT, ARTIFACTS = "unsent.jsonl", "artifacts"
 RETRY_SECONDS = 30
-PATIENCE_SECONDS = 600  # of a run that cannot begin without MLflow
-# MLflow's own patience is minutes of retries, in which nothing would be trained.
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-# MLflow has answered, and would answer the same again.
-REFUSALS = (
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "INVALID_STATE",
-    "PERMISSION_DENIED",
-    "RESOURCE_DOES_NOT_EXIST",
-    "UNAUTHENTICATED",
-)
-
-
-@contextmanager
-def impatient() -> Iterator[None]:
-    """In this process, an MLflow server that cannot be reached is an error within seconds."""
-    ours = {name: value for name, value in IMPATIENT.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            os.environ.pop(name, None)
+UNSENT, ARTIFACTS = "unsent.jsonl", "artifacts"
 
 
 @dataclass
@@ -132,38 +103,6 @@ class Outbox:
         part = self.folder / f"{UNSENT}.part"
         part.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
         part.replace(self.folder / UNSENT)
-
-
-def patiently(ask: Callable[[], Answer], on_wait: Callable[[], None]) -> Answer:
-    """MLflow's answer. While it cannot be reached it is asked again, for PATIENCE_SECONDS.
-
-    `on_wait` is called meanwhile, and may raise to end that.
-
-    Raises:
-        Exception: what `ask` raised last.
-    """
-    until, told = time.monotonic() + PATIENCE_SECONDS, False
-    while True:
-        try:
-            with impatient():
-                return ask()
-        except Exception as error:
-            if not unreachable(error) or time.monotonic() > until:
-                raise
-            if not told:
-                log.warning("MLflow cannot be reached; it is waited for.")
-                told = True
-        on_wait()
-        time.sleep(1)
-
-
-def unreachable(error: BaseException | None) -> bool:
-    """Whether an error says that MLflow does not answer, rather than what it answers."""
-    if isinstance(error, UsageError):
-        error = error.__cause__
-    if isinstance(error, MlflowException):
-        return error.error_code not in REFUSALS
-    return isinstance(error, SQLAlchemyError | requests.RequestException)
 
 
 def check_output_folder(name: str) -> Path:

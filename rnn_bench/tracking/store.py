@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from rnn_bench.config.options import UsageError, shortened
-from rnn_bench.config.schemas import Tracking
-from rnn_bench.tracking.outbox import impatient
+from rnn_bench.config.errors import UsageError, shortened
+from rnn_bench.config.tracking import Tracking
+from rnn_bench.tracking.availability import impatient
 
 SQLITE = "sqlite:///"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from rnn_bench.config.options import UsageError
+from rnn_bench.config.errors import UsageError
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rnn_bench.config.options import ConfigError
-from rnn_bench.models.baselines import Baseline
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.recurrent import RecurrentClassifier
 
 # mallopt's parameters, from malloc.h of the GNU C library.

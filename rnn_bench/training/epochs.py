@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rnn_bench.config.schemas import Protocol
+from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.models.baselines import Baseline
-from rnn_bench.training.reading import accuracy, mean_loss, predict
+from rnn_bench.models.baselines.baseline import Baseline
+from rnn_bench.training.prediction import accuracy, mean_loss, predict
 from rnn_bench.training.updates import update_of
 
 OnBatch = Callable[[int, int], None]

@@ -24,8 +24,8 @@ import requests
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rnn_bench.data.demo import DemoCorpus
-from rnn_bench.tracking.record import all_runs
+from rnn_bench.data.corpora.demo import DemoCorpus
+from rnn_bench.tracking.sweeps import all_runs
 from tests.clusters.servers import (
     PATIENCE,
     PROJECT,

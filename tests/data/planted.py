@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_bench.data.audit import audit
-from rnn_bench.data.tables import CsvCorpus
+from rnn_bench.data.corpora.csv import CsvCorpus
 
 Rows = list[tuple[str, ...]]
 LEXICON = ["".join(letters) for letters in itertools.product("bdfgklmn", "aeiou", "prstvz", "aeo")]

@@ -3,12 +3,12 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.audit import audit, audited
 from rnn_bench.data.audit.duplicates import jaccard, near_pairs, shingles
 from rnn_bench.data.audit.probes import dateline
 from rnn_bench.data.audit.summary import findings, summary
-from rnn_bench.data.tables import CsvCorpus
+from rnn_bench.data.corpora.csv import CsvCorpus
 from tests.data.planted import (
     CITIES,
     WORDS,

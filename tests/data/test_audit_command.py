@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.schema import Config
 from rnn_bench.data.__main__ import main
 from rnn_bench.data.audit import audited
 from rnn_bench.data.audit.summary import findings

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.data import study
 from rnn_bench.data.__main__ import CORPORA, main
+from rnn_bench.data.corpora import study
 from rnn_bench.data.corpus import DataError
 from tests.conftest import unable_to_write
 from tests.data.kaggle_server import ISOT, TRUE, Kaggle, kaggle_serving

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_bench.config.compared import Demo
-from rnn_bench.config.options import ConfigError, build
+from rnn_bench.config.dataset import Demo
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.options import build
+from rnn_bench.data.corpora.demo import CUES_PER_CLASS, DECOYS, WORDS
 from rnn_bench.data.corpus import Articles
-from rnn_bench.data.demo import CUES_PER_CLASS, DECOYS, WORDS
 
 
 def corpus(**settings: Any) -> Articles:

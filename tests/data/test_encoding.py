@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Config, Protocol
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.schema import Config
+from rnn_bench.data.corpora.study import PUBLISHED, blob_id
 from rnn_bench.data.corpus import Articles, Corpus, DataError
-from rnn_bench.data.encoding import (
-    encoded_corpus,
-    split_validation,
-)
+from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.data.fingerprint import content_fingerprint
-from rnn_bench.data.study import PUBLISHED, blob_id
+from rnn_bench.data.splits import split_validation
 from tests.conftest import SMALL_CORPUS
 
 Compose = Callable[..., Config]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.data import study
+from rnn_bench.data.corpora import study
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.fetch import fetch
 from tests.data.kaggle_server import FAKE, FAKE_OR_REAL, ISOT, TRUE, Kaggle, kaggle_serving

@@ -4,14 +4,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rnn_bench.data.corpus import DataError, clean_like_the_study
-from rnn_bench.data.study import (
+from rnn_bench.data.corpora.study import (
     MissingCorpus,
     StudyCorpus,
     blob_id,
     prepare,
     write_preprocessed,
 )
+from rnn_bench.data.corpus import DataError, clean_like_the_study
 
 TRUE = pd.DataFrame(
     {
@@ -144,7 +144,7 @@ def test_the_published_files_are_known_by_their_blob_ids(
     raw = isot / "isot" / "raw"
     for name in ("True.csv", "Fake.csv"):
         monkeypatch.setitem(
-            __import__("rnn_bench.data.study", fromlist=["PUBLISHED"]).PUBLISHED,
+            __import__("rnn_bench.data.corpora.study", fromlist=["PUBLISHED"]).PUBLISHED,
             f"isot/raw/{name}",
             blob_id(raw / name),
         )
@@ -154,7 +154,7 @@ def test_the_published_files_are_known_by_their_blob_ids(
 def test_as_many_articles_in_other_files_are_another_edition(
     isot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_bench.data.study.PUBLISHED_ARTICLES", {"isot": 20})
+    monkeypatch.setattr("rnn_bench.data.corpora.study.PUBLISHED_ARTICLES", {"isot": 20})
     assert StudyCorpus("isot", isot).read().edition == "other"
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from rnn_bench.data.audit import audit
+from rnn_bench.data.corpora.study import StudyCorpus, prepare, write_preprocessed
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.study import StudyCorpus, prepare, write_preprocessed
 from tests.data import planted
 from tests.data.planted import probe, write
 

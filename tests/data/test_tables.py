@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from rnn_bench.data.corpora.csv import CsvCorpus
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.tables import CsvCorpus
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rnn_bench.config.schemas import Protocol
+from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import Batch
 from rnn_bench.data.encoding import Split
 from rnn_bench.evaluation.gradient_flow import (

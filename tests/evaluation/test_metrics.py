@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rnn_bench.config.schemas import Protocol
+from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.encoding import Split
 from rnn_bench.evaluation.metrics import evaluate, probabilities
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from mlflow.entities import Run
 
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
+from rnn_bench.data.corpora.study import MissingCorpus
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.data.study import MissingCorpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
 from tests.conftest import Command
 from tests.data.kaggle_server import kaggle_serving
@@ -95,7 +95,9 @@ def test_an_encoding_is_kept_until_the_articles_change(
     corpus = encoded_corpus(config)
     transfer_split("kaggle", config, corpus)
     with monkeypatch.context() as patch:
-        patch.setattr("rnn_bench.data.study.StudyCorpus.read", lambda self: pytest.fail("read"))
+        patch.setattr(
+            "rnn_bench.data.corpora.study.StudyCorpus.read", lambda self: pytest.fail("read")
+        )
         assert len(transfer_split("kaggle", config, corpus)) == 3
     test = data / "kaggle" / "preprocessed" / "test.csv"
     test.write_text("text,label\nthe senate,1\n")

@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from rnn_bench.data.encoding import Split
 from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
-from rnn_bench.models.baselines import Baseline, MajorityClassifier, TfidfClassifier
+from rnn_bench.models.baselines.baseline import Baseline
+from rnn_bench.models.baselines.majority import MajorityClassifier
+from rnn_bench.models.baselines.tfidf import TfidfClassifier
 
 TEXTS = ["good day sun sun", "bad night", "good sun", "bad bad rain", "day rain", "night sun"]
 LABELS = [1, 0, 1, 0, 0, 1]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mlflow.entities import Run
 from sklearn.metrics import roc_auc_score
 
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.encoding import Content, EncodedCorpus, Split
-from rnn_bench.report.predictions import (
+from rnn_bench.evaluation.predictions import (
     Predictions,
     evaluate_predictions,
     expected_calibration_error,

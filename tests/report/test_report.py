@@ -10,13 +10,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rnn_bench.config.schemas import Tracking
+from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.__main__ import main as report_command
-from rnn_bench.report.answer import answer
-from rnn_bench.report.record import read_sweep
-from rnn_bench.report.results import Results
-from rnn_bench.report.sections import report
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.assembly import report
+from rnn_bench.report.conclusions import answer
 from rnn_bench.tracking.store import open_existing, open_store
+from rnn_bench.tracking.sweeps import read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]

@@ -11,9 +11,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rnn_bench.config.schemas import Tracking
+from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.__main__ import main as sync
-from rnn_bench.tracking.outbox import Message, Outbox, patiently
+from rnn_bench.tracking.availability import patiently
+from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
 from tests.conftest import Command
 from tests.survival.long_run import LONG, history, predictions, started, wait_for
@@ -134,7 +135,7 @@ def test_what_waits_is_sent_once_the_server_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    monkeypatch.setattr("rnn_bench.tracking.outbox.RETRY_SECONDS", 0)
+    monkeypatch.setattr("rnn_bench.tracking.availability.RETRY_SECONDS", 0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = MlflowClient(server.uri)
     run_id = client.create_run("0").info.run_id

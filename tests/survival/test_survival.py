@@ -16,8 +16,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rnn_bench.config.schemas import Tracking
-from rnn_bench.tracking.owner import Owner, mark
+from rnn_bench.config.tracking import Tracking
+from rnn_bench.tracking.liveness import Owner, mark
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS
 from tests.survival.long_run import LONG, history, predictions, started, wait_for
@@ -87,7 +87,7 @@ def test_a_sweep_killed_five_times_ends_as_if_undisturbed(
 OPEN = """
 import sys
 import time
-from rnn_bench.config.schemas import Tracking
+from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.store import open_store
 client, experiment = open_store(Tracking())
 client.create_run(experiment)

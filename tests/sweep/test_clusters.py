@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Config
-from rnn_bench.sweep.clusters import FOLDER, carried_over, enter_working_folder, quoted
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.schema import Config
+from rnn_bench.sweep.cluster.launching import FOLDER, carried_over, enter_working_folder, quoted
 from tests.conftest import SMALL_CORPUS, Command
 from tests.tracking.server import Server
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.sweep.live import LiveTable, picture, shortened
-from rnn_bench.sweep.task import Task
+from rnn_bench.sweep.local.progress_table import LiveTable, picture, shortened
+from rnn_bench.sweep.local.queued_run import Task
 from rnn_bench.training.epochs import EpochResult
-from rnn_bench.training.progress import BatchDone, Ended, EpochDone, Started
+from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started
 from tests.conftest import SMALL, SMALL_CORPUS
 from tests.training.test_progress import shown_on_a_terminal
 
@@ -104,7 +104,7 @@ def test_in_ci_there_are_lines(
     monkeypatch.setenv("CI", ci)
     caplog.set_level(logging.INFO, "rnn_bench")
     terminal = Console(file=io.StringIO(), width=100, force_terminal=True)
-    monkeypatch.setattr("rnn_bench.sweep.live.console", terminal)
+    monkeypatch.setattr("rnn_bench.sweep.local.progress_table.console", terminal)
     with LiveTable([training], 1) as table:
         table.log(logging.INFO, "an epoch")
         table.refresh()

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from rnn_bench.config.launcher import Packed
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.sweep.places import Gpu, Place, admitted, memory_need, places, visible_gpus
+from rnn_bench.sweep.local.devices import Gpu, Place, admitted, memory_need, places, visible_gpus
 from tests.conftest import SMALL_CORPUS, Command
 
 Compose = Callable[..., Config]
@@ -66,7 +66,7 @@ def slots(found: Sequence[Place]) -> dict[int | None, int]:
 def test_runs_are_packed_by_memory_on_gpus_and_by_cores_elsewhere(
     configured: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_bench.sweep.places.cores", lambda: 16)
+    monkeypatch.setattr("rnn_bench.sweep.local.devices.cores", lambda: 16)
     run = (configured(), 3 * GIB)
     assert slots(places(Packed(), GPUS, [run] * 50)) == {0: 8, 1: 2}
     assert slots(places(Packed(jobs_per_gpu=3), GPUS, [run] * 50)) == {0: 3, 1: 3}
@@ -80,7 +80,7 @@ def test_a_large_gpu_takes_at_least_four_runs(
     configured: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = encoded_corpus(configured(*SMALL_CORPUS))
-    monkeypatch.setattr("rnn_bench.sweep.places.cores", lambda: 4)
+    monkeypatch.setattr("rnn_bench.sweep.local.devices.cores", lambda: 4)
     for cell in ("rnn", "lstm", "gru"):
         config = configured(f"model={cell}", "model.hidden_size=512")
         run = (config, memory_need(config, corpus))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.sweep import spawning
+from rnn_bench.sweep.local import forkserver as spawning
 
 
 def say(connection: Connection) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
-from rnn_bench.config.schemas import Tracking
-from rnn_bench.sweep.table import ui_command
+from rnn_bench.config.tracking import Tracking
+from rnn_bench.sweep.comparison_table import ui_command
 from rnn_bench.tracking.store import store_uri
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 from tests.data.kaggle_server import kaggle_serving
@@ -218,7 +218,7 @@ def test_data_that_is_removed_during_a_sweep_fails_the_later_runs_alone(
     (workplace / "mine.csv").write_text("\n".join(lines))
     (workplace / "my_model.py").write_text(
         "from pathlib import Path\n"
-        "from rnn_bench.models.baselines import MajorityClassifier\n"
+        "from rnn_bench.models.baselines.majority import MajorityClassifier\n"
         "class Removes(MajorityClassifier):\n"
         "    def __init__(self, *, vocabulary_size, classes, readout):\n"
         "        super().__init__(vocabulary_size=0, classes=classes, readout=readout)\n"

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from rnn_bench.report.__main__ import main as report
 from rnn_bench.tracking import copying
 from rnn_bench.tracking.__main__ import main as tracking
-from rnn_bench.tracking.owner import Owner
+from rnn_bench.tracking.liveness import Owner
 from tests.conftest import SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]

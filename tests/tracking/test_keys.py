@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from rnn_bench.config.composition import Composer
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.fingerprint import sources
-from rnn_bench.tracking.keys import SOURCES, config_key, run_key, run_name, settings
+from rnn_bench.tracking.run_key import SOURCES, config_key, run_key, run_name, settings
 
 Compose = Callable[..., Config]
 
@@ -104,7 +104,7 @@ def test_changed_sources_are_another_question(
     configured: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = key(configured())
-    monkeypatch.setattr("rnn_bench.tracking.keys.sources", lambda *_: ["changed"])
+    monkeypatch.setattr("rnn_bench.tracking.run_key.sources", lambda *_: ["changed"])
     assert key(configured()) != before
 
 

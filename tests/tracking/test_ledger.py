@@ -15,9 +15,9 @@ from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.tracking.ledger import Busy, Ledger
-from rnn_bench.tracking.owner import Owner, mark
-from rnn_bench.tracking.record import Withdrawn, new_row
+from rnn_bench.tracking.claims import Busy, Ledger
+from rnn_bench.tracking.liveness import Owner, mark
+from rnn_bench.tracking.rows import Withdrawn, new_row
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training.checkpoint import Checkpoints
 from tests.conftest import SMALL
@@ -174,7 +174,7 @@ def test_a_run_that_was_taken_over_is_not_gone_on_with(ledger: Ledger) -> None:
 def test_a_heartbeat_shows_life_and_notices_a_takeover(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_bench.tracking.ledger.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("rnn_bench.tracking.claims.HEARTBEAT_SECONDS", 0.05)
     mine = ledger.claim(never).run_id
     ledger.client.set_tag(mine, "heartbeat", minutes_ago(3))
     with ledger.heartbeat(mine) as check:

@@ -9,10 +9,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Tracking
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.__main__ import main as sync
-from rnn_bench.tracking.outbox import Message, Outbox, patiently
+from rnn_bench.tracking.availability import patiently
+from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS, Command, unable_to_write
 
@@ -52,7 +53,7 @@ def test_no_run_waits_for_ever_and_none_for_a_store_that_is_wrong(
     for uri in ("nonsense://x", "sqlite:////proc/nowhere/mlflow.db"):
         with pytest.raises(UsageError, match=f"{uri} cannot be used"):
             patiently(lambda uri=uri: open_store(Tracking(uri=uri)), never)
-    monkeypatch.setattr("rnn_bench.tracking.outbox.PATIENCE_SECONDS", -1)
+    monkeypatch.setattr("rnn_bench.tracking.availability.PATIENCE_SECONDS", -1)
     uri = f"http://127.0.0.1:{unused_port}"
     with pytest.raises(UsageError, match=f"{uri} cannot be used"):
         patiently(lambda: open_store(Tracking(uri=uri)), never)

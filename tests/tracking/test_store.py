@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.config.options import UsageError
-from rnn_bench.config.schemas import Tracking
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.store import open_store, store_uri
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rnn_bench.config.options import UsageError, build
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.options import build
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.training.checkpoint import Checkpoints
 from rnn_bench.training.epochs import EpochResult, Training

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import EncodedCorpus, Split, encoded_corpus
 from rnn_bench.models.recurrent import RecurrentClassifier

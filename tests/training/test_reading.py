@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config, Protocol
+from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.training.reading import accuracy, batch_mean_accuracy, mean_loss, predict
+from rnn_bench.training.prediction import accuracy, batch_mean_accuracy, mean_loss, predict
 from tests.conftest import SMALL
 
 Compose = Callable[..., Config]

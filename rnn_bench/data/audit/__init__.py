@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnn_bench.config.options import UsageError, build, name_of
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.options import build, name_of
+from rnn_bench.config.schema import Config
 from rnn_bench.data.audit.duplicates import exact_duplicates, near_duplicates
 from rnn_bench.data.audit.probes import majority, probe_accuracies
 from rnn_bench.data.corpus import Articles, Corpus, DataError, readable

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnn_bench.data.corpora.study import DATELINE
 from rnn_bench.data.corpus import Articles
-from rnn_bench.data.study import DATELINE
 
 FIRST_WORDS = 5
 LONGEST_DATELINE = 100  # characters; a dash further on ends a sentence, not a dateline

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from rnn_bench.config.compared import Recurrent
-from rnn_bench.config.options import ConfigError
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.model import Recurrent
+from rnn_bench.config.schema import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable, is_known_to_win
 

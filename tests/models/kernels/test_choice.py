@@ -6,12 +6,12 @@ import pytest
 import torch
 from mlflow.entities import Run
 
-from rnn_bench.config.options import ConfigError
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.schema import Config
 from rnn_bench.models.kernels import choice, library
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
-from rnn_bench.tracking.keys import run_key, run_name, settings
+from rnn_bench.tracking.run_key import run_key, run_name, settings
 from tests.conftest import SMALL, Command
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from rnn_bench.config.options import build
-from rnn_bench.config.schemas import Config
+from rnn_bench.config.schema import Config
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model

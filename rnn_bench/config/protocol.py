@@ -1,0 +1,59 @@
+"""The group `protocol`: everything held equal between compared runs."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from rnn_bench.config.options import (
+    INNER_FRACTION,
+    POSITIVE,
+    SEED,
+    Option,
+    at_least,
+    key,
+    one_of,
+)
+
+
+@dataclass
+class Protocol(Option):
+    """Everything held equal between compared runs."""
+
+    group = "protocol"
+    name: str = key(MISSING, "the protocol in tables and run names")
+    vocabulary_size: int = key(30000, "tokens, with padding and unknown", at_least(3))
+    vocabulary_source: str = key(
+        "training",
+        "articles whose tokens are counted",
+        one_of("training", "training_and_validation"),
+    )
+    max_length: int = key(512, "first tokens of an article that are kept", at_least(1))
+    validation_fraction: float = key(0.2, "share of the training file", INNER_FRACTION)
+    validation_stratified: bool = key(True, "the same class shares in training and validation")
+    split_seed: int = key(42, "of the validation split", SEED)
+    batch_size: int = key(32, "articles a batch", at_least(1))
+    epochs: int = key(15, "passes over the training articles", at_least(1))
+    readout: str = key(
+        "last_token",
+        "the state that the classifier reads",
+        one_of("last_token", "padded_end", "mean", "max"),
+    )
+    batching: str = key(
+        "bucketed",
+        "batches of similar lengths, or random ones",
+        one_of("bucketed", "shuffled"),
+    )
+    gradient_clip_norm: float | None = key(1.0, "largest gradient norm; empty: any", POSITIVE)
+    evaluated_weights: str = key(
+        "best",
+        "of the epoch with the lowest validation loss, or of the last epoch",
+        one_of("best", "last"),
+    )
+    patience: int | None = key(
+        5, "epochs without a lower validation loss before stopping; empty: never", at_least(1)
+    )
+    loss_average: str = key(
+        "articles", "mean over articles, or of the batches' means", one_of("articles", "batches")
+    )
+    lr_by_model: dict[str, float] = key({}, "learning rates that a model's name decides")
+    dropout_by_model: dict[str, float] = key({}, "dropouts that a model's name decides")

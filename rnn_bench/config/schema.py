@@ -1,0 +1,103 @@
+"""The configuration of a run, made of one option of each group.
+
+Each option has a dataclass, attached in the option's YAML file through the `schema` group.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from rnn_bench.config.dataset import Csv, Demo, Study
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.evaluation import Evaluation
+from rnn_bench.config.model import Majority, Recurrent, Tfidf
+from rnn_bench.config.optimizer import SGD, Adam, AdamW, RMSprop
+from rnn_bench.config.options import (
+    SEED,
+    Allowed,
+    Option,
+    at_least,
+    key,
+)
+from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.tracking import Tracking
+
+
+@dataclass
+class Config(Option):
+    """A run: dataset x model x optimizer x protocol x seed, and where it is computed and kept."""
+
+    dataset: Any = MISSING
+    model: Any = MISSING
+    optimizer: Any = MISSING
+    protocol: Protocol = MISSING
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    tracking: Tracking = field(default_factory=Tracking)
+    seed: int = key(0, "of initial weights, batch order and dropout; never of the splits", SEED)
+    device: str = key(
+        "auto",
+        "auto, cpu, cuda, cuda:N or mps",
+        Allowed(
+            "auto, cpu, cuda, cuda:N or mps",
+            lambda name: (
+                name in ("auto", "cpu", "cuda", "mps")
+                or (name[:5] == "cuda:" and name[5:].isdigit())
+            ),
+        ),
+    )
+    threads: int | None = key(
+        None,
+        "torch and OpenMP threads; empty: one a job in a sweep, all cores in a single run",
+        at_least(1),
+    )
+    data_dir: str = key(MISSING, "raw and preprocessed corpora")
+    cache_dir: str = key(MISSING, "encoded corpora; safe to delete")
+    output_dir: str = key("outputs", "a folder a run and a folder a sweep")
+    rerun: bool = key(False, "train again what a finished run already answers")
+    plan: bool = key(False, "print the sweep's runs with expected times, and stop")
+    sweep_id: str = key(MISSING, "names the sweep; the command makes a new one each time")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if getattr(self.model, "kernel", "") == "fused" and (reason := self.beyond_fused):
+            raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
+
+    @property
+    def beyond_fused(self) -> str:
+        """The setting of a recurrent model that the fused kernel does not compute, if any: it has
+        one direction and the last state alone."""
+        if self.model.bidirectional:
+            return "model.bidirectional=true"
+        if self.protocol.readout not in ("last_token", "padded_end"):
+            return f"protocol.readout={self.protocol.readout}"
+        return ""
+
+
+GROUPS = ("dataset", "model", "optimizer", "protocol")
+
+
+SCHEMAS: dict[str, type[Option]] = {
+    "dataset/study": Study,
+    "dataset/csv": Csv,
+    "dataset/demo": Demo,
+    "model/recurrent": Recurrent,
+    "model/tfidf": Tfidf,
+    "model/majority": Majority,
+    "optimizer/adam": Adam,
+    "optimizer/adamw": AdamW,
+    "optimizer/sgd": SGD,
+    "optimizer/rmsprop": RMSprop,
+    "protocol": Protocol,
+    "evaluation": Evaluation,
+}
+
+
+def register_schemas() -> None:
+    """Put the schemas where Hydra's defaults lists find them: `schema/<group>/<option>`."""
+    store = ConfigStore.instance()
+    store.store(name="config_schema", node=Config)
+    for path, schema in SCHEMAS.items():
+        group, _, name = f"schema/{path}".rpartition("/")
+        store.store(group=group, name=name, node=schema)

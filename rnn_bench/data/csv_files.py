@@ -1,0 +1,50 @@
+"""Reading CSV files strictly."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from rnn_bench.data.corpus import DataError
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Every cell of a UTF-8 CSV file as a string; "NA" and "null" are words.
+
+    Raises:
+        DataError: the file is not there, empty, not UTF-8 or not a table.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist.") from None
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path} is empty.") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8: {error.reason} (byte {error.object[error.start]:#04x}). "
+            f"Convert it, for example with: iconv -f windows-1252 -t utf-8 {path.name}"
+        ) from None
+    except pd.errors.ParserError as error:
+        raise DataError(f"{path} is not a CSV table: {str(error).strip()}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if table.empty:
+        raise DataError(f"{path} has a header and no rows.")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for row names
+        raise DataError(f"{path} is not a CSV table: its first row has more cells than its header.")
+    return table
+
+
+def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The table itself.
+
+    Raises:
+        DataError: a column is missing; names the columns there are.
+    """
+    for column in columns:
+        if column not in table.columns:
+            raise DataError(
+                f"{path} has no column {column!r}. Its columns: {', '.join(table.columns)}."
+            )
+    return table

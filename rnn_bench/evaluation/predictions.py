@@ -1,0 +1,154 @@
+"""Stored test predictions: reading them, and metrics computed from them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from rnn_bench.data.corpus import DataError
+from rnn_bench.data.csv_files import read_csv, require_columns
+
+BINS = 15
+
+
+PROBABILITY = "p_"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of one run, for each test article in order; labels and predictions are indices into
+    `classes`. Probabilities are nan where a diverged model gives none."""
+
+    classes: tuple[str, ...]
+    labels: Int[np.ndarray, " articles"]
+    predictions: Int[np.ndarray, " articles"]
+    probabilities: Float[np.ndarray, "articles classes"]
+
+    @property
+    def correct(self) -> Bool[np.ndarray, " articles"]:
+        return np.asarray(self.labels == self.predictions)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Shares between 0 and 1; nan where a number is undefined, and `undefined` says why, by the
+    number's name.
+
+    Attributes:
+        articles: how many the numbers are over, but for `unshared_accuracy`.
+        macro_f1: unweighted mean of the classes' F1 scores, 0 for a class never predicted.
+        roc_auc: of two classes the last is the positive one; of more, the unweighted mean of each
+            one against the rest.
+        expected_calibration_error: over 15 bins of equal width of the largest probability.
+        confusion: articles by true (rows) and predicted class (columns), in the order of
+            `classes`.
+        unshared_accuracy, unshared_articles: of the test articles that share no text with
+            training.
+    """
+
+    classes: tuple[str, ...]
+    articles: int
+    accuracy: float
+    macro_f1: float
+    roc_auc: float
+    expected_calibration_error: float
+    confusion: Int[np.ndarray, "classes classes"]
+    unshared_accuracy: float
+    unshared_articles: int
+    undefined: dict[str, str]
+
+
+def read_predictions(path: Path) -> Predictions:
+    """A run's `test_predictions.csv`. Class names are words, "1" and "NA" too.
+
+    Raises:
+        DataError: the file is not there, or not a run's predictions.
+    """
+    table = require_columns(read_csv(path), path, ("article", "label", "prediction"))
+    columns = [name for name in table.columns if name.startswith(PROBABILITY)]
+    classes = tuple(name.removeprefix(PROBABILITY) for name in columns)
+    if list(table["article"]) != [str(row) for row in range(len(table))]:
+        raise DataError(f"{path} does not have the test articles in order: 0, 1, 2, ...")
+    for column in ("label", "prediction"):
+        strange = sorted(set(table[column]) - set(classes))
+        if strange:
+            raise DataError(
+                f"{path} has {strange[0]!r} as a {column} and no column {PROBABILITY}{strange[0]}."
+            )
+    try:
+        shares = table[columns].replace("", "nan").to_numpy().astype(np.float64)
+    except ValueError as error:
+        raise DataError(f"{path} has a probability that is not a number: {error}.") from None
+    index = pd.Index(classes)
+    return Predictions(
+        classes,
+        labels=index.get_indexer(pd.Index(table["label"])),
+        predictions=index.get_indexer(pd.Index(table["prediction"])),
+        probabilities=shares,
+    )
+
+
+def evaluate_predictions(predictions: Predictions, shared: Collection[int] = ()) -> Evaluation:
+    """All of it; `shared` are the test articles, counted from 0, whose text is in training too."""
+    from sklearn.metrics import confusion_matrix, f1_score
+
+    correct, classes = predictions.correct, range(len(predictions.classes))
+    answers = (predictions.labels, predictions.predictions)
+    unshared = np.ones(len(correct), dtype=bool)
+    unshared[list(map(int, shared))] = False
+    undefined = {}
+    auc = calibration = nan
+    if np.isnan(predictions.probabilities).any():
+        reason = "the model gives no probabilities: its training diverged"
+        undefined = {"roc_auc": reason, "expected_calibration_error": reason}
+    else:
+        calibration = expected_calibration_error(predictions.probabilities.max(1), correct)
+        absent = sorted(set(classes) - set(predictions.labels.tolist()))
+        if absent:
+            reason = f"no test article has the label {predictions.classes[absent[0]]!r}"
+            undefined["roc_auc"] = reason
+        else:
+            auc = _roc_auc(predictions)
+    if not unshared.any():
+        undefined["unshared_accuracy"] = "every test article shares its text with training"
+    return Evaluation(
+        classes=predictions.classes,
+        articles=len(correct),
+        accuracy=float(correct.mean()),
+        macro_f1=float(f1_score(*answers, labels=classes, average="macro", zero_division=0.0)),
+        roc_auc=auc,
+        expected_calibration_error=calibration,
+        confusion=confusion_matrix(*answers, labels=classes),
+        unshared_accuracy=float(correct[unshared].mean()) if unshared.any() else nan,
+        unshared_articles=int(unshared.sum()),
+        undefined=undefined,
+    )
+
+
+def expected_calibration_error(
+    confidences: Float[np.ndarray, " articles"], correct: Bool[np.ndarray, " articles"]
+) -> float:
+    """How far confidence is from accuracy, over bins (m - 1)/15 < confidence <= m/15 weighted by
+    their articles (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
+    bins = np.digitize(confidences, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
+    gaps = np.bincount(bins, weights=correct - confidences, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(correct))
+
+
+def _roc_auc(predictions: Predictions) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    count = len(predictions.classes)
+    positive = range(count) if count > 2 else [1]
+    return float(
+        np.mean(
+            [
+                roc_auc_score(predictions.labels == each, predictions.probabilities[:, each])
+                for each in positive
+            ]
+        )
+    )

@@ -1,0 +1,49 @@
+"""The names of everything that is recorded in MLflow: tags, metrics and artifacts."""
+
+# --- tags of a run -------------------------------------------------------------------------------
+
+DATASET, MODEL, OPTIMIZER, PROTOCOL, SEED = "dataset", "model", "optimizer", "protocol", "seed"
+KIND = "kind"  # NETWORK or BASELINE
+RUN_KEY = "run_key"  # a hash of the question; see run_key.py
+CONFIG_KEY = "config_key"  # the same without the seed
+QUESTION_KEY = "question_key"  # the run key without the versions
+RESULT_VERSIONS = "result_versions"  # JSON: name of a part -> its version
+METRIC_VERSIONS = "metric_versions"  # JSON: name of a metric -> its version
+SWEEP_ID = "sweep_id"  # the sweep that made the run
+SWEEP = "sweep."  # + the id of each sweep that asked for it: TRAINED, REUSED, RESUMED or FAILED
+OUTCOME = "outcome"  # FINISHED, DIVERGED, FAILED or KILLED
+ERROR = "error"
+OWNER, HEARTBEAT = "owner", "heartbeat"  # the process at work on it, and when it was last seen
+DATA_EDITION = "data_edition"  # published, other or sample
+HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
+CONCURRENT_JOBS = "concurrent_jobs"
+VERSION = "version."  # + package: python, torch, ...
+COPIED_FROM, COPIED_STATE = "copied_from", "copied_state"
+
+NETWORK, BASELINE = "network", "baseline"
+TRAINED, REUSED, RESUMED = "trained", "reused", "resumed"
+FINISHED, DIVERGED, FAILED, KILLED = "finished", "diverged", "failed", "killed"
+ANSWERS = (FINISHED, DIVERGED)
+
+# --- metrics -------------------------------------------------------------------------------------
+
+# At step = epoch, from 1.
+TRAIN_LOSS, VAL_LOSS, VAL_ACCURACY = "train_loss", "val_loss", "val_accuracy"
+EPOCH_SECONDS = "epoch_seconds"
+# Once, at the end.
+TEST_ACCURACY, TEST_LOSS, TEST_MACRO_F1 = "test_accuracy", "test_loss", "test_macro_f1"
+TEST_ACCURACY_BATCH_MEAN = "test_accuracy_batch_mean"
+BEST_EPOCH, TRAIN_SECONDS = "best_epoch", "train_seconds"
+TOKENS_PER_SECOND, PARAMETER_COUNT = "tokens_per_second", "parameter_count"
+PEAK_MEMORY_BYTES = "peak_memory_bytes"
+TRANSFER = "transfer/"  # + corpus + "/accuracy" or "/unknown_share"
+INITIAL_REACH, TRAINED_REACH = "gradient_flow/initial_reach", "gradient_flow/trained_reach"
+
+# --- artifacts -----------------------------------------------------------------------------------
+
+CONFIG_FILE, LOG_FILE = "config.yaml", "log.txt"
+WEIGHTS_FILE, VOCABULARY_FILE = "weights.safetensors", "vocabulary.json"
+PREDICTIONS_FILE = "test_predictions.csv"  # also in transfer/<corpus>/
+GRADIENT_FLOW_FILE = "gradient_flow.csv"
+AUDIT_FILE = "audit.json"
+MODEL_FOLDER = "model"
