@@ -1,5 +1,7 @@
 """Hashes: of settings, of prepared articles, and the sources that compute something from them."""
 
+import ast
+import functools
 import hashlib
 import inspect
 import json
@@ -29,6 +31,34 @@ def content_fingerprint(articles: Articles) -> str:
             content.update(text.encode("utf-8", "surrogatepass"))
         content.update(b"\n--")
     return content.hexdigest()[:32]
+
+
+def code_hash(target: Any) -> str:
+    """Return a hash of the code of the module that defines a class or function.
+
+    Comments, docstrings and layout do not change it. The module is read when it is first asked
+    for and remembered, so that editing it does not change the hashes of a running process.
+
+    Returns:
+        "" for what rnn_bench defines and for what has no Python source.
+    """
+    try:
+        file = Path(inspect.getsourcefile(target) or "")
+    except (TypeError, OSError):  # built in, or typed in at a prompt
+        return ""
+    if PACKAGE in file.parents or not file.is_file():
+        return ""
+    return _module_hash(file)
+
+
+@functools.cache
+def _module_hash(file: Path) -> str:
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        with_docstring = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, with_docstring) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return digest(ast.dump(tree))
 
 
 def sources(folders: Iterable[str], targets: Iterable[Any]) -> list[str]:
