@@ -33,8 +33,8 @@ def write_articles(corpus: str, count: int, folder: Path) -> str:
         UsageError: the corpus cannot be read.
     """
     from rnn_bench.config.composition import Composer
-    from rnn_bench.config.options import build
-    from rnn_bench.data.corpus import DataError, readable
+    from rnn_bench.data.cache import configured_corpus
+    from rnn_bench.data.corpus import DataError
     from rnn_bench.data.splits import split_validation
 
     if corpus == "auto":
@@ -47,8 +47,7 @@ def write_articles(corpus: str, count: int, folder: Path) -> str:
         asked.append(f"dataset.articles={count + -(-count // 4)}")
     composer = Composer()
     config = composer.job(composer.compose(asked)).config
-    with readable(corpus):
-        articles = build(config.dataset, data_dir=Path(config.data_dir)).read()
+    articles = configured_corpus(config).articles
     train = _table(*articles.train).head(count)
     _table(*articles.test).head(-(-count // 4)).to_csv(folder / "test.csv", index=False)
     train.to_csv(folder / "train.csv", index=False)

@@ -19,7 +19,8 @@ from benchmarks.drawing import bars
 from benchmarks.findings import Findings, Table, number
 from benchmarks.workplace import Workplace
 from rnn_bench.config.composition import Composer
-from rnn_bench.data.encoding import Content, EncodedCorpus, Split
+from rnn_bench.data.cache import Content
+from rnn_bench.data.encoding import EncodedCorpus, Split
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.run import begun

@@ -13,7 +13,7 @@ SUCCESS, UNUSABLE, INTERRUPTED = 0, 2, 130
 CORPORA = (
     "isot",
     "kaggle",
-)  # rnn_bench.data.corpora.study has them too, but is slow to import for --help
+)  # rnn_bench.data.corpora.study_files has them too, but is slow to import for --help
 
 DESCRIPTION = """\
 Bring the articles of the study's two corpora, and prepare them; audit any corpus.
@@ -110,10 +110,14 @@ def prepare(corpus: str, data_dir: Path) -> None:
     Raises:
         DataError: raw files are missing or unfit, or the folder cannot be written.
     """
-    from rnn_bench.data.corpora.study import preprocessed_files, raw_files, write_preprocessed
+    from rnn_bench.data.corpora.editions import EDITIONS
+    from rnn_bench.data.corpora.study_files import (
+        preprocessed_files,
+        raw_files,
+        write_preprocessed,
+    )
     from rnn_bench.data.corpus import DataError
     from rnn_bench.data.csv_files import read_csv
-    from rnn_bench.data.fetch import EDITIONS
 
     missing = [str(path) for path in raw_files(corpus, data_dir) if not path.is_file()]
     if missing:
@@ -139,16 +143,14 @@ def print_audit(corpus: str, settings: Sequence[str], as_json: bool) -> None:
         ConfigError: there is no such option or key, or a value is not allowed.
         DataError: the corpus cannot be read, or is unfit to train and test on.
     """
-    import json
-
     from rnn_bench.config.composition import Composer
-    from rnn_bench.data.audit import audited
+    from rnn_bench.data.audit import audit_corpus
     from rnn_bench.data.audit.summary import summary
 
     composer = Composer()
     config = composer.compose([f"dataset={corpus}", *settings, "sweep_id=audit"])
-    found = audited(composer.job(config).config)
-    print(json.dumps(found, indent=2) if as_json else summary(found))
+    audit = audit_corpus(composer.job(config).config)
+    print(audit.to_json() if as_json else summary(audit))
 
 
 if __name__ == "__main__":

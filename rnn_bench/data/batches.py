@@ -1,4 +1,4 @@
-"""Batches by indexing into a split that lies on the device; no loader, no workers."""
+"""Make batches by indexing into a split on the device, without a data loader."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Batch:
 def training_order(
     lengths: NDArray[np.int64], batch_size: int, batching: str, seed: int, epoch: int
 ) -> list[NDArray[np.int64]]:
-    """The articles of each training batch of an epoch, decided by (seed, epoch) alone.
+    """Return the articles of each training batch of an epoch, which (seed, epoch) alone decide.
 
     `shuffled` cuts a random order into batches. `bucketed` cuts it into pools, sorts each pool
     by length, cuts that into batches, and shuffles the batches: lengths 9 2 8 1 in batches of
@@ -46,7 +46,7 @@ def training_order(
 def reading_order(
     lengths: NDArray[np.int64], batch_size: int, by_length: bool
 ) -> list[NDArray[np.int64]]:
-    """Every article once, for evaluation: in file order, or sorted by length."""
+    """Return every article once in batches, in file order or sorted by length."""
     order = np.argsort(lengths, kind="stable") if by_length else np.arange(len(lengths))
     return _cut(order, batch_size)
 
@@ -58,9 +58,11 @@ def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
 def batches(
     split: Split, lengths: NDArray[np.int64], order: list[NDArray[np.int64]]
 ) -> Iterator[Batch]:
-    """The batches of an order, made on the split's device without waiting for it.
+    """Yield the batches of an order, made on the split's device without waiting for it.
 
-    `lengths` are the split's lengths on the host.
+    Args:
+        lengths: the split's lengths, in memory of the CPU.
+        order: positions in the split of each batch's articles.
     """
     device = split.tokens.device
     positions = torch.from_numpy(np.concatenate(order)).to(device)
@@ -72,11 +74,11 @@ def batches(
 
 
 def gather(split: Split, articles: Int[Tensor, " batch"], longest: int) -> Batch:
-    """The named articles of a split, padded to `longest` tokens."""
+    """Return the articles at these positions of a split, padded to `longest` tokens."""
     starts = split.offsets[articles]
     lengths = split.offsets[articles + 1] - starts
     time = torch.arange(longest, device=starts.device)
     inside = time < lengths[:, None]
-    places = torch.where(inside, starts[:, None] + time, 0)
-    tokens = torch.where(inside, split.tokens[places], PADDING)
+    positions = torch.where(inside, starts[:, None] + time, 0)
+    tokens = torch.where(inside, split.tokens[positions], PADDING)
     return Batch(tokens, lengths, split.labels[articles])

@@ -1,23 +1,35 @@
-"""The cache folder of encoded corpora."""
+"""The cache: what is made once of a corpus, kept in files and shared between processes."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
-from safetensors import SafetensorError
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from rnn_bench.config.errors import UsageError
+from rnn_bench.config.options import build, name_of
 from rnn_bench.config.schema import Config
+from rnn_bench.data.corpus import Articles, Corpus, DataError
+from rnn_bench.data.fingerprint import code_hash, content_fingerprint, digest
+from rnn_bench.files import replaced_atomically
+
+Encoded = tuple[dict[str, Tensor], dict[str, str]]  # tensors and metadata
 
 
 @contextmanager
-def cache_folder(config: Config) -> Iterator[Path]:
-    """The folder of encodings, made if it is missing.
+def cache_folder(config: Config, name: str) -> Iterator[Path]:
+    """Give the folder `name` of the cache, made if it is missing.
 
     Raises:
         UsageError: what the block does with it fails.
     """
-    folder = Path(config.cache_dir) / "encoded"
+    folder = Path(config.cache_dir) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
@@ -27,3 +39,105 @@ def cache_folder(config: Config) -> Iterator[Path]:
             f"cache_dir={config.cache_dir} cannot be used: {reason}. "
             "Choose another with cache_dir=..."
         ) from error
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is known of a corpus without reading it again.
+
+    Attributes:
+        fingerprint: a hash of the prepared texts and labels in order.
+        edition: published, other or sample.
+        cleaning: the name in CLEANINGS of what was done to every text.
+    """
+
+    fingerprint: str
+    edition: str
+    cleaning: str = "none"
+
+
+class CorpusReader:
+    """Reads a corpus when its articles are first asked for, and only once.
+
+    Its properties raise DataError if the corpus cannot be read or is unfit.
+    """
+
+    def __init__(self, corpus: Corpus, name: str) -> None:
+        self.corpus, self.name = corpus, name
+
+    @cached_property
+    def articles(self) -> Articles:
+        with self._readable():
+            return self.corpus.read()
+
+    @cached_property
+    def content(self) -> Content:
+        """What the articles are, from reading them."""
+        read = self.articles
+        return Content(content_fingerprint(read), read.edition, read.cleaning)
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of what decides the articles: the class, its version, a user's own code, and
+        `identity()` or, where there is none, the articles themselves."""
+        kind = type(self.corpus)
+        with self._readable():
+            identity = self.corpus.identity()
+        return digest(
+            [
+                *(kind.__module__, kind.__qualname__, kind.version, code_hash(kind)),
+                asdict(self.content) if identity is None else identity,
+            ]
+        )
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            what = error.filename or f"The corpus {self.name}"
+            raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error
+
+
+def configured_corpus(config: Config) -> CorpusReader:
+    """Return the config's corpus, not yet read."""
+    corpus: Corpus = build(config.dataset, data_dir=Path(config.data_dir))
+    return CorpusReader(corpus, name_of(config.dataset))
+
+
+def known_content(folder: Path, reader: CorpusReader) -> Content:
+    """Return what the articles are, from the cache or else from reading them."""
+    path = folder / f"{reader.key}.json"
+    try:
+        return Content(**json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):  # there is none, or it is damaged
+        with replaced_atomically(path) as part:
+            part.write_text(json.dumps(asdict(reader.content)), encoding="utf-8")
+        return reader.content
+
+
+def cached_encoding(folder: Path, key: str, encode: Callable[[], Encoded]) -> Encoded:
+    """Return what is kept under the key, mapped into memory; encode and keep it if it is missing
+    or damaged. Processes that need it at the same time encode it once."""
+    path = folder / f"{key}.safetensors"
+    with FileLock(f"{path}.lock"):
+        found = _load(path, key)
+        if found is None:
+            tensors, metadata = encode()
+            with replaced_atomically(path) as part:
+                save_file(tensors, part, metadata={**metadata, "key": key})
+            found = _load(path, key)
+    assert found is not None
+    return found
+
+
+def _load(path: Path, key: str) -> Encoded | None:
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError:
+        return None
+    return (tensors, metadata) if metadata.pop("key", None) == key else None

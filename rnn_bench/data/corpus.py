@@ -1,38 +1,50 @@
-"""What a corpus is: training and test articles with labels, and where they come from."""
+"""The interface of a corpus: a class that reads labelled training and test articles."""
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rnn_bench.config.errors import UsageError
 
+Columns = Mapping[str, tuple[list[str], list[str]]]
+
 
 class DataError(UsageError):
-    """The corpus cannot be read as it is; the message names the file and says what to do."""
+    """A corpus cannot be read as it is. The message names the file and says what to do."""
 
 
 @dataclass(frozen=True)
 class Articles:
-    """A corpus's prepared texts and labels, in order.
+    """The prepared texts and labels of a corpus, in order.
 
     Attributes:
         train, test: (texts, labels); a label is an index into `classes`.
-        classes: the classes' names.
+        classes: the names of the classes.
         edition: published, other or sample.
+        cleaning: the name in CLEANINGS of what was done to every text. A trained model does the
+            same to the raw texts that it is given later.
+        left_out: rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`.
+        columns: returns what else the files say of each article, for the audit: any of `text`
+            (before preparation), `subject` and `date`, as (training values, test values). Raises
+            DataError if files that it needs are missing or do not fit the articles. It is a
+            function because it may read files that training does not need.
     """
 
     train: tuple[list[str], list[int]]
     test: tuple[list[str], list[int]]
     classes: tuple[str, ...]
     edition: str = "other"
+    cleaning: str = "none"
+    left_out: str = ""
+    columns: Callable[[], Columns] = field(default=dict, compare=False, repr=False)
 
 
 class Corpus(ABC):
-    """Articles that are read only where no encoding of them is cached."""
+    """Reads the articles of a corpus. They are read only where no encoding of them is cached."""
+
+    version: ClassVar[int] = 1  # raised when read() gives other articles from the same files
 
     @abstractmethod
     def read(self) -> Articles:
@@ -43,61 +55,16 @@ class Corpus(ABC):
         """
 
     def identity(self) -> dict[str, Any] | None:
-        """What decides the articles and is cheap to know, such as files with their sizes and
-        times. None: the articles are read to know whether they changed."""
-        return None
-
-    def text_cleaning(self) -> str:
-        """The name in CLEANINGS of what `read` does to every text. A model of this corpus does
-        the same to a raw text that it is given later."""
-        return "none"
-
-    def left_out(self) -> str:
-        """Rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`; empty
-        if there are none."""
-        return ""
-
-    def columns(self) -> dict[str, tuple[list[str], list[str]]]:
-        """What else the files tell of the articles of `read()`, in the same order: a value for
-        each training and each test article.
-
-        Returns:
-            any of `text` (before preparation), `subject` and `date`.
+        """Return what decides the articles and is cheap to know, such as settings and the sizes
+        and times of files, or None: then the articles are read to know whether they changed.
 
         Raises:
-            DataError: the files that tell it are not there, or do not fit the articles.
+            DataError: a file is missing.
         """
-        return {}
-
-
-@contextmanager
-def readable(name: str) -> Iterator[None]:
-    """Raises:
-    DataError: a file of the corpus of this name cannot be read.
-    """
-    try:
-        yield
-    except OSError as error:
-        what = error.filename or f"The corpus {name}"
-        raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error
+        return None
 
 
 def file_identity(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """Path, size in bytes and time of change in ns of each file."""
+    """Return the absolute path, size in bytes and time of change in ns of each file."""
     stats = [(path.resolve(), path.stat()) for path in paths]
     return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-
-
-_NOT_STUDY = re.compile(r"[^a-z0-9\s]")
-
-
-def clean_like_the_study(text: str) -> str:
-    """Lower case; every character outside a-z, 0-9 and Unicode white space is removed."""
-    return _NOT_STUDY.sub("", text.lower())
-
-
-CLEANINGS: dict[str, Callable[[str], str]] = {
-    "study": clean_like_the_study,
-    "lower": str.lower,
-    "none": str,
-}

@@ -1,4 +1,4 @@
-"""Reading CSV files strictly."""
+"""Read CSV files strictly: every cell is text, and errors name the file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from rnn_bench.data.corpus import DataError
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Every cell of a UTF-8 CSV file as a string; "NA" and "null" are words.
+    """Return a UTF-8 CSV file with every cell as a string; "NA" and "null" are words.
 
     Raises:
         DataError: the file is not there, empty, not UTF-8 or not a table.
@@ -37,10 +37,10 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """The table itself.
+    """Return the table if it has these columns.
 
     Raises:
-        DataError: a column is missing; names the columns there are.
+        DataError: a column is missing. The message lists the columns that there are.
     """
     for column in columns:
         if column not in table.columns:

@@ -1,4 +1,4 @@
-"""The study's two corpora from Kaggle: download them, and put their raw files into place."""
+"""Download the raw files of the study's two corpora from Kaggle."""
 
 import contextlib
 import filecmp
@@ -12,43 +12,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rnn_bench.data.corpora.study import edition, raw_files
+from rnn_bench.data.corpora.editions import EDITIONS, edition
+from rnn_bench.data.corpora.study_files import raw_files
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import read_csv
+from rnn_bench.files import replaced_atomically
 
 DATASETS = {
     "isot": "emineyetm/fake-news-detection-datasets",
     "kaggle": "jillanisofttech/fake-or-real-news",
 }
-EDITIONS = {
-    "published": "the published ones, to the byte",
-    "other": "another edition than the published one",
-    "sample": "a sample, with fewer articles than the published ones",
-}
-CONNECT_SECONDS = 10
-STALL_SECONDS = 60
+CONNECT_SECONDS = 10  # until a connection that is not answered is given up
+STALL_SECONDS = 60  # until a server that sends nothing is given up
 
 log = logging.getLogger(__name__)
 
 
 def fetch(corpus: str, data_dir: Path) -> list[Path]:
-    """Bring the raw files of isot or kaggle to `<data_dir>/<corpus>/raw/`; returns their paths.
+    """Download the raw files of isot or kaggle to `<data_dir>/<corpus>/raw/`; return their paths.
 
-    Files that are there are never overwritten. What a broken download has brought is kept in
-    kagglehub's cache, and the next call goes on from there.
+    Existing files are never overwritten. What a broken download has brought is kept in kagglehub's
+    cache, and the next call resumes it.
 
     Raises:
-        DataError: the files cannot be had, or not be put into place; says how to bring them.
+        DataError: the files cannot be downloaded or written. The message says how to bring them.
     """
     raw = raw_files(corpus, data_dir.absolute())
     folder = raw[0].parent
     try:
-        if not _published(corpus, raw):
+        if not _are_published(corpus, raw):
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 raise DataError(f"{folder} cannot be written. Choose another data_dir=FOLDER.")
-            _put_into_place(_downloaded(corpus, raw))
-        published = _published(corpus, raw)
+            _copy_missing(_download(corpus, raw))
+        published = _are_published(corpus, raw)
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} cannot be used: {error.strerror or error}."
@@ -58,18 +55,18 @@ def fetch(corpus: str, data_dir: Path) -> list[Path]:
     return raw_files(corpus, data_dir)
 
 
-def _published(corpus: str, raw: list[Path]) -> bool:
+def _are_published(corpus: str, raw: list[Path]) -> bool:
     return all(path.is_file() for path in raw) and edition(corpus, raw, 0) == "published"
 
 
-def _downloaded(corpus: str, raw: list[Path]) -> dict[Path, Path]:
-    """The downloaded file for each raw file."""
+def _download(corpus: str, raw: list[Path]) -> dict[Path, Path]:
+    """Download the dataset; return the downloaded file for each raw file."""
     page = f"https://www.kaggle.com/datasets/{DATASETS[corpus]}"
     names = " and ".join(path.name for path in raw)
     log.info("Downloading %s from %s", names, page)
     outer = sys.exception()
     try:
-        with _kagglehub() as dataset_download:
+        with _patched_kagglehub() as dataset_download:
             downloaded = Path(dataset_download(DATASETS[corpus]))
     except Exception as error:
         raise DataError(
@@ -89,9 +86,11 @@ def _downloaded(corpus: str, raw: list[Path]) -> dict[Path, Path]:
 
 
 @contextlib.contextmanager
-def _kagglehub() -> Iterator[Any]:
-    """kagglehub's `dataset_download`, one process at a time: it gives up on a server that sends
-    nothing, draws its bar for a person only, and is silent otherwise."""
+def _patched_kagglehub() -> Iterator[Any]:
+    """Give kagglehub's `dataset_download`, one process at a time. It gives up on a server that
+    sends nothing, draws its progress bar in a terminal only, and prints nothing else.
+
+    The names that this relies on are checked in tests/data/test_kagglehub.py."""
     with contextlib.redirect_stdout(io.StringIO()):
         from filelock import FileLock
         from kagglehub import clients, config, dataset_download
@@ -106,8 +105,8 @@ def _kagglehub() -> Iterator[Any]:
             timeout = CONNECT_SECONDS, STALL_SECONDS
             return answers.enter_context(send(*args, **{**kwargs, "timeout": timeout}))
 
-        # kagglehub has no time-out, no setting for the bar, no lock on its cache, and leaves the
-        # first answer open when it resumes.
+        # kagglehub has no time-out, no setting for the bar and no lock on its cache, and it leaves
+        # the first answer open when it resumes.
         with FileLock(cache / "rnn_bench.lock"), contextlib.ExitStack() as answers:
             adapter.send, clients.tqdm = impatient_send, functools.partial(bar, disable=None)
             try:
@@ -117,7 +116,8 @@ def _kagglehub() -> Iterator[Any]:
 
 
 def _reason(error: Exception, outer: BaseException | None) -> str:
-    """Why a download failed, in a line. `outer` was being handled before, and is not why."""
+    """Return why a download failed, in a line. `outer` is an error that was being handled before
+    the download began, and is no cause of its failure."""
     import requests
     from kagglehub.exceptions import DataCorruptionError
     from urllib3.exceptions import ReadTimeoutError
@@ -142,7 +142,7 @@ def _reason(error: Exception, outer: BaseException | None) -> str:
     return f"kagglehub fails with {type(error).__name__}: {error}".splitlines()[0]
 
 
-def _put_into_place(downloaded: dict[Path, Path]) -> None:
+def _copy_missing(downloaded: dict[Path, Path]) -> None:
     for path, source in downloaded.items():
         if path.exists() and not filecmp.cmp(source, path, shallow=False):
             raise DataError(
@@ -151,9 +151,5 @@ def _put_into_place(downloaded: dict[Path, Path]) -> None:
             )
     for path, source in downloaded.items():
         if not path.exists():
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            try:
+            with replaced_atomically(path) as part:
                 shutil.copyfile(source, part)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)

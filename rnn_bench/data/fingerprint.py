@@ -1,4 +1,4 @@
-"""Hashes: of settings, of prepared articles, and the sources that compute something from them."""
+"""Hashes of settings, of prepared articles, and of the code of a user's own classes."""
 
 import ast
 import functools
@@ -18,12 +18,12 @@ _OWN_SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAG
 
 
 def digest(value: Any) -> str:
-    """A hash of anything that JSON can write; the order of keys plays no part."""
+    """Return a hash of anything that JSON can write. The order of keys does not change it."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def content_fingerprint(articles: Articles) -> str:
-    """A hash of the texts and labels in order."""
+    """Return a hash of the texts, labels and classes in order."""
     content = hashlib.sha256(json.dumps(articles.classes).encode())
     for texts, labels in (articles.train, articles.test):
         for text, label in zip(texts, labels, strict=True):
@@ -62,8 +62,8 @@ def _module_hash(file: Path) -> str:
 
 
 def sources(folders: Iterable[str], targets: Iterable[Any]) -> list[str]:
-    """The text of the modules in folders of this package, and of those that define a user's own
-    classes or functions."""
+    """Return the text of the modules in folders of this package, and of the modules that define a
+    user's own classes or functions."""
     named = {PACKAGE / folder for folder in folders}
     texts = [text for path, text in _OWN_SOURCES.items() if path.parent in named]
     for target in targets:

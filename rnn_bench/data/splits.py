@@ -1,19 +1,79 @@
-"""Splitting the training file into training and validation articles."""
+"""Split articles into training, validation and test articles."""
+
+from collections.abc import Sequence
 
 import torch
 
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.corpus import DataError
 
+TEST_FRACTION = 0.2  # of the study's corpora and the demo corpus
+TEST_SPLIT_SEED = 99  # the study's
+FEWEST_ARTICLES = 10  # of a study corpus
 
-def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], list[int]]:
-    """Positions of the training and of the validation articles in the training file.
 
-    Not stratified, it is torch's `random_split` with a generator of `split_seed`, the size of
-    validation rounded down.
+def split_test_like_the_study(count: int, source: object) -> tuple[list[int], list[int]]:
+    """Draw a fifth of the articles as test articles, without regard to their classes.
+
+    Args:
+        source: the file that an error names.
+
+    Returns:
+        the positions of the training and of the test articles, each in random order.
 
     Raises:
-        DataError: a side would be empty, or a class too small for a stratified split.
+        DataError: there are fewer than 10 articles.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if count < FEWEST_ARTICLES:
+        raise DataError(f"{source}: {count} articles are too few to split.")
+    train, test = train_test_split(
+        range(count), test_size=TEST_FRACTION, random_state=TEST_SPLIT_SEED
+    )
+    return train, test
+
+
+def split_test_stratified(
+    labels: Sequence[str], fraction: float, source: object
+) -> tuple[list[int], list[int]]:
+    """Draw a fraction of the articles as test articles, with the same share of each class.
+
+    Args:
+        source: the file that an error names.
+
+    Returns:
+        the positions of the training and of the test articles, each in random order.
+
+    Raises:
+        DataError: a class has one article, or a side would have fewer articles than classes.
+    """
+    from sklearn.model_selection import train_test_split
+
+    classes = sorted(set(labels))
+    rarest = min(classes, key=labels.count)
+    if labels.count(rarest) < 2:
+        raise DataError(f"{source} is too small to split: one article with the label {rarest!r}.")
+    size = max(round(len(labels) * fraction), len(classes))
+    if len(labels) - size < len(classes):
+        raise DataError(f"{source} is too small to split: {len(labels)} articles.")
+    train, test = train_test_split(
+        range(len(labels)), test_size=size, random_state=TEST_SPLIT_SEED, stratify=labels
+    )
+    return train, test
+
+
+def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], list[int]]:
+    """Split the training file's articles into training and validation articles.
+
+    Without stratification this is torch's `random_split` with a generator of `split_seed`; the
+    number of validation articles is rounded down.
+
+    Returns:
+        the positions of the training and of the validation articles.
+
+    Raises:
+        DataError: a side would be empty, or a class is too small for a stratified split.
     """
     count, size = len(labels), int(len(labels) * protocol.validation_fraction)
     too_small = DataError(

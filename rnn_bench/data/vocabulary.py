@@ -1,4 +1,4 @@
-"""From texts to token ids: white-space tokens, a vocabulary by frequency, flat storage."""
+"""Turn texts into token ids: a token is a word between white space."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,8 @@ SPECIAL = ("<pad>", "<unk>")
 
 
 def build_vocabulary(texts: Iterable[str], size: int) -> list[str]:
-    """The words of ids 0 to size - 1: padding, unknown, then the texts' words by falling
-    frequency, ties in order of first appearance."""
+    """Return the tokens of ids 0 to size - 1 at most: padding, unknown, then the texts' words by
+    falling frequency. Words of equal frequency keep the order of their first appearance."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text.split())
@@ -22,20 +22,17 @@ def build_vocabulary(texts: Iterable[str], size: int) -> list[str]:
 def encode_texts(
     texts: Sequence[str], vocabulary: Sequence[str], max_length: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Token ids of each text's first `max_length` words, end to end, and where each text starts.
-
-    A text without words is one unknown token.
+    """Encode each text's first `max_length` words. A text without words is one unknown token.
 
     Returns:
-        tokens [tokens] and offsets [texts + 1].
+        token ids [tokens] of all texts, end to end, and offsets [texts + 1]: text i is
+        tokens[offsets[i]:offsets[i + 1]].
     """
     index = {word: token for token, word in enumerate(vocabulary) if token > UNKNOWN}
     tokens: list[int] = []
     offsets = [0]
     for text in texts:
         words = text.split(maxsplit=max_length)[:max_length]
-        tokens.extend(index.get(word, UNKNOWN) for word in words) if words else tokens.append(
-            UNKNOWN
-        )
+        tokens.extend([index.get(word, UNKNOWN) for word in words] or [UNKNOWN])
         offsets.append(len(tokens))
     return np.array(tokens, dtype=np.int32), np.array(offsets, dtype=np.int64)

@@ -1,13 +1,12 @@
 """What a sweep's answers come to: predictions, estimates and comparisons, each worked out once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.evaluation.predictions import (
     Evaluation,
     Predictions,
@@ -70,24 +69,22 @@ class Results:
         return found
 
     @cached_property
-    def audits(self) -> dict[str, dict[str, Any]]:
+    def audits(self) -> dict[str, CorpusAudit]:
         """By corpus, where a run has one."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, CorpusAudit] = {}
         for each in self.found:
             for run in each.answered:
                 if each.corpus not in found and run.has(AUDIT) and (path := run.artifact(AUDIT)):
-                    found[each.corpus] = json.loads(path.read_text(encoding="utf-8"))
+                    found[each.corpus] = CorpusAudit.from_json(path.read_bytes(), path)
         return found
 
     @cached_property
     def evaluations(self) -> dict[str, list[Evaluation]]:
         """By config key, of the runs with predictions, by seed."""
+        shared = {name: audit.test_articles_in_train for name, audit in self.audits.items()}
         return {
             each.key: [
-                evaluate_predictions(
-                    self.predictions[run.id],
-                    self.audits.get(each.corpus, {}).get("test_articles_in_train", ()),
-                )
+                evaluate_predictions(self.predictions[run.id], shared.get(each.corpus, ()))
                 for run in each.answered
                 if run.id in self.predictions
             ]

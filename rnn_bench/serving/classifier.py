@@ -19,7 +19,7 @@ from rnn_bench.config.model import Recurrent
 from rnn_bench.config.options import build
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
-from rnn_bench.data.corpus import CLEANINGS
+from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.encoding import Split
 from rnn_bench.data.vocabulary import encode_texts
 from rnn_bench.evaluation.metrics import probabilities

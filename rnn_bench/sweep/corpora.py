@@ -1,4 +1,4 @@
-"""The corpora of a sweep."""
+"""Prepare the corpora of a sweep before it starts, and audit them at its end."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,27 +12,29 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import describe
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
-from rnn_bench.data.audit import audited
+from rnn_bench.data.audit import audit_corpus
 from rnn_bench.data.audit.summary import findings
 from rnn_bench.data.corpora.study import MissingCorpus
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
+from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import impatient
 from rnn_bench.training.console import console
 
 log = logging.getLogger("rnn_bench")
 
-AUDIT = "audit.json"
 Encoded = TypeVar("Encoded")
 
 
 def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
-    """Encode what each run reads, each corpus and setting once, the corpora of
-    `evaluation.transfer` among it; fetch a corpus that is missing. Returns what each run is
-    trained on.
+    """Encode the corpora that the runs are trained and tested on, each once for each protocol, and
+    download those that are missing.
+
+    Returns:
+        the corpus that each job is trained on.
 
     Raises:
-        UsageError: a corpus cannot be had, or not be trained or tested on.
+        UsageError: a corpus cannot be downloaded or read, or is unfit to train or test on.
     """
     done: list[tuple[object, EncodedCorpus]] = []
     corpora = []
@@ -41,20 +43,20 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
         wanted = config.dataset, config.protocol, config.evaluation.transfer
         known = [corpus for setting, corpus in done if setting == wanted]
         if not known:
-            known = [_prepared(config)]
+            known = [_prepare(config)]
             done.append((wanted, known[0]))
         corpora += known
     return corpora
 
 
-def _prepared(config: Config) -> EncodedCorpus:
-    corpus = _fetching(lambda: encoded_corpus(config), config)
+def _prepare(config: Config) -> EncodedCorpus:
+    corpus = _fetch_if_missing(lambda: encoded_corpus(config), config)
     for other in transfer_corpora(config):
-        _fetching(lambda other=other: transfer_split(other, config, corpus), config)  # type: ignore[misc]
+        _fetch_if_missing(lambda other=other: transfer_split(other, config, corpus), config)  # type: ignore[misc]
     return corpus
 
 
-def _fetching(encode: Callable[[], Encoded], config: Config) -> Encoded:
+def _fetch_if_missing(encode: Callable[[], Encoded], config: Config) -> Encoded:
     try:
         return encode()
     except MissingCorpus as missing:
@@ -68,10 +70,11 @@ def _fetching(encode: Callable[[], Encoded], config: Config) -> Encoded:
 def record_audits(
     client: MlflowClient, runs: Sequence[Run], questions: Mapping[str, Job]
 ) -> list[str]:
-    """Record `audit.json` with each finished run that lacks it; a corpus is audited once. What
-    goes wrong is a warning, for the runs themselves are answered.
+    """Audit each corpus once, and record the audit with each finished run that has none. An error
+    is logged as a warning, because the runs themselves are complete.
 
-    `questions` are the jobs by the run key that each was to answer.
+    Args:
+        questions: the jobs by run key.
 
     Returns:
         a line for each corpus that something is wrong with.
@@ -80,7 +83,7 @@ def record_audits(
     lines = []
     with impatient():
         for run in runs:
-            job = questions.get(run.data.tags["run_key"])
+            job = questions.get(run.data.tags[schema.RUN_KEY])
             if job is None or run.info.status != "FINISHED" or _has_audit(client, run.info.run_id):
                 continue
             for other, run_ids in lacking:
@@ -93,9 +96,9 @@ def record_audits(
             name = name_of(job.config.dataset)
             try:
                 with console.status(f"Auditing {name}"):
-                    audit = audited(job.config)
+                    audit = audit_corpus(job.config)
                 for run_id in run_ids:
-                    client.log_dict(run_id, audit, AUDIT)
+                    client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
                 lines.append(findings(audit))
             except Exception as error:
                 log.warning("The audit of %s is not recorded: %s", name, describe(error))
@@ -104,7 +107,7 @@ def record_audits(
 
 def _has_audit(client: MlflowClient, run_id: str) -> bool:
     try:
-        return any(file.path == AUDIT for file in client.list_artifacts(run_id))
+        return any(file.path == schema.AUDIT_FILE for file in client.list_artifacts(run_id))
     except Exception as error:
         log.warning("The artifacts of run %s cannot be listed: %s", run_id, describe(error))
         return True

@@ -43,7 +43,7 @@ def write_model_folder(run_folder: Path, config: Config, corpus: EncodedCorpus) 
     settings = {
         "model": {"_target_": entry(config.model, "_target_"), **decisive_keys(config.model)},
         "protocol": {key: protocol[key] for key in READING_KEYS},
-        "cleaning": corpus.cleaning,
+        "cleaning": corpus.content.cleaning,
     }
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
     # A build of torch such as 2.6.0+cpu is not a version that an index knows.

@@ -5,9 +5,9 @@ import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rnn_bench.data.audit import audit
+from rnn_bench.data.audit import audit_articles
+from rnn_bench.data.audit.results import CorpusAudit, ProbeResult
 from rnn_bench.data.corpora.csv import CsvCorpus
 
 Rows = list[tuple[str, ...]]
@@ -48,12 +48,12 @@ def corpus_of(folder: Path, cleaning: str = "lower") -> CsvCorpus:
 
 def audit_of(
     folder: Path, train: Rows, test: Rows, columns: Sequence[str] = ("text", "label")
-) -> dict[str, Any]:
+) -> CorpusAudit:
     write(folder / "train.csv", train, columns)
     write(folder / "test.csv", test, columns)
-    return audit(corpus_of(folder), "planted")
+    return audit_articles(corpus_of(folder).read(), "planted")
 
 
-def probe(found: dict[str, Any], name: str) -> dict[str, Any]:
-    (entry,) = (each for each in found["probes"] if each["name"] == name)
-    return dict(entry)
+def probe(audit: CorpusAudit, name: str) -> ProbeResult:
+    (result,) = (each for each in audit.probes if each.name == name)
+    return result

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rnn_bench.data.__main__ import CORPORA, main
-from rnn_bench.data.corpora import study
+from rnn_bench.data.corpora import editions, study_files
 from rnn_bench.data.corpus import DataError
 from tests.conftest import unable_to_write
 from tests.data.kaggle_server import ISOT, TRUE, Kaggle, kaggle_serving
@@ -173,10 +173,10 @@ def test_prepare_says_that_the_files_are_the_published_ones(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    study.write_preprocessed("kaggle", tmp_path)
+    study_files.write_preprocessed("kaggle", tmp_path)
     for path in (*raw.iterdir(), *(raw.parent / "preprocessed").iterdir()):
         name = str(path.relative_to(tmp_path))
-        monkeypatch.setitem(study.PUBLISHED, name, study.blob_id(path))
+        monkeypatch.setitem(editions.PUBLISHED, name, editions.blob_id(path))
     main(["prepare", "kaggle", f"data_dir={tmp_path}"])
     assert capsys.readouterr().out.endswith(
         "The raw files are the published ones, to the byte.\n"
@@ -262,7 +262,7 @@ def test_help_imports_nothing_slow() -> None:
 
 
 def test_the_command_knows_every_corpus() -> None:
-    assert tuple(study.RAW_FILES) == CORPORA
+    assert tuple(study_files.RAW_FILES) == CORPORA
 
 
 def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:

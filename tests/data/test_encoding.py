@@ -13,10 +13,9 @@ import torch
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
-from rnn_bench.data.corpora.study import PUBLISHED, blob_id
+from rnn_bench.data.corpora.editions import PUBLISHED, blob_id
 from rnn_bench.data.corpus import Articles, Corpus, DataError
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.data.fingerprint import content_fingerprint
 from rnn_bench.data.splits import split_validation
 from tests.conftest import SMALL_CORPUS
 
@@ -35,7 +34,8 @@ class CountedCorpus(Corpus):
         with Path(self.reads).open("a") as file:
             file.write("read\n")
         texts = [f"article {i} of a few words" for i in range(40)]
-        return Articles((texts, [0, 1] * 20), (["a test article"], [1]), ("no", "yes"))
+        labels = [0, 1] * 20
+        return Articles((texts, labels), (["a test article"], [1]), ("no", "yes"), cleaning="lower")
 
     def identity(self) -> dict[str, Any]:
         return {"settings": "always the same"}
@@ -127,13 +127,53 @@ def test_a_sound_file_with_another_encoding_is_noticed_and_rebuilt(
     assert torch.equal(encoded_corpus(config).test.tokens, whole.test.tokens)
 
 
-def test_changed_sources_are_another_encoding(
+def test_another_version_of_the_encoding_is_another_encoding(
     configured: Compose, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded_corpus(configured(*SMALL_CORPUS))
-    monkeypatch.setattr("rnn_bench.data.encoding.sources", lambda *_: ["changed"])
+    monkeypatch.setattr("rnn_bench.data.encoding.ENCODING_VERSION", 2)
     encoded_corpus(configured(*SMALL_CORPUS))
     assert len(cached(workplace)) == 2
+
+
+def test_another_version_of_a_corpus_is_read_again(
+    configured: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = counted(configured(), tmp_path)
+    encoded_corpus(config)
+    monkeypatch.setattr(CountedCorpus, "version", 2)
+    encoded_corpus(config)
+    assert reads(tmp_path) == 2
+
+
+def test_other_code_of_a_user_s_own_corpus_is_read_again(
+    configured: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = counted(configured(), tmp_path)
+    encoded_corpus(config)
+    monkeypatch.setattr("rnn_bench.data.cache.code_hash", lambda kind: "edited")
+    encoded_corpus(config)
+    assert reads(tmp_path) == 2
+
+
+def test_the_cleaning_is_known_without_reading_the_articles(
+    configured: Compose, tmp_path: Path
+) -> None:
+    config = counted(configured(), tmp_path)
+    first, second = encoded_corpus(config), encoded_corpus(config)
+    assert first.content.cleaning == second.content.cleaning == "lower"
+    assert reads(tmp_path) == 1
+
+
+def test_a_corpus_without_identity_is_read_to_know_whether_it_changed(
+    configured: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CountedCorpus, "identity", lambda corpus: None)
+    config = counted(configured(), tmp_path)
+    first, second = encoded_corpus(config), encoded_corpus(config)
+    assert first.content == second.content
+    assert reads(tmp_path) == 2
+    assert len(cached(tmp_path)) == 1
 
 
 def test_a_class_without_training_articles_is_named(configured: Compose, tmp_path: Path) -> None:
@@ -186,17 +226,6 @@ def test_a_changed_file_is_read_again(configured: Compose, tmp_path: Path) -> No
     assert "e" in after.vocabulary
 
 
-def test_the_fingerprint_depends_on_texts_labels_and_order() -> None:
-    articles = Articles((["a", "b"], [0, 1]), (["c"], [0]), ("x", "y"))
-    others = [
-        Articles((["b", "a"], [1, 0]), (["c"], [0]), ("x", "y")),
-        Articles((["a", "b"], [1, 1]), (["c"], [0]), ("x", "y")),
-        Articles((["a"], [0]), (["b", "c"], [1, 0]), ("x", "y")),
-        Articles((["a", "b"], [0, 1]), (["c"], [0]), ("x", "z")),
-    ]
-    assert len({content_fingerprint(each) for each in (articles, *others)}) == 5
-
-
 def test_the_vocabulary_comes_from_training_articles_alone(
     configured: Compose, tmp_path: Path
 ) -> None:
@@ -211,33 +240,6 @@ def test_the_vocabulary_comes_from_training_articles_alone(
     notebook = encoded_corpus(configured(*arguments, "protocol=notebook"))
     assert len(notebook.vocabulary) == 2 + 40
     assert (notebook.test.tokens == 1).all()
-
-
-def test_the_study_splits_validation_as_torch_does() -> None:
-    protocol = Protocol(name="notebook", validation_stratified=False)
-    training, validation = split_validation([0, 1] * 26, protocol)
-    generator = torch.Generator().manual_seed(42)
-    expected = torch.utils.data.random_split(range(52), [42, 10], generator=generator)
-    assert (training, validation) == ([*expected[0]], [*expected[1]])
-
-
-def test_a_stratified_split_keeps_class_shares() -> None:
-    labels = [0] * 80 + [1] * 20
-    training, validation = split_validation(labels, Protocol(name="fair"))
-    assert sorted(training + validation) == [*range(100)]
-    assert sum(labels[i] for i in validation) == 4
-
-
-@pytest.mark.parametrize("stratified", [True, False])
-def test_a_corpus_too_small_to_split_is_refused(stratified: bool) -> None:
-    protocol = Protocol(name="p", validation_stratified=stratified)
-    with pytest.raises(DataError, match="too small to split: of 3 training articles"):
-        split_validation([0, 1, 0], protocol)
-
-
-def test_a_class_with_one_article_cannot_be_stratified() -> None:
-    with pytest.raises(DataError, match="too small to split"):
-        split_validation([0] * 30 + [1], Protocol(name="p"))
 
 
 def test_one_class_in_training_is_refused(configured: Compose, tmp_path: Path) -> None:

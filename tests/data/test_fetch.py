@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.data.corpora import study
+from rnn_bench.data.corpora import editions
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.fetch import fetch
 from tests.data.kaggle_server import FAKE, FAKE_OR_REAL, ISOT, TRUE, Kaggle, kaggle_serving
@@ -50,8 +50,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def make_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, content in (("True.csv", TRUE), ("Fake.csv", FAKE)):
         (tmp_path / name).write_bytes(content)
-        published = study.blob_id(tmp_path / name)
-        monkeypatch.setitem(study.PUBLISHED, f"isot/raw/{name}", published)
+        published = editions.blob_id(tmp_path / name)
+        monkeypatch.setitem(editions.PUBLISHED, f"isot/raw/{name}", published)
 
 
 def test_a_whole_download_is_put_into_the_raw_folder(

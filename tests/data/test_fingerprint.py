@@ -1,4 +1,4 @@
-"""The hash of a user's own code."""
+"""Hashes of articles and of a user's own code."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,8 @@ import torch
 
 from rnn_bench.data import fingerprint
 from rnn_bench.data.corpora.demo import DemoCorpus
-from rnn_bench.data.fingerprint import code_hash
+from rnn_bench.data.corpus import Articles
+from rnn_bench.data.fingerprint import code_hash, content_fingerprint
 
 SOURCE = '''"""A module."""
 
@@ -74,3 +75,14 @@ def test_editing_a_file_does_not_change_the_hash_in_a_running_process(tmp_path: 
 def test_the_package_itself_and_what_has_no_source_have_no_hash() -> None:
     assert [code_hash(target) for target in (DemoCorpus, int, print, 3)] == [""] * 4
     assert code_hash(torch.optim.NAdam)
+
+
+def test_the_fingerprint_depends_on_texts_labels_and_order() -> None:
+    articles = Articles((["a", "b"], [0, 1]), (["c"], [0]), ("x", "y"))
+    others = [
+        Articles((["b", "a"], [1, 0]), (["c"], [0]), ("x", "y")),
+        Articles((["a", "b"], [1, 1]), (["c"], [0]), ("x", "y")),
+        Articles((["a"], [0]), (["b", "c"], [1, 0]), ("x", "y")),
+        Articles((["a", "b"], [0, 1]), (["c"], [0]), ("x", "z")),
+    ]
+    assert len({content_fingerprint(each) for each in (articles, *others)}) == 5

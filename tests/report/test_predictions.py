@@ -12,8 +12,9 @@ from mlflow.entities import Run
 from sklearn.metrics import roc_auc_score
 
 from rnn_bench.config.schema import Config
+from rnn_bench.data.cache import Content
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.encoding import Content, EncodedCorpus, Split
+from rnn_bench.data.encoding import EncodedCorpus, Split
 from rnn_bench.evaluation.predictions import (
     Predictions,
     evaluate_predictions,

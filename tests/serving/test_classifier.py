@@ -10,8 +10,9 @@ import pytest
 import torch
 from mlflow.entities import Run
 
-from rnn_bench.data.corpora.study import StudyCorpus, prepare, raw_files, read_raw
-from rnn_bench.data.corpus import clean_like_the_study
+from rnn_bench.data.cleaning import clean_like_the_study
+from rnn_bench.data.corpora.study import StudyCorpus
+from rnn_bench.data.corpora.study_files import prepare, raw_files, read_raw
 from rnn_bench.serving.classifier import TextClassifier
 from tests.serving.conftest import CSV, TINY, Trained, model_of
 

@@ -54,7 +54,7 @@ def test_settings_are_flat_and_hold_no_machinery(configured: Compose) -> None:
 
 
 def test_the_sources_of_the_audit_decide_no_result() -> None:
-    (source,) = (text for text in sources(["data/audit"], []) if "def audited" in text)
+    (source,) = (text for text in sources(["data/audit"], []) if "def audit_corpus" in text)
     assert source not in sources(SOURCES, [])
 
 

@@ -1,13 +1,17 @@
-"""Classifiers that see almost nothing of an article. On clean data they do no better than always
-naming the largest class; where they do, a model can be right for the wrong reason."""
+"""Train classifiers that see one property of an article, such as its length.
+
+On clean data they do no better than always naming the largest class. Where they do, a model can be
+right for the wrong reason.
+"""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_bench.data.corpora.study import DATELINE
-from rnn_bench.data.corpus import Articles
+from rnn_bench.data.audit.results import Majority, ProbeResult
+from rnn_bench.data.corpora.study_files import DATELINE
+from rnn_bench.data.corpus import Articles, Columns, DataError
 
 FIRST_WORDS = 5
 LONGEST_DATELINE = 100  # characters; a dash further on ends a sentence, not a dateline
@@ -18,11 +22,12 @@ BAG = "as a bag of words, TF-IDF with logistic regression"
 
 @dataclass(frozen=True)
 class Probe:
-    """What a classifier sees of an article.
+    """Says what a classifier sees of an article.
 
     Attributes:
-        column: the column of `Corpus.columns` that it is taken from; None: the prepared text.
-        view: what is seen of a value of that column.
+        name, what: what it sees, in short and in full.
+        column: the column of `Articles.columns` with it. None: the prepared text.
+        view: returns what the classifier sees of a value of that column.
     """
 
     name: str
@@ -32,8 +37,8 @@ class Probe:
 
 
 def dateline(text: str) -> str:
-    """What the study's rule would remove from an article before preparation, such as
-    `WASHINGTON (Reuters) - `; nothing where that is too long to be a dateline."""
+    """Return what the study's rule removes from the start of an article, such as
+    `WASHINGTON (Reuters) - `, or nothing where that is too long to be a dateline."""
     match = DATELINE.match(text)
     return match.group() if match and len(match.group()) <= LONGEST_DATELINE else ""
 
@@ -62,61 +67,50 @@ PROBES = (
 )
 
 
-def majority(articles: Articles) -> dict[str, Any]:
-    """The training articles' most frequent class, and its share of the `n` test articles."""
-    trained, tested = articles.train[1], articles.test[1]
-    most = max(range(len(articles.classes)), key=trained.count)
-    return {
-        "class": articles.classes[most],
-        "accuracy": tested.count(most) / len(tested),
-        "n": len(tested),
-    }
+def majority(articles: Articles) -> Majority:
+    """Return the accuracy of always naming the training articles' most frequent class."""
+    train_labels, test_labels = articles.train[1], articles.test[1]
+    most = max(range(len(articles.classes)), key=train_labels.count)
+    return Majority(
+        class_name=articles.classes[most],
+        accuracy=test_labels.count(most) / len(test_labels),
+        n=len(test_labels),
+    )
 
 
-def probe_accuracies(
-    articles: Articles, columns: Mapping[str, tuple[list[str], list[str]]], unavailable: str
-) -> list[dict[str, Any]]:
-    """Every probe fitted on the training articles and scored on the test articles.
+def probe_results(articles: Articles) -> list[ProbeResult]:
+    """Fit every probe on the training articles and score it on the test articles.
 
-    `unavailable` is why a column that a probe needs is not among the columns.
-
-    Returns:
-        name, what, accuracy, its 95 % interval low to high (Wilson, Journal of the American
-        Statistical Association 22, 1927) and n test articles; or, in `missing`, why there are none.
+    The interval is Wilson's (Journal of the American Statistical Association 22, 1927).
     """
-    return [_probed(probe, articles, columns, unavailable) for probe in PROBES]
+    unavailable = ""
+    try:
+        columns = articles.columns()
+    except DataError as error:
+        columns, unavailable = {}, str(error)
+    return [_result(probe, articles, columns, unavailable) for probe in PROBES]
 
 
-def _probed(
-    probe: Probe,
-    articles: Articles,
-    columns: Mapping[str, tuple[list[str], list[str]]],
-    unavailable: str,
-) -> dict[str, Any]:
+def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str) -> ProbeResult:
     from scipy.stats import binomtest
 
-    entry: dict[str, Any] = {"name": probe.name, "what": probe.what}
     if probe.column is not None and probe.column not in columns:
-        figures = dict.fromkeys(("accuracy", "low", "high", "n"))
-        return {
-            **entry,
-            **figures,
-            "missing": unavailable or f"there is no raw column {probe.column}",
-        }
+        missing = unavailable or f"there is no raw column {probe.column}"
+        return ProbeResult(probe.name, probe.what, missing=missing)
     train, test = columns[probe.column] if probe.column else (articles.train[0], articles.test[0])
     classifier = _tree() if probe.name == "length alone" else _bag_of_words()
     classifier.fit([*map(probe.view, train)], articles.train[1])
     predicted = classifier.predict([*map(probe.view, test)])
     right, n = int((predicted == articles.test[1]).sum()), len(test)
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
-    return {
-        **entry,
-        "accuracy": right / n,
-        "low": float(interval.low),
-        "high": float(interval.high),
-        "n": n,
-        "missing": None,
-    }
+    return ProbeResult(
+        name=probe.name,
+        what=probe.what,
+        accuracy=right / n,
+        low=float(interval.low),
+        high=float(interval.high),
+        n=n,
+    )
 
 
 def _tree() -> Any:

@@ -1,10 +1,10 @@
-"""A generated news-like corpus, in which how far back a reader must remember is a setting.
+"""A generated corpus of news-like articles. How far back a reader must remember is a setting.
 
-Words follow Zipf's law and say nothing of the class. One word an article is drawn from its class's
-cue words, and a marker precedes it; every distance from the end up to `cue_distance` words is
-equally likely, so that a cell that remembers half as far gets half of the articles right. Cue words
-of either class stand elsewhere too, without the marker: counting words tells less than reading them
-in order.
+Words follow Zipf's law and say nothing about the class. The class is given by one cue word in each
+article, which follows a marker word. The distance from the cue to the end of the article is drawn
+evenly from 0 to `cue_distance` words, so that a cell that remembers half as far gets half of the
+articles right. Cue words of both classes also appear without the marker, so that counting words
+tells less than reading them in order.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from rnn_bench.data.corpus import Articles, Corpus
+from rnn_bench.data.splits import TEST_FRACTION
 
 CLASSES = ("fake", "real")
 WORDS = 500  # with thousands, cells memorize rare words before they find the cue
 CUES_PER_CLASS = 4
-DECOYS = 2  # cue words an article, of either class, that no marker precedes
-TEST_FRACTION = 0.2
+DECOYS = 2  # cue words an article, of either class, without the marker
 ZIPF_OFFSET = 2.7  # Mandelbrot's refinement: frequency proportional to 1 / (rank + 2.7)
 
 _SYLLABLES = [a + b for a, b in product("bdfgklmnprstvz", "aeiou")]
@@ -29,6 +29,8 @@ _LEXICON = ["".join(syllables) for syllables in product(_SYLLABLES, repeat=2)]
 
 @dataclass
 class DemoCorpus(Corpus):
+    """Generates the demo corpus; the keys are those of the option `dataset=demo`."""
+
     articles: int
     length: int
     cue_distance: int
@@ -47,9 +49,9 @@ class DemoCorpus(Corpus):
         frequency /= frequency.sum()
 
         classes = random.permutation(np.arange(self.articles) % 2)
-        # With one distance for all there would be no near cues to learn the far ones from.
+        # Near cues are learned first, and the far ones from them: the distances must differ.
         distances = random.integers(0, self.cue_distance + 1, self.articles)
-        # Both halves of the range shrink alike where the cue needs the room: the mean stays.
+        # A far cue needs long articles: the longest are then left out too, to keep the mean.
         spread = min(self.length // 2, self.length - 2 - self.cue_distance)
         lengths = random.integers(self.length - spread, self.length + spread + 1, self.articles)
         ends = lengths.cumsum()
@@ -60,9 +62,9 @@ class DemoCorpus(Corpus):
         row[ends - 2 - distances] = marker
         chosen = random.integers(CUES_PER_CLASS, size=self.articles)
         row[ends - 1 - distances] = cues[classes, chosen]
-        spoken = row.tolist()
+        all_words = row.tolist()
         texts = [
-            " ".join(spoken[end - length : end])
+            " ".join(all_words[end - length : end])
             for length, end in zip(lengths.tolist(), ends.tolist(), strict=True)
         ]
         flipped = random.random(self.articles) < self.noise

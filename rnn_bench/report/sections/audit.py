@@ -2,40 +2,27 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-from rnn_bench.data.audit.summary import best_constant, is_telling
+from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import digits
 
-LENGTHS = ("min", "q25", "median", "q75", "max")
+Row = Sequence[str]
+QUARTILES = ("min", "q25", "median", "q75", "max")
 
 
 def audit_section(results: Results) -> Section | None:
-    """The audit of each corpus of articles; corpora that differ in the protocol share one."""
-    audits = {audit["fingerprint"]: (corpus, audit) for corpus, audit in results.audits.items()}
+    """Return the audits of the sweep's corpora. Corpora with the same articles share one."""
+    audits = {audit.fingerprint: (corpus, audit) for corpus, audit in results.audits.items()}
     if not audits:
         return None
-    sizes = list[tuple[str, ...]]()
-    duplicates, probes = list[Sequence[str]](), list[Sequence[str]]()
-    methods = {audit["near_duplicates"]["method"]: None for _, audit in audits.values()}
+    sizes, duplicates, probes = list[Row](), list[Row](), list[Row]()
+    methods = dict.fromkeys(audit.near_duplicates.method for _, audit in audits.values())
     for corpus, audit in audits.values():
+        sizes += size_rows(corpus, audit)
         duplicates += duplicate_rows(corpus, audit)
         probes += probe_rows(corpus, audit)
-        for split, facts in audit["splits"].items():
-            for name, count in facts["classes"].items():
-                words = facts["words"].get(name, {})
-                sizes.append(
-                    (
-                        corpus,
-                        split,
-                        name,
-                        f"{count:,}",
-                        f"{count / max(facts['articles'], 1):.1%}",
-                        *(digits(words.get(key, math.nan), 0) for key in LENGTHS),
-                    )
-                )
     tables = [
         Table(
             "probes",
@@ -69,35 +56,52 @@ def audit_section(results: Results) -> Section | None:
             words=3,
             note="train is the training file, of which validation is a part."
             + "".join(
-                f" Left out of {corpus}, for their text or label is empty: {audit['left_out']}."
+                f" Left out of {corpus}, for their text or label is empty: {audit.left_out}."
                 for corpus, audit in audits.values()
-                if audit.get("left_out")
+                if audit.left_out
             ),
         ),
     ]
     return Section("audit", "Audit of the data", tables=tables)
 
 
-def probe_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
-    constant = best_constant(audit)
-    articles = f"{audit['splits']['test']['articles']:,}"
-    rows = [(corpus, "nothing: the best constant", "", digits(constant), "", articles)]
-    for probe in audit["probes"]:
-        if probe["missing"]:
-            rows.append((corpus, probe["name"], f"not computed: {probe['missing']}", "", "", ""))
-            continue
-        finding = "tells the classes apart" if is_telling(probe, audit) else ""
-        span = f"{probe['low']:.4f} to {probe['high']:.4f}"
-        rows.append(
-            (corpus, probe["name"], finding, digits(probe["accuracy"]), span, f"{probe['n']:,}")
+def size_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
+    """Return a row for each split and class."""
+    return [
+        (
+            *(corpus, split, name, f"{count:,}", f"{count / max(sizes.articles, 1):.1%}"),
+            *(digits(getattr(sizes.words.get(name), key, math.nan), 0) for key in QUARTILES),
         )
+        for split, sizes in audit.splits.items()
+        for name, count in sizes.classes.items()
+    ]
+
+
+def probe_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
+    """Return a row for the best constant and for each probe."""
+    articles = f"{audit.splits['test'].articles:,}"
+    constant = digits(audit.best_constant)
+    rows: list[Row] = [(corpus, "nothing: the best constant", "", constant, "", articles)]
+    for probe in audit.probes:
+        if probe.accuracy is None:
+            rows.append((corpus, probe.name, f"not computed: {probe.missing}", "", "", ""))
+            continue
+        finding = "tells the classes apart" if audit.beats_constant(probe) else ""
+        interval = f"{probe.low:.4f} to {probe.high:.4f}"
+        rows.append((corpus, probe.name, finding, digits(probe.accuracy), interval, f"{probe.n:,}"))
     return rows
 
 
-def duplicate_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
-    exact, near = audit["duplicates"], audit["near_duplicates"]
-    places = ("within_train", "within_test", "test_in_train")
+def duplicate_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
+    """Return a row for equal and one for similar articles."""
+    exact, near = audit.duplicates, audit.near_duplicates
     return [
-        (corpus, "equal", *(f"{exact[key]:,}" for key in (*places, "contradicting"))),
-        (corpus, "nearly equal", *(f"{near[key]:,}" for key in places), ""),
+        (
+            *(corpus, "equal", f"{exact.within_train:,}", f"{exact.within_test:,}"),
+            *(f"{exact.test_in_train:,}", f"{exact.contradicting:,}"),
+        ),
+        (
+            *(corpus, "nearly equal", f"{near.within_train:,}", f"{near.within_test:,}"),
+            *(f"{near.test_in_train:,}", ""),
+        ),
     ]

@@ -5,8 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rnn_bench.data.audit import audit
-from rnn_bench.data.corpora.study import StudyCorpus, prepare, write_preprocessed
+from rnn_bench.data.audit import audit_articles
+from rnn_bench.data.audit.results import ExactDuplicates
+from rnn_bench.data.corpora.study import StudyCorpus
+from rnn_bench.data.corpora.study_files import prepare, write_preprocessed
 from rnn_bench.data.corpus import DataError
 from tests.data import planted
 from tests.data.planted import probe, write
@@ -25,8 +27,8 @@ def raw_isot(folder: Path, count: int = 30) -> None:
 
 def test_the_raw_columns_are_those_of_the_prepared_articles(tmp_path: Path) -> None:
     raw_isot(tmp_path)
-    corpus = StudyCorpus("isot", tmp_path)
-    prepared, columns = corpus.read(), corpus.columns()
+    prepared = StudyCorpus("isot", tmp_path).read()
+    columns = prepared.columns()
     assert [*columns] == ["text", "subject", "date"]
     for split, (texts, labels) in enumerate((prepared.train, prepared.test)):
         for prepared_text, raw in zip(texts, columns["text"][split], strict=True):
@@ -38,12 +40,12 @@ def test_the_raw_columns_are_those_of_the_prepared_articles(tmp_path: Path) -> N
 def test_with_preprocessed_files_alone_the_probes_say_what_they_need(tmp_path: Path) -> None:
     raw_isot(tmp_path)
     write_preprocessed("isot", tmp_path)
-    with_raw = audit(StudyCorpus("isot", tmp_path), "isot")
-    assert probe(with_raw, "subject alone")["accuracy"] == 1
+    with_raw = audit_articles(StudyCorpus("isot", tmp_path).read(), "isot")
+    assert probe(with_raw, "subject alone").accuracy == 1
     (tmp_path / "isot" / "raw" / "Fake.csv").unlink()
-    without = audit(StudyCorpus("isot", tmp_path), "isot")
+    without = audit_articles(StudyCorpus("isot", tmp_path).read(), "isot")
     for name in ("dateline alone", "subject alone", "date alone"):
-        assert probe(without, name)["missing"] == "the raw file Fake.csv is not there"
+        assert probe(without, name).missing == "the raw file Fake.csv is not there"
     assert probe(without, "length alone") == probe(with_raw, "length alone")
 
 
@@ -53,24 +55,23 @@ def test_raw_columns_are_not_given_to_other_articles(tmp_path: Path) -> None:
     file = tmp_path / "isot" / "preprocessed" / "train.csv"
     write(file, [("another", "0"), ("article", "1")])
     with pytest.raises(DataError, match="other articles than the preprocessed"):
-        StudyCorpus("isot", tmp_path).columns()
+        StudyCorpus("isot", tmp_path).read().columns()
 
 
 # An inverted index of the shingles, without MinHash, counts the same near duplicates.
 def test_the_real_sample(articles: Path) -> None:
-    found = audit(StudyCorpus("isot", articles), "isot")
+    found = audit_articles(StudyCorpus("isot", articles).read(), "isot")
     files = [articles / "isot" / "raw" / name for name in ("True.csv", "Fake.csv")]
     train, test = (pd.DataFrame(split) for split in prepare("isot", files))
-    assert found["duplicates"] == {
-        "within_train": train["text"].duplicated().sum(),
-        "within_test": test["text"].duplicated().sum(),
-        "test_in_train": test["text"].isin(train["text"]).sum(),
-        "contradicting": 0,
-    }
-    near = found["near_duplicates"]
-    counts = [near[kind] for kind in ("within_train", "within_test", "test_in_train")]
-    assert counts == [9, 0, 4]
-    assert found["splits"]["test"]["classes"] == {"fake": 656, "real": 695}
-    assert probe(found, "dateline alone")["accuracy"] > 0.99
-    assert probe(found, "subject alone")["accuracy"] == 1
-    assert 0.58 < probe(found, "length alone")["accuracy"] < 0.65
+    assert found.duplicates == ExactDuplicates(
+        within_train=int(train["text"].duplicated().sum()),
+        within_test=int(test["text"].duplicated().sum()),
+        test_in_train=int(test["text"].isin(train["text"]).sum()),
+        contradicting=0,
+    )
+    near = found.near_duplicates
+    assert (near.within_train, near.within_test, near.test_in_train) == (9, 0, 4)
+    assert found.splits["test"].classes == {"fake": 656, "real": 695}
+    assert probe(found, "dateline alone").accuracy > 0.99
+    assert probe(found, "subject alone").accuracy == 1
+    assert 0.58 < probe(found, "length alone").accuracy < 0.65

@@ -65,7 +65,9 @@ def test_any_language_is_kept(corpus: CsvCorpus) -> None:
 )
 def test_cleaning_is_chosen(cleaning: str, text: str, corpus: CsvCorpus) -> None:
     write(corpus.train, "text,label\n" + "It's É!,1\nB,0\n" * 4)
-    assert text in replace(corpus, cleaning=cleaning).read().train[0]
+    articles = replace(corpus, cleaning=cleaning).read()
+    assert text in articles.train[0]
+    assert articles.cleaning == cleaning
 
 
 def test_na_and_null_are_words(corpus: CsvCorpus) -> None:
@@ -93,7 +95,35 @@ def test_bad_rows_are_dropped_on_request(corpus: CsvCorpus) -> None:
     dropping = replace(corpus, drop_bad_rows=True)
     articles = dropping.read()
     assert len(articles.train[0]) + len(articles.test[0]) == 16
-    assert dropping.left_out() == f"1 of 17 rows of {Path(corpus.train).name}"
+    assert articles.left_out == f"1 of 17 rows of {Path(corpus.train).name}"
+
+
+def test_bad_rows_of_both_files_are_counted(corpus: CsvCorpus) -> None:
+    corpus = replace(corpus, test=f"{corpus.train}-test", drop_bad_rows=True)
+    write(corpus.train, f"{GOOD},yes\n")
+    write(str(corpus.test), "text,label\nWhat,no\nWhat,\n")
+    assert corpus.read().left_out == "1 of 17 rows of train.csv and 1 of 2 rows of train.csv-test"
+
+
+def test_without_bad_rows_nothing_is_left_out(corpus: CsvCorpus) -> None:
+    write(corpus.train, GOOD)
+    assert replace(corpus, drop_bad_rows=True).read().left_out == ""
+
+
+def test_the_columns_are_those_of_the_articles_before_cleaning(corpus: CsvCorpus) -> None:
+    rows = "".join(f"Word{i},{i % 2},day {i}\n" for i in range(20))
+    write(corpus.train, f"text,label,date\n{rows}")
+    articles = corpus.read()
+    columns = articles.columns()
+    assert sorted(columns) == ["date", "text"]
+    for split, (texts, _) in enumerate((articles.train, articles.test)):
+        assert [text.lower() for text in columns["text"][split]] == texts
+        assert columns["date"][split] == [text.replace("word", "day ") for text in texts]
+
+
+def test_the_label_is_no_column(corpus: CsvCorpus) -> None:
+    write(corpus.train, "text,subject\n" + "a,1\nb,0\n" * 4)
+    assert [*replace(corpus, label_column="subject").read().columns()] == ["text"]
 
 
 BAD = [

@@ -1,50 +1,19 @@
 import csv
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from rnn_bench.data.corpora.study import (
-    MissingCorpus,
-    StudyCorpus,
-    blob_id,
-    prepare,
-    write_preprocessed,
-)
-from rnn_bench.data.corpus import DataError, clean_like_the_study
-
-TRUE = pd.DataFrame(
-    {
-        "title": [f"True title {i}" for i in range(10)],
-        "text": [
-            "WASHINGTON (Reuters) - The senate - again - voted.",
-            *["Body, of 2 lines\nHere - it is."] * 9,
-        ],
-        "subject": "politics",
-        "date": "today",
-    }
-)
-FAKE = TRUE.assign(
-    title=[f"Fake title {i}" for i in range(10)], text=["CITY - Not so."] + [" "] * 9
-)
-
-
-@pytest.fixture
-def isot(tmp_path: Path) -> Path:
-    folder = tmp_path / "isot" / "raw"
-    folder.mkdir(parents=True)
-    TRUE.to_csv(folder / "True.csv", index=False)
-    FAKE.to_csv(folder / "Fake.csv", index=False)
-    return tmp_path
+from rnn_bench.data.corpora import editions
+from rnn_bench.data.corpora.editions import blob_id
+from rnn_bench.data.corpora.study import MissingCorpus, StudyCorpus
+from rnn_bench.data.corpora.study_files import write_preprocessed
+from rnn_bench.data.corpus import DataError
+from tests.data.corpora.conftest import FAKE, TRUE
 
 
 def all_texts(corpus: StudyCorpus) -> list[str]:
     articles = corpus.read()
     return [*articles.train[0], *articles.test[0]]
-
-
-def test_cleaning_keeps_unicode_white_space_and_nothing_but_letters_and_digits() -> None:
-    assert clean_like_the_study("Don’t\u00a0PANIC: 42 — é\n\tyes") == "dont\u00a0panic 42  \n\tyes"
 
 
 def test_the_dateline_is_removed_from_true_articles_alone(isot: Path) -> None:
@@ -93,36 +62,12 @@ def test_a_fifth_is_test_and_the_split_is_that_of_scikit_learn(isot: Path) -> No
     assert articles.classes == ("fake", "real")
 
 
-def test_kaggle_labels_are_real_and_fake(tmp_path: Path) -> None:
-    file = tmp_path / "fake_or_real_news.csv"
-    table = pd.DataFrame(
-        {"title": "A", "text": [*map(str, range(10))], "label": ["REAL", "FAKE"] * 5}
-    )
-    table.to_csv(file)
-    both = pd.concat(prepare("kaggle", [file])).sort_index()
-    assert both["label"].tolist() == [1, 0] * 5
-    assert both["text"].tolist() == [f"a {i}" for i in range(10)]
-
-
-def test_an_unknown_kaggle_label_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "fake_or_real_news.csv"
-    pd.DataFrame({"title": ["A"], "text": ["b"], "label": ["MAYBE"]}).to_csv(file)
-    with pytest.raises(DataError, match="'MAYBE' is neither REAL nor FAKE"):
-        prepare("kaggle", [file])
-
-
 def test_preprocessed_files_give_the_same_articles_as_raw_ones(isot: Path) -> None:
     from_raw = StudyCorpus("isot", isot).read()
     write_preprocessed("isot", isot)
     corpus = StudyCorpus("isot", isot)
     assert corpus.files()[0].parent.name == "preprocessed"
     assert corpus.read() == from_raw
-
-
-def test_preprocessed_files_have_the_columns_text_and_label(isot: Path) -> None:
-    write_preprocessed("isot", isot)
-    lines = (isot / "isot" / "preprocessed" / "test.csv").read_bytes().splitlines()
-    assert lines[0] == b"text,label"
 
 
 def test_a_text_that_csv_does_not_keep_is_not_written(isot: Path) -> None:
@@ -143,25 +88,15 @@ def test_the_published_files_are_known_by_their_blob_ids(
 ) -> None:
     raw = isot / "isot" / "raw"
     for name in ("True.csv", "Fake.csv"):
-        monkeypatch.setitem(
-            __import__("rnn_bench.data.corpora.study", fromlist=["PUBLISHED"]).PUBLISHED,
-            f"isot/raw/{name}",
-            blob_id(raw / name),
-        )
+        monkeypatch.setitem(editions.PUBLISHED, f"isot/raw/{name}", blob_id(raw / name))
     assert StudyCorpus("isot", isot).read().edition == "published"
 
 
 def test_as_many_articles_in_other_files_are_another_edition(
     isot: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_bench.data.corpora.study.PUBLISHED_ARTICLES", {"isot": 20})
+    monkeypatch.setattr(editions, "PUBLISHED_ARTICLES", {"isot": 20})
     assert StudyCorpus("isot", isot).read().edition == "other"
-
-
-def test_a_blob_id_is_what_git_prints(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"hello\n")
-    assert blob_id(file) == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
 def test_no_files_at_all_says_what_to_bring(tmp_path: Path) -> None:

@@ -1,0 +1,177 @@
+"""The results of a corpus's audit, which are kept and recorded as JSON."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from rnn_bench.data.corpus import DataError
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """`counts[i]` articles have edges[i] to edges[i + 1] - 1 words."""
+
+    edges: list[int]
+    counts: list[int]
+
+
+@dataclass(frozen=True)
+class WordCounts:
+    """The distribution of the number of words of a class's articles."""
+
+    min: float
+    q25: float
+    median: float
+    q75: float
+    max: float
+    mean: float
+    histogram: Histogram
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """The size of the training or of the test file.
+
+    Attributes:
+        articles: all articles.
+        classes: articles of each class.
+        words: words an article, by class. Classes without articles have no entry.
+    """
+
+    articles: int
+    classes: dict[str, int]
+    words: dict[str, WordCounts]
+
+
+@dataclass(frozen=True)
+class ExactDuplicates:
+    """Articles whose texts are equal, character by character.
+
+    Attributes:
+        within_train, within_test: articles beyond the first of each group of equal texts in a
+            split.
+        test_in_train: test articles whose text is a training article's.
+        contradicting: articles of both splits whose text also appears with another label.
+    """
+
+    within_train: int
+    within_test: int
+    test_in_train: int
+    contradicting: int
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """Articles that are similar to others and not equal to them.
+
+    Attributes:
+        threshold: the least Jaccard similarity of near duplicates.
+        method: how they are found, in words.
+        within_train, within_test: different texts of a split that are similar to one before them.
+        test_in_train: test articles that are similar to a training article and equal to none.
+    """
+
+    threshold: float
+    method: str
+    within_train: int
+    within_test: int
+    test_in_train: int
+
+
+@dataclass(frozen=True)
+class Majority:
+    """The accuracy of always naming the training articles' most frequent class.
+
+    Attributes:
+        class_name: that class.
+        accuracy: its share of the `n` test articles.
+    """
+
+    class_name: Annotated[str, Field(alias="class")]
+    accuracy: float
+    n: int
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """The test accuracy of a classifier that sees one property of an article.
+
+    Attributes:
+        name, what: what it sees, in short and in full.
+        accuracy: on `n` test articles.
+        low, high: the 95 % confidence interval (Wilson) of the accuracy.
+        missing: why there is no accuracy, if there is none.
+    """
+
+    name: str
+    what: str
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusAudit:
+    """What an audit found in a corpus. "Train" is the whole training file, of which a protocol
+    takes a part for validation.
+
+    Attributes:
+        corpus: its name.
+        edition, fingerprint: see `Content`.
+        left_out: see `Articles`.
+        splits: sizes of `train` and `test`.
+        test_articles_in_train, test_articles_near_train: positions in the test file of the
+            articles that `duplicates.test_in_train` and `near_duplicates.test_in_train` count.
+    """
+
+    corpus: str
+    edition: str
+    fingerprint: str
+    left_out: str = ""
+    splits: dict[str, SplitSizes]
+    duplicates: ExactDuplicates
+    near_duplicates: NearDuplicates
+    test_articles_in_train: list[int] = field(default_factory=list)
+    test_articles_near_train: list[int] = field(default_factory=list)
+    majority: Majority
+    probes: list[ProbeResult]
+
+    @property
+    def best_constant(self) -> float:
+        """The share of the test articles' largest class: the best that a constant can do."""
+        test = self.splits["test"]
+        return max(test.classes.values()) / test.articles
+
+    def beats_constant(self, probe: ProbeResult) -> bool:
+        """Return whether a probe's confidence interval lies above the best constant."""
+        return probe.low is not None and probe.low > self.best_constant
+
+    def to_json(self) -> str:
+        """Return the audit as JSON."""
+        return json.dumps(_JSON.dump_python(self, by_alias=True), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: object) -> "CorpusAudit":
+        """Return the audit that JSON describes.
+
+        Args:
+            source: the file that an error names.
+
+        Raises:
+            DataError: it is not JSON, or a value is missing or of another type.
+        """
+        try:
+            return _JSON.validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = ".".join(map(str, first["loc"]))
+            raise DataError(
+                f"{source} is not the audit of a corpus: {path}{': ' * bool(path)}{first['msg']}."
+            ) from error
+
+
+_JSON = TypeAdapter(CorpusAudit)

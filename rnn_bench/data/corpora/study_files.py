@@ -1,0 +1,126 @@
+"""Prepare the files of the study's two corpora by its exact rules: raw files become articles."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+import pandas as pd
+
+from rnn_bench.data.cleaning import clean_like_the_study
+from rnn_bench.data.corpora.editions import edition
+from rnn_bench.data.corpus import DataError
+from rnn_bench.data.csv_files import read_csv, require_columns
+from rnn_bench.data.splits import split_test_like_the_study
+from rnn_bench.files import replaced_atomically
+
+RAW_FILES = {"isot": ("True.csv", "Fake.csv"), "kaggle": ("fake_or_real_news.csv",)}
+PREPROCESSED_FILES = ("train.csv", "test.csv")
+RAW_COLUMNS = ("text", "subject", "date")  # of interest to the audit
+DATELINE = re.compile(r"^.*?-\s+")
+
+
+def raw_files(corpus: str, data_dir: Path) -> list[Path]:
+    """Return the paths of a corpus's raw files, which need not exist."""
+    return [data_dir / corpus / "raw" / file for file in RAW_FILES[corpus]]
+
+
+def preprocessed_files(corpus: str, data_dir: Path) -> list[Path]:
+    """Return the paths of a corpus's preprocessed files, which need not exist."""
+    return [data_dir / corpus / "preprocessed" / file for file in PREPROCESSED_FILES]
+
+
+def read_raw(corpus: str, files: list[Path]) -> pd.DataFrame:
+    """Return the articles of raw files in order, with a label that is 1 (real) or 0 (fake).
+
+    Raises:
+        DataError: a file is unreadable, lacks a column or has an unknown label.
+    """
+    if corpus == "isot":
+        true, fake = (require_columns(read_csv(path), path, ["title", "text"]) for path in files)
+        tables = [true.assign(label=1), fake.assign(label=0)]
+        return pd.concat(tables, ignore_index=True, join="inner")
+    articles = require_columns(read_csv(files[0]), files[0], ["title", "text", "label"])
+    strange = sorted(set(articles["label"]) - {"REAL", "FAKE"})
+    if strange:
+        raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
+    return articles.assign(label=[int(label == "REAL") for label in articles["label"]])
+
+
+def prepare(
+    corpus: str, files: list[Path], dateline: str = "removed"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Prepare raw files as the study did.
+
+    ISOT's true articles lose the dateline of their first line, unless it is to be `kept`. Title
+    and text are joined by a space and cleaned. A fifth is test, drawn without stratification.
+
+    Returns:
+        training and test articles with the columns text, label, and the other columns of the raw
+        files with the prefix `raw_`: `raw_text`, and `raw_subject` and `raw_date` of ISOT.
+
+    Raises:
+        DataError: a file is unreadable, lacks a column or has an unknown label, or there are too
+            few articles.
+    """
+    raw = read_raw(corpus, files)
+    bodies = raw["text"]
+    if corpus == "isot" and dateline == "removed":
+        bodies = bodies.mask(raw["label"] == 1, bodies.map(without_dateline))
+    titles_and_bodies = zip(raw["title"], bodies, strict=True)
+    texts = [clean_like_the_study(f"{title} {body}") for title, body in titles_and_bodies]
+    train, test = split_test_like_the_study(len(texts), files[0])
+    columns = raw[[name for name in RAW_COLUMNS if name in raw]].add_prefix("raw_")
+    articles = columns.assign(text=texts, label=raw["label"])
+    return articles.iloc[train], articles.iloc[test]
+
+
+def without_dateline(text: str) -> str:
+    """Return the text without what comes before the first dash of its first line."""
+    return DATELINE.sub("", text)
+
+
+def read_preprocessed(path: Path) -> pd.DataFrame:
+    """Return the articles of a preprocessed file with the columns text and label.
+
+    Raises:
+        DataError: the file is unreadable, lacks a column or has a label other than 0 and 1.
+    """
+    articles = require_columns(read_csv(path), path, ["text", "label"])[["text", "label"]]
+    strange = sorted(set(articles["label"]) - {"0", "1"})
+    if strange:
+        raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (real).")
+    return articles.assign(label=articles["label"].astype(int))
+
+
+def write_preprocessed(corpus: str, data_dir: Path) -> tuple[str, str]:
+    """Prepare the raw files and write `<corpus>/preprocessed/{train,test}.csv`.
+
+    Returns:
+        the editions of the raw and of the preprocessed files.
+
+    Raises:
+        DataError: a raw file is unfit, or a text would not come back from CSV as it is, which
+            is so with a carriage return that no line feed follows.
+    """
+    raw, paths = raw_files(corpus, data_dir), preprocessed_files(corpus, data_dir)
+    splits = prepare(corpus, raw)
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        parts = [stack.enter_context(replaced_atomically(path)) for path in paths]
+        for articles, part in zip(splits, parts, strict=True):
+            articles[["text", "label"]].to_csv(part, index=False, lineterminator="\n")
+        if not all(map(_comes_back, splits, parts)):
+            raise DataError(
+                f"{corpus} cannot be written as CSV: a text has a lone carriage return, which "
+                "would not come back as it is. Runs need no preprocessed files: they prepare raw "
+                "ones themselves."
+            )
+    count = sum(map(len, splits))
+    return edition(corpus, raw, count), edition(corpus, paths, count)
+
+
+def _comes_back(articles: pd.DataFrame, path: Path) -> bool:
+    try:
+        return read_csv(path)["text"].tolist() == articles["text"].tolist()
+    except DataError:
+        return False

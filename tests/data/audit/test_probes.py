@@ -1,0 +1,69 @@
+import itertools
+import random
+from pathlib import Path
+
+from rnn_bench.data.audit import audit_articles
+from rnn_bench.data.audit.probes import dateline
+from rnn_bench.data.audit.summary import findings
+from tests.data.planted import CITIES, Rows, articles, audit_of, corpus_of, probe, write
+
+
+def test_a_planted_dateline_is_found_and_length_is_not_blamed(tmp_path: Path) -> None:
+    chance = random.Random(0)
+
+    def dated(rows: Rows) -> Rows:
+        return [
+            (f"{chance.choice(CITIES)} (Reuters) - {' '.join(text.split()[3:])}", label)
+            if label == "real"
+            else (text, label)
+            for text, label in rows
+        ]
+
+    found = audit_of(tmp_path, dated(articles(400, 0)), dated(articles(200, 1)))
+    assert probe(found, "dateline alone").accuracy == 1
+    assert probe(found, "dateline alone").low > 0.95
+    assert probe(found, "length alone").accuracy == found.majority.accuracy
+
+
+def test_the_dateline_is_read_before_cleaning_takes_its_dash(tmp_path: Path) -> None:
+    for name, seed in (("train.csv", 0), ("test.csv", 1)):
+        rows = [(f"ROME - {t}" if c == "real" else t, c) for t, c in articles(100, seed)]
+        write(tmp_path / name, rows)
+    found = audit_articles(corpus_of(tmp_path, "study").read(), "planted")
+    assert probe(found, "dateline alone").accuracy == 1
+
+
+def test_a_dash_late_in_a_sentence_is_no_dateline() -> None:
+    assert dateline("WASHINGTON (Reuters) - The senate - voted.") == "WASHINGTON (Reuters) - "
+    assert dateline(f"{'All of them voted ' * 10}- twice.") == ""
+    assert dateline("No dash at all.") == ""
+
+
+def test_a_planted_length_is_found(tmp_path: Path) -> None:
+    def shortened(rows: Rows) -> Rows:
+        return [(" ".join(t.split()[:40]) if c == "real" else t, c) for t, c in rows]
+
+    found = audit_of(tmp_path, shortened(articles(200, 0)), shortened(articles(100, 1)))
+    assert probe(found, "length alone").accuracy == 1
+    words = found.splits["train"].words
+    assert (words["real"].min, words["real"].max, words["fake"].median) == (40, 40, 60)
+    assert "length alone 1.000" in findings(found)
+
+
+def test_subject_and_date_are_probed_where_there_are_such_columns(tmp_path: Path) -> None:
+    def dated(rows: Rows) -> Rows:
+        days = itertools.cycle(["May 1, 2017", "May 2, 2017", "May 3, 2017"])
+        return [(t, c, "world" if c == "real" else "left-news", next(days)) for t, c in rows]
+
+    columns = ("text", "label", "subject", "date")
+    found = audit_of(tmp_path, dated(articles(200, 0)), dated(articles(100, 1)), columns)
+    assert probe(found, "subject alone").accuracy == 1
+    assert probe(found, "date alone").low <= found.majority.accuracy
+    assert probe(found, "date alone").missing is None
+
+
+def test_a_probe_without_its_column_says_so(tmp_path: Path) -> None:
+    found = audit_of(tmp_path, articles(40, 0), articles(20, 1))
+    missing = probe(found, "subject alone")
+    assert missing.missing == "there is no raw column subject"
+    assert (missing.accuracy, missing.low, missing.high, missing.n) == (None, None, None, None)
