@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from rnn_bench.config.composition import Composer, Job, config_folder, register
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.schema import Config
-from rnn_bench.sweep.local import forkserver as spawning
+from rnn_bench.sweep.local.forkserver import start_forkserver
 from rnn_bench.sweep.local.launcher import PackedLauncher, register_plugin
 from rnn_bench.training.interruption import stopping_at_once
 
@@ -102,13 +102,14 @@ def sweep(
             sys.argv.insert(1, "--multirun")
     jobs = PackedLauncher.jobs = composer.jobs(arguments)
     if jobs[0].packing and not jobs[0].config.plan:
-        spawning.prepare()
+        start_forkserver()
 
     # Only now what takes seconds to import.
     from rnn_bench.sweep.cluster.launching import carried_over, check_store, launch
     from rnn_bench.sweep.corpora import prepare_corpora
     from rnn_bench.sweep.job import unusable
-    from rnn_bench.sweep.local.devices import check_devices, chosen_gpus, places_of, visible_gpus
+    from rnn_bench.sweep.local.devices import check_devices, devices_for
+    from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
     from rnn_bench.tracking.run_key import run_key
@@ -139,8 +140,8 @@ def sweep(
     if config.plan:
         slots = 1
         if packing:
-            places = places_of(jobs, corpora, packing, chosen_gpus(packing, gpus))
-            slots = sum(place.slots for place in places)
+            devices = devices_for(jobs, corpora, packing, chosen_gpus(packing, gpus))
+            slots = sum(device.slots for device in devices)
         print_plan(jobs, corpora, client, experiment_id, slots, console)
         return SUCCESS
     questions = {

@@ -1,8 +1,8 @@
-"""How the packed launcher's processes begin.
+"""Starting the processes of a sweep's runs.
 
 On Linux they are forks of a process that has imported what runs need and does nothing else, so
-that no run waits seconds for its imports. Elsewhere, where torch may not be forked, they begin
-anew.
+that no run waits seconds for its imports. Elsewhere, where torch may not be forked, each is a new
+interpreter.
 """
 
 import multiprocessing
@@ -21,38 +21,43 @@ from rnn_bench.training.interruption import STOPPING
 
 FORKS = sys.platform == "linux"
 IMPORTED = ["rnn_bench.sweep.job", "mlflow.store.tracking.sqlalchemy_store"]
-# A fork has none of the threads that numpy and pyarrow start when they are imported.
-WITHOUT_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
-OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# A fork has none of its parent's threads: these keep numpy and pyarrow from starting any there.
+NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 context: ForkServerContext | SpawnContext = (
     multiprocessing.get_context("forkserver") if FORKS else multiprocessing.get_context("spawn")
 )
 
 
-def prepare() -> None:
-    """Let the process that is forked later begin its imports, beside what this one does."""
+def start_forkserver() -> None:
+    """Start the process that runs are forked from, so that it imports while this one does."""
     if FORKS:
         context.set_forkserver_preload(IMPORTED)
-        with env_override(WITHOUT_THREADS):
-            _begin(forkserver.ensure_running)
+        with env_override(NO_THREADS):
+            _start_with_signals_blocked(forkserver.ensure_running)
 
 
-def process(
-    work: Callable[..., None], arguments: tuple[Any, ...], threads: int, gpu: str
+def start_process(
+    target: Callable[..., None], arguments: tuple[Any, ...], threads: int, gpu: str
 ) -> BaseProcess:
-    """A process that does this work, with so many threads, and that sees only this GPU. It begins
-    with the signals of `STOPPING` blocked: until it has unblocked them, a Ctrl-C is its
-    parent's."""
-    prepare()
-    own = dict.fromkeys(OF_THREADS, str(threads)) | {"CUDA_VISIBLE_DEVICES": gpu}
-    started = context.Process(target=_work_in, args=({**os.environ, **own}, work, arguments))
-    _begin(started.start)
-    return started
+    """Start a process that calls `target`, uses so many CPU threads, and sees only the GPU with
+    this UUID ("": none).
+
+    It starts with SIGINT and SIGTERM blocked. Until `target` unblocks them, only the parent gets a
+    Ctrl-C.
+    """
+    start_forkserver()
+    own = dict.fromkeys(THREAD_COUNTS, str(threads)) | {"CUDA_VISIBLE_DEVICES": gpu}
+    process = context.Process(
+        target=_call_in_environment, args=({**os.environ, **own}, target, arguments)
+    )
+    _start_with_signals_blocked(process.start)
+    return process
 
 
-def _begin(start: Callable[[], None]) -> None:
-    resource_tracker.ensure_running()  # if started by the way, it would unblock the signals
+def _start_with_signals_blocked(start: Callable[[], None]) -> None:
+    resource_tracker.ensure_running()  # `start` would start it too, and thereby unblock the signals
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         start()
@@ -60,9 +65,9 @@ def _begin(start: Callable[[], None]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _work_in(
-    environment: Mapping[str, str], work: Callable[..., None], arguments: tuple[Any, ...]
+def _call_in_environment(
+    environment: Mapping[str, str], target: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    work(*arguments)
+    target(*arguments)

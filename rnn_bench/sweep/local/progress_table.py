@@ -1,4 +1,4 @@
-"""The table of a running sweep: one that changes for a person, plain lines for a file."""
+"""The progress of a running sweep: a table that changes on a terminal, log lines elsewhere."""
 
 import logging
 import os
@@ -12,29 +12,29 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rnn_bench.sweep.local.queued_run import Task, seconds_left
+from rnn_bench.sweep.local.queued_run import QueuedRun, seconds_left
 from rnn_bench.sweep.plan import duration
 from rnn_bench.training.console import console
 
 log = logging.getLogger("rnn_bench")
 
 REFRESH_SECONDS = 0.25
-BESIDE_NAME = 65  # columns of the table beside the run's name
+OTHER_COLUMNS = 65  # characters of the table beside the run's name
 STYLES = {"training": "bold", "failed": "red", "killed": "red", "diverged": "yellow"}
 
 
-class LiveTable:
-    """Shows tasks while the block runs. Where nobody watches, or in CI, it shows their log lines
-    instead."""
+class ProgressTable:
+    """Shows a sweep's runs while the block runs. Without a terminal, or in CI, it logs their log
+    lines instead."""
 
-    def __init__(self, tasks: Sequence[Task], slots: int) -> None:
-        self.tasks, self.slots = [*tasks], slots
-        self._watched = console.is_terminal and not os.environ.get("CI")
+    def __init__(self, runs: Sequence[QueuedRun], slots: int) -> None:
+        self.runs, self.slots = [*runs], slots
+        self._is_shown = console.is_terminal and not os.environ.get("CI")
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._shown = 0.0
+        self._refreshed = 0.0
 
-    def __enter__(self) -> "LiveTable":
-        if self._watched:
+    def __enter__(self) -> "ProgressTable":
+        if self._is_shown:
             self._live.start()
         return self
 
@@ -44,59 +44,60 @@ class LiveTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._watched:
+        if self._is_shown:
             self._live.stop()
 
     def log(self, level: int, text: str) -> None:
-        """A run's log line. The table says what an ordinary one does."""
-        if not self._watched or level >= logging.WARNING:
+        """Log a run's log line. Beside the table only warnings and errors are."""
+        if not self._is_shown or level >= logging.WARNING:
             log.log(level, "%s", text)
 
     def refresh(self) -> None:
+        """Draw the table again, at most four times a second."""
         now = time.monotonic()
-        if self._watched and now - self._shown >= REFRESH_SECONDS:
-            self._shown = now
-            self._live.update(picture(self.tasks, self.slots, console), refresh=True)
+        if self._is_shown and now - self._refreshed >= REFRESH_SECONDS:
+            self._refreshed = now
+            self._live.update(render(self.runs, self.slots, console), refresh=True)
 
 
-def picture(tasks: Sequence[Task], slots: int, console: Console) -> Group:
-    """A row for each task, as far as the console has room; a line that counts the others; and a
-    line for the sweep."""
-    rows = shown(tasks, max(console.height - 4, 1))
+def render(runs: Sequence[QueuedRun], slots: int, console: Console) -> Group:
+    """Return a row for each run, as far as the console has room, a line that counts the others by
+    state, and a line about the whole sweep."""
+    selected = select_runs(runs, max(console.height - 4, 1))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for heading in ("epoch", "train loss", "val loss", "tokens/s", "time left"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for task in rows:
-        name = shortened(task.name, max(console.width - BESIDE_NAME, 12))
-        table.add_row(Text(name), *cells(task), style=STYLES.get(task.progress.state))
-    others = Counter(task.progress.state for task in tasks)
-    others.subtract(task.progress.state for task in rows)
-    counted = ", ".join(f"{count} {state}" for state, count in sorted(others.items()) if count)
-    lines = [Text(f"and {counted}", style="dim")] if counted else []
-    return Group(table, *lines, Text(summary(tasks, slots)))
+    for run in selected:
+        name = leave_out_middle(run.name, max(console.width - OTHER_COLUMNS, 12))
+        table.add_row(Text(name), *row_cells(run), style=STYLES.get(run.progress.state))
+    others = Counter(run.progress.state for run in runs)
+    others.subtract(run.progress.state for run in selected)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(others.items()) if count)
+    lines = [Text(f"and {counts}", style="dim")] if counts else []
+    return Group(table, *lines, Text(summary_line(runs, slots)))
 
 
-def shown(tasks: Sequence[Task], room: int) -> list[Task]:
-    """The tasks to show, in order: first those that are trained, then the failed, the next that
-    wait, and those that ended last."""
+def select_runs(runs: Sequence[QueuedRun], count: int) -> list[QueuedRun]:
+    """Return at most `count` runs, in the sweep's order: those that are being made, then those that
+    failed, the last that ended, and the next to start."""
 
-    def rank(task: Task) -> tuple[int, float]:
-        state, ended = task.progress.state, task.progress.ended or 0.0
+    def rank(run: QueuedRun) -> tuple[int, float]:
+        state, ended = run.progress.state, run.progress.ended or 0.0
         if state in ("starting", "elsewhere", "training"):
             return 0, 0.0
         if state in ("failed", "killed"):
             return 1, -ended
-        return (3, -task.expected) if state == "waiting" else (2, -ended)
+        return (3, -run.estimated_seconds) if state == "waiting" else (2, -ended)
 
-    chosen = sorted(range(len(tasks)), key=lambda number: rank(tasks[number]))[:room]
-    return [tasks[number] for number in sorted(chosen)]
+    selected = sorted(range(len(runs)), key=lambda index: rank(runs[index]))[:count]
+    return [runs[index] for index in sorted(selected)]
 
 
-def cells(task: Task) -> list[str]:
-    """What a row says beside the run's name."""
-    progress, result = task.progress, task.progress.result
+def row_cells(run: QueuedRun) -> list[str]:
+    """Return the cells of a run's row after its name."""
+    progress, result = run.progress, run.progress.result
     state = progress.state
     if progress.test_accuracy is not None:
         state += f" {progress.test_accuracy:.4f}"
@@ -111,21 +112,22 @@ def cells(task: Task) -> list[str]:
     ]
 
 
-def summary(tasks: Sequence[Task], slots: int) -> str:
-    """How far the sweep is."""
-    done = sum(task.progress.is_over for task in tasks)
-    failed = sum(task.progress.state in ("failed", "killed") for task in tasks)
-    left = seconds_left([*tasks], slots)
-    text = f"{done} of {len(tasks)} runs done"
+def summary_line(runs: Sequence[QueuedRun], slots: int) -> str:
+    """Return how many runs are done and failed, and the time left."""
+    done = sum(run.progress.is_over for run in runs)
+    failed = sum(run.progress.state in ("failed", "killed") for run in runs)
+    left = seconds_left(runs, slots)
+    text = f"{done} of {len(runs)} runs done"
     if failed:
         text += f" ({failed} failed)"
-    if left is not None and done < len(tasks):
+    if left is not None and done < len(runs):
         text += f", about {duration(left)} left"
     return text
 
 
-def shortened(name: str, width: int) -> str:
-    """A run's name, whose end has the seed, with its middle left out if it is too long."""
+def leave_out_middle(name: str, width: int) -> str:
+    """Return a run's name, with an ellipsis in its middle if it is longer than `width`. Its end has
+    the seed."""
     if len(name) <= width:
         return name
     head = (width - 1) // 2

@@ -1,50 +1,57 @@
-"""A run of a sweep as its launcher sees it: what it is, and how far it has come."""
+"""A run of a sweep as the scheduler sees it: what it is, and how far it has come."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rnn_bench.config.composition import Job
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.tracking import schema
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Event, Started, Waiting
 
-ANSWERED = ("finished", "diverged", "reused")
-
 
 @dataclass
-class Task:
-    """`expected` is in seconds, `key` the run's, and `gpu` the number of the only GPU it may use
-    (-1: any, None: the CPU). One that another sweep is at is `elsewhere`."""
+class QueuedRun:
+    """A run that waits, is being made, or has ended.
+
+    `gpu` is what `wanted_gpu` returns, `attempts` counts those that failed, and `is_elsewhere` says
+    whether another sweep was found making the run.
+    """
 
     job: Job
     corpus: EncodedCorpus
     name: str
-    key: str
-    expected: float
+    run_key: str
+    estimated_seconds: float
     gpu: int | None
     attempts: int = 0
-    elsewhere: bool = False
+    is_elsewhere: bool = False
     progress: "Progress" = field(default_factory=lambda: Progress())
 
 
 @dataclass
 class Progress:
-    """How far an attempt at a run has come. `state` is waiting, starting, elsewhere (another
-    sweep is at it), training, one of `ANSWERED`, failed or killed."""
+    """How far an attempt at a run has come.
+
+    `state` is waiting, starting, elsewhere (another sweep is making the run), training, finished,
+    diverged, reused, failed or killed.
+    """
 
     state: str = "waiting"
     run_id: str | None = None
     epochs: int = 0
-    epoch: int = 0
-    part: float = 0.0  # of the epoch that is being trained
-    result: EpochResult | None = None
+    first_epoch: int = 0  # epochs trained before this attempt
+    epoch: int = 0  # epochs trained
+    fraction: float = 0.0  # trained of the current epoch
+    result: EpochResult | None = None  # of the last epoch
     tokens_per_second: float | None = None
     test_accuracy: float | None = None
-    began: float | None = None  # time.monotonic(), as `ended`; `began` is when training did
+    began: float | None = None  # time.monotonic() when training began
     ended: float | None = None
-    first_epoch: int = 0
 
     def observe(self, event: Event) -> None:
+        """Take in what the run's process has reported."""
         match event:
             case Waiting():
                 self.state = "elsewhere"
@@ -53,15 +60,16 @@ class Progress:
                 self.epoch = self.first_epoch = done
                 self.began = time.monotonic()
             case BatchDone(done=done, total=total):
-                self.part = done / total
+                self.fraction = done / total
             case EpochDone(result=result, tokens_per_second=speed):
-                self.epoch, self.part = result.epoch, 0.0
+                self.epoch, self.fraction = result.epoch, 0.0
                 self.result, self.tokens_per_second = result, speed
             case Ended(run_id=run_id, outcome=outcome, test_accuracy=accuracy):
                 self.run_id, self.test_accuracy = run_id, accuracy
                 self.end(outcome)
 
     def end(self, state: str) -> None:
+        """Note that the run has ended in this state."""
         self.state, self.ended = state, time.monotonic()
 
     @property
@@ -70,33 +78,35 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since training began, to its end or now."""
+        """The time from the beginning of training to its end or now."""
         return 0.0 if self.began is None else (self.ended or time.monotonic()) - self.began
 
     def seconds_left(self) -> float | None:
-        """Until the last epoch at the pace so far; None while there is none. Stopping early makes
-        it less."""
-        done = self.epoch + self.part - self.first_epoch
+        """Estimate the time to the last epoch at the pace so far; None before there is one. A run
+        that stops early takes less."""
+        done = self.epoch + self.fraction - self.first_epoch
         if self.state != "training" or done <= 0:
             return None
-        return max(0.0, self.epochs - self.epoch - self.part) * self.seconds / done
+        return max(0.0, self.epochs - self.epoch - self.fraction) * self.seconds / done
 
 
-def seconds_left(tasks: list[Task], slots: int) -> float | None:
-    """Until a sweep with so many runs at once is done. What waits takes what was expected of it,
-    corrected by how expectations have come true so far; None before anything has."""
-    expected = actual = left = longest = 0.0
-    for task in tasks:
-        here = task.progress.seconds_left()
-        if here is not None:
-            expected, actual = expected + task.expected, actual + task.progress.seconds + here
-        elif task.progress.state in ("finished", "diverged"):
-            expected, actual = expected + task.expected, actual + task.progress.seconds
-    if not expected:
+def seconds_left(runs: Sequence[QueuedRun], slots: int) -> float | None:
+    """Estimate the time until a sweep with so many slots is done; None before any run has a pace.
+
+    Waiting runs count their estimate times (actual / estimated so far).
+    """
+    estimated = actual = 0.0
+    for run in runs:
+        left = run.progress.seconds_left()
+        if left is not None or run.progress.state in schema.ANSWERS:
+            estimated += run.estimated_seconds
+            actual += run.progress.seconds + (left or 0.0)
+    if not estimated:
         return None
-    for task in tasks:
-        if not task.progress.is_over:
-            here = task.progress.seconds_left()
-            here = task.expected * actual / expected if here is None else here
-            left, longest = left + here, max(longest, here)
-    return max(left / slots, longest)
+    total = longest = 0.0
+    for run in runs:
+        if not run.progress.is_over:
+            left = run.progress.seconds_left()
+            left = run.estimated_seconds * actual / estimated if left is None else left
+            total, longest = total + left, max(longest, left)
+    return max(total / slots, longest)

@@ -1,27 +1,24 @@
-"""The packed launcher's work: which run begins when and where, and what becomes of each."""
+"""The packed launcher's scheduler: starts a sweep's runs on free devices and handles their ends."""
 
 import logging
 from collections.abc import Sequence
 from multiprocessing.connection import wait
-from pathlib import Path
-
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.launcher import Packed
 from rnn_bench.sweep.corpora import prepare_corpora
-from rnn_bench.sweep.local.devices import Place, chosen_gpus, places_of, visible_gpus, wanted_gpu
-from rnn_bench.sweep.local.progress_table import LiveTable
-from rnn_bench.sweep.local.queued_run import Progress, Task
-from rnn_bench.sweep.local.worker import Elsewhere, LogLine
-from rnn_bench.sweep.local.worker_handle import EVENTS, Process
+from rnn_bench.sweep.local.devices import Device, can_run_on, devices_for, wanted_gpu
+from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
+from rnn_bench.sweep.local.progress_table import ProgressTable
+from rnn_bench.sweep.local.queued_run import Progress, QueuedRun
+from rnn_bench.sweep.local.recording import Recorder
+from rnn_bench.sweep.local.worker_handle import WorkerHandle
 from rnn_bench.sweep.plan import expected_seconds
-from rnn_bench.tracking.availability import impatient
-from rnn_bench.tracking.claims import Ledger
+from rnn_bench.tracking import schema
 from rnn_bench.tracking.run_key import run_key, run_name
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
+from rnn_bench.training.events import Ended
 
 log = logging.getLogger("rnn_bench")
 
@@ -29,7 +26,7 @@ POLL_SECONDS = 0.2  # between looks at signals, time-outs and the table
 
 
 def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
-    """Make the run of each of a sweep's jobs, as many at once as this machine has places for.
+    """Make the run of each of a sweep's jobs, as many at once as this machine's devices take.
 
     Raises:
         UsageError: data, devices or store are not as the configs say; nothing was trained.
@@ -38,197 +35,151 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     gpus = chosen_gpus(packing, visible_gpus())
     client, experiment_id = open_store(jobs[0].config.tracking)
     corpora = prepare_corpora(jobs)
-    tasks = [
-        Task(
+    runs = [
+        QueuedRun(
             job=job,
             corpus=corpus,
             name=run_name(job.config, job.defaults),
-            key=run_key(job.config, corpus.content.fingerprint),
-            expected=expected_seconds(job, corpus, client, experiment_id),
+            run_key=run_key(job.config, corpus.content.fingerprint),
+            estimated_seconds=expected_seconds(job, corpus, client, experiment_id),
             gpu=wanted_gpu(job.config, len(gpus)),
         )
         for job, corpus in zip(jobs, corpora, strict=True)
     ]
-    places = places_of(jobs, corpora, packing, gpus)
-    log.info("%d runs, %d at once.", len(tasks), sum(place.slots for place in places))
-    Queue(tasks, places, packing, client, experiment_id).work_off()
+    devices = devices_for(jobs, corpora, packing, gpus)
+    log.info("%d runs, %d at once.", len(runs), sum(device.slots for device in devices))
+    Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
 
 
-class Queue:
-    """The tasks that wait, the longest first, and the processes that work on others."""
+class Scheduler:
+    """Starts the longest waiting run whenever a device has a free slot, in a process of its own."""
 
     def __init__(
         self,
-        tasks: Sequence[Task],
-        places: Sequence[Place],
+        runs: Sequence[QueuedRun],
+        devices: Sequence[Device],
         packing: Packed,
-        client: MlflowClient,
-        experiment_id: str,
+        recorder: Recorder,
     ) -> None:
-        self.tasks, self.places, self.packing = [*tasks], [*places], packing
-        self.client, self.experiment_id = client, experiment_id
-        self.waiting = sorted(tasks, key=lambda task: -task.expected)
-        self.processes: list[Process] = []
+        self.runs, self.devices, self.packing = [*runs], [*devices], packing
+        self.recorder = recorder
+        self.waiting = sorted(runs, key=lambda queued: -queued.estimated_seconds)
+        self.workers: list[WorkerHandle] = []
         self.signals = 0
 
-    def work_off(self) -> None:
+    def make_runs(self) -> None:
         """Make every run.
 
         Raises:
-            KeyboardInterrupt: a signal came. One stops each run at its next batch, two at once.
+            KeyboardInterrupt: a signal came. The first stops each run at its next batch, a second
+                stops all at once.
         """
-        slots = sum(place.slots for place in self.places)
-        with interruption.counting() as signals, LiveTable(self.tasks, slots) as table:
+        slots = sum(device.slots for device in self.devices)
+        with interruption.counting() as signals, ProgressTable(self.runs, slots) as table:
             try:
-                while self.waiting or self.processes:
-                    self._obey(signals())
-                    self._start()
-                    self._listen(table)
-                    self._end_late_ones()
+                while self.waiting or self.workers:
+                    self._handle_signals(signals())
+                    started = self._start_next(table)
+                    self._receive(table, timeout=0.0 if started else POLL_SECONDS)
+                    self._kill_late_workers()
                     table.refresh()
             finally:
-                for process in self.processes:
-                    process.kill()
+                for worker in self.workers:
+                    worker.kill()
             if self.signals:
                 interruption.stop()
 
-    def _obey(self, signals: int) -> None:
+    def _handle_signals(self, signals: int) -> None:
         if signals == self.signals:
             return
         if self.signals == 0:
             log.info("Stopping at the next batch. Ctrl-C again stops at once.")
         self.signals = signals
         self.waiting.clear()
-        for process in self.processes:
-            process.stop() if signals == 1 else process.kill()
+        for worker in self.workers:
+            worker.stop() if signals == 1 else worker.kill()
 
-    # --- which run begins when and where
+    # --- which run starts when and where
 
-    def _start(self) -> None:
-        """Give each free slot the longest run that waits, and each place whose slots are taken
-        one process that prepares the next."""
-        while self._fill_a_slot():
-            pass
-        for place in self.places:
-            here = self._at(place)
-            if all(process.has_started for process in here) and (task := self._take(place)):
-                self._process_for(task, place)
-        for process in self.processes:
-            if process.task is None and not process.gone:
-                process.dismiss()
-
-    def _fill_a_slot(self) -> bool:
-        """In the place with the most room; returns whether there was one with a run for it."""
-        free = [(len(self._running(place)) - place.slots, place) for place in self.places]
-        for taken, place in sorted(free, key=lambda each: each[0]):
-            if taken >= 0:
+    def _start_next(self, table: ProgressTable) -> bool:
+        """Start or reuse the next run on the device with the most free slots; return whether there
+        was a free slot with a run for it."""
+        for device in sorted(self.devices, key=self._free_slots, reverse=True):
+            if self._free_slots(device) <= 0:
                 return False
-            prepared = [each for each in self._at(place) if each.task and not each.gone]
-            if not prepared and (task := self._take(place)):
-                prepared = [self._process_for(task, place)]
-            if prepared:
-                prepared[0].go()
+            if queued := self._take(device):
+                if not self._reuse(queued, table):
+                    # A run that another sweep is making comes last.
+                    patient = queued.is_elsewhere or not self.waiting
+                    self.workers.append(WorkerHandle(queued, device, patient))
                 return True
         return False
 
-    def _at(self, place: Place) -> list[Process]:
-        return [process for process in self.processes if process.place == place]
+    def _free_slots(self, device: Device) -> int:
+        return device.slots - sum(worker.device == device for worker in self.workers)
 
-    def _running(self, place: Place) -> list[Process]:
-        return [process for process in self._at(place) if process.task and process.gone]
-
-    def _take(self, place: Place) -> Task | None:
-        """The longest waiting task for a place. One that asks the same question as a run that is
-        being made waits for its answer."""
-        asked = {process.task.key for process in self.processes if process.task}
-        number = place.number if place.gpu else None
-        for task in self.waiting:
-            here = task.gpu == number or (task.gpu == -1 and number is not None)
-            if here and task.key not in asked:
-                self.waiting.remove(task)
-                return task
+    def _take(self, device: Device) -> QueuedRun | None:
+        """Remove and return the longest waiting run for a device. A run with the same run key as
+        one that is being made waits for its result."""
+        being_made = {worker.queued.run_key for worker in self.workers}
+        for queued in self.waiting:
+            if can_run_on(queued.gpu, device) and queued.run_key not in being_made:
+                self.waiting.remove(queued)
+                return queued
         return None
 
-    def _process_for(self, task: Task, place: Place) -> Process:
-        # While there are other runs to make, nobody waits for a run that another sweep is at.
-        patient = task.elsewhere or not self.waiting
-        for process in self._at(place):
-            if process.task is None and not process.gone:
-                process.assign(task, patient)
-                return process
-        process = Process(task, place, place.slots, patient)
-        self.processes.append(process)
-        return process
+    def _reuse(self, queued: QueuedRun, table: ProgressTable) -> bool:
+        """Look for a recorded run, which needs no process; return whether there was one."""
+        answer = self.recorder.reuse_answer(queued)
+        if answer is None:
+            return False
+        run_id, accuracy = answer.info.run_id, answer.data.metrics[schema.TEST_ACCURACY]
+        table.log(logging.INFO, f"{queued.name}  reused: run {run_id}")
+        queued.progress.observe(Ended(run_id, schema.REUSED, accuracy))
+        return True
 
-    # --- what becomes of each
+    # --- how each run ends
 
-    def _listen(self, table: LiveTable) -> None:
-        connections = {process.connection: process for process in self.processes}
-        for connection in wait([*connections], POLL_SECONDS):
-            process = connections[connection]  # type: ignore[index]
+    def _receive(self, table: ProgressTable, timeout: float) -> None:
+        connections = {worker.connection: worker for worker in self.workers}
+        for connection in wait([*connections], timeout):
+            worker = connections[connection]  # type: ignore[index]
             try:
-                for message in process.messages():
-                    if isinstance(message, LogLine):
-                        table.log(message.level, message.text)
-                    elif isinstance(message, EVENTS) and process.task:
-                        process.task.progress.observe(message)
-                        if process.task.progress.state == "reused":
-                            process.release()
-                    elif isinstance(message, Elsewhere) and process.task:
-                        self._put_back(process.task)
-                        process.release()
+                for line in worker.receive():
+                    table.log(line.level, line.text)
             except EOFError:
-                self._end(process)
+                self._finish(worker)
 
-    def _put_back(self, task: Task) -> None:
-        """Another sweep is at it: it comes last, to be waited for."""
-        task.elsewhere, task.progress = True, Progress()
-        self.waiting.append(task)
-
-    def _end_late_ones(self) -> None:
-        for process in self.processes:
-            if process.is_late(self.packing.start_timeout):
-                process.error = process.error or (
+    def _kill_late_workers(self) -> None:
+        for worker in self.workers:
+            if worker.is_late(self.packing.start_timeout):
+                worker.error = worker.error or (
                     f"It did not start within {self.packing.start_timeout:g} s "
                     "(hydra.launcher.start_timeout)."
                 )
-                process.kill()
+                worker.kill()
 
-    def _end(self, process: Process) -> None:
-        """Of a process; it decides what became of its run."""
-        self.processes.remove(process)
-        how, task = process.end(), process.task
-        if task is None or task.progress.is_over:
+    def _finish(self, worker: WorkerHandle) -> None:
+        """Record the end of a worker's run, or put the run back into the queue."""
+        self.workers.remove(worker)
+        how_it_ended, queued = worker.wait(), worker.queued
+        if queued.progress.is_over:
             return
-        error = process.error or how
+        error = worker.error or how_it_ended
         if self.signals:
-            self._close_row(task, "killed", error, process.output)
-            task.progress.end("killed")
+            self.recorder.record_end(queued, schema.KILLED, error, worker.output)
+            queued.progress.end(schema.KILLED)
             return
-        self._close_row(task, "failed", error, process.output)
-        task.attempts += 1
-        again = task.attempts <= self.packing.retries
-        log.error("%s failed: %s%s", task.name, error, " It is tried again." if again else "")
+        if worker.is_elsewhere:
+            queued.is_elsewhere, queued.progress = True, Progress()
+            self.waiting.append(queued)
+            return
+        self.recorder.record_end(queued, schema.FAILED, error, worker.output)
+        queued.attempts += 1
+        again = queued.attempts <= self.packing.retries
+        log.error("%s failed: %s%s", queued.name, error, " It is tried again." if again else "")
         if again:
-            task.progress = Progress()
-            self.waiting.insert(0, task)
+            queued.progress = Progress()
+            self.waiting.insert(0, queued)
         else:
-            task.progress.end("failed")
-
-    def _close_row(self, task: Task, outcome: str, error: str, output: Path) -> None:
-        """See that the run has a row that says how it ended and a log that says why, also if it
-        died before it could do so itself."""
-        config = task.job.config
-        ledger = Ledger(self.client, self.experiment_id, task.name, config, task.corpus)
-        try:
-            with impatient():
-                run_id = ledger.end(outcome, error, task.progress.run_id)
-            if run_id is None:
-                return
-            log_path = Path(config.output_dir) / "runs" / run_id / "log.txt"
-            log_path.parent.mkdir(parents=True, exist_ok=True)
-            said = output.read_text(errors="replace") if output.is_file() else ""
-            with log_path.open("a", encoding="utf-8") as file:
-                file.write(f"{said}{error}\n")
-        except (MlflowException, OSError) as problem:
-            log.warning("The end of %s could not be recorded: %s", task.name, problem)
+            queued.progress.end(schema.FAILED)

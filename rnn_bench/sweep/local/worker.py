@@ -1,51 +1,31 @@
-"""A process of the packed launcher: it makes one run, and tells its parent what happens.
-
-What takes seconds to import is imported when the process's output is in its own file.
-"""
+"""The process of one run of the packed launcher: makes the run and reports to its parent."""
 
 import contextlib
 import faulthandler
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from hydra import version
 from hydra._internal.callbacks import Callbacks
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job
 from rnn_bench.config.errors import describe
 
-OUTPUT = "output.txt"  # of the process, in the job's folder
-BATCH_SECONDS = 0.25  # at least, between two events of batches
-LAST_SECONDS = 5.0  # that a run has to end by itself when the parent is gone
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A run to make: the job, how many runs are trained at once where it is, the folder for what
-    the process says, and whether to wait for another sweep that is at the same run."""
-
-    job: Job
-    concurrent_jobs: int
-    folder: Path
-    patient: bool
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The modules are imported and the corpus is read."""
+OUTPUT = "output.txt"  # what a worker prints, in the job's folder
+BATCH_SECONDS = 0.25  # at least, between two reports of batches
+ORPHAN_SECONDS = 5.0  # that a run has to end by itself after its parent is gone
 
 
 @dataclass(frozen=True)
@@ -56,73 +36,99 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run raised this."""
+    """The run raised this error."""
 
     error: str
 
 
 class Elsewhere:
-    """Another sweep is at the run."""
+    """Another sweep is making the run."""
 
 
-class Go:
-    """The parent's word to begin the run that it has assigned."""
-
-
-class Line:
-    """This end of the pipe to the parent. When the other is closed the process ends: a run at its
+class ParentConnection:
+    """Sends messages to the parent, and ends this process when the parent is gone: a run at its
     next batch, anything else at once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        self._received: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._end_with_parent, daemon=True).start()
 
     def send(self, message: object) -> None:
-        with self._lock, contextlib.suppress(OSError):  # whether the parent is there, _listen sees
+        with self._lock, contextlib.suppress(OSError):  # the thread notices that the parent is gone
             self._connection.send(message)
 
-    def receive(self) -> Any:
-        return self._received.get()
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._received.put(self._connection.recv())
-        except (EOFError, OSError):
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(LAST_SECONDS)
-            os._exit(1)
+    def _end_with_parent(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            self._connection.recv()  # the parent sends nothing: this returns when it is gone
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ORPHAN_SECONDS)
+        os._exit(1)
 
 
-class LineHandler(logging.Handler):
-    """Log lines for the parent."""
+class ParentLogHandler(logging.Handler):
+    """Sends log lines to the parent."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, parent: ParentConnection) -> None:
         super().__init__()
-        self.line = line
+        self.parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.line.send(LogLine(record.levelno, record.getMessage()))
+        self.parent.send(LogLine(record.levelno, record.getMessage()))
 
 
-def work(connection: Connection, assignment: Assignment) -> None:
-    """Make the assigned run. One that turns out to be answered, or another's, costs nothing, so
-    the process takes another assignment after it, or None to end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who asks with SIGTERM
+def run_worker(
+    connection: Connection, job: Job, concurrent_jobs: int, folder: Path, patient: bool
+) -> None:
+    """Make a job's run, and report its events, log lines and error to the parent.
+
+    `concurrent_jobs` is the number of runs that the device trains at once. What the process prints
+    goes to a file in `folder`. If another sweep is making the run, a `patient` worker waits for it,
+    and another sends `Elsewhere`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and sends SIGTERM
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
-    line = Line(connection)
-    next_one: Assignment | None = assignment
-    while next_one is not None:
-        redirect_output(next_one.folder)
-        if not make(line, next_one):
-            break
-        next_one = line.receive()
+    parent = ParentConnection(connection)
+    redirect_output(folder)
+
+    # Where processes are not forked this takes seconds, and may print.
+    from rnn_bench.sweep.job import answer
+    from rnn_bench.tracking.claims import Busy
+    from rnn_bench.training.events import BatchDone, Event
+    from rnn_bench.training.interruption import stopping_at_a_batch
+
+    logger = logging.getLogger("rnn_bench")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [ParentLogHandler(parent)]
+    last_batch = 0.0
+
+    def report(event: Event) -> None:
+        nonlocal last_batch
+        if isinstance(event, BatchDone):
+            now = time.monotonic()
+            if now - last_batch < BATCH_SECONDS:
+                return
+            last_batch = now
+        parent.send(event)
+
+    def task(config: DictConfig) -> None:
+        with stopping_at_a_batch([signal.SIGTERM]):
+            answer(job, concurrent_jobs, report, patient)
+
+    try:
+        if error := run_as_hydra_job(job.composed, task):
+            raise error
+    except Busy:
+        parent.send(Elsewhere())
+    except KeyboardInterrupt:
+        parent.send(Failed("It was stopped by SIGTERM."))
+    except Exception as error:
+        traceback.print_exception(error)
+        parent.send(Failed(describe(error)))
 
 
 def redirect_output(folder: Path) -> None:
-    """Let all that this process says, and the reason of a crash, go to a file in this folder."""
+    """Write what this process prints, and the stack of a crash, to a file in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -134,66 +140,23 @@ def redirect_output(folder: Path) -> None:
     faulthandler.enable(file=2)
 
 
-def make(line: Line, assignment: Assignment) -> bool:
-    """Prepare the run, wait for the parent's word, make the run; returns whether nothing had to
-    be trained for it."""
-    idle = False
-    try:
-        from rnn_bench.data.encoding import encoded_corpus
-        from rnn_bench.sweep.job import answer
-        from rnn_bench.tracking.claims import Busy
-        from rnn_bench.training.events import BatchDone, Ended, Event
-        from rnn_bench.training.interruption import stopping_at_a_batch
+def run_as_hydra_job(config: DictConfig, task: Callable[[DictConfig], None]) -> Exception | None:
+    """Run `task` as Hydra runs a job of a sweep, with its files and callbacks, in a process that
+    `hydra.main` has not set up.
 
-        logger = logging.getLogger("rnn_bench")
-        logger.setLevel(logging.INFO)
-        logger.handlers = [LineHandler(line)]
-        encoded_corpus(assignment.job.config)
-        line.send(Ready())
-        line.receive()
-        said = 0.0
-
-        def watch(event: Event) -> None:
-            nonlocal idle, said
-            if isinstance(event, BatchDone):
-                now = time.monotonic()
-                if now - said < BATCH_SECONDS:
-                    return
-                said = now
-            idle = isinstance(event, Ended) and event.outcome == "reused"
-            line.send(event)
-
-        def task(config: DictConfig) -> None:
-            with stopping_at_a_batch([signal.SIGTERM]):
-                answer(assignment.job, assignment.concurrent_jobs, watch, assignment.patient)
-
-        done = hydra_job(assignment.job.composed, task)
-        if done.status is JobStatus.FAILED:
-            error = done._return_value
-            if isinstance(error, Busy):
-                line.send(Elsewhere())
-                return True
-            traceback.print_exception(error)
-            line.send(Failed(describe(error)))
-    except KeyboardInterrupt:
-        line.send(Failed("It was stopped by SIGTERM."))
-    except Exception as error:
-        traceback.print_exc()
-        line.send(Failed(describe(error)))
-    return idle
-
-
-def hydra_job(config: DictConfig, task: Any) -> JobReturn:
-    """Run a task as Hydra's job, with its files and callbacks, in a process that Hydra has not
-    set up."""
+    Returns:
+        what the task raised, if anything.
+    """
     composer = Composer()
     setup_globals()
     version.setbase("1.3")  # as hydra.main is told
     JobRuntime.instance().set("name", config.hydra.job.name)
-    return run_job(
+    job = run_job(
         task_function=task,
         config=config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
         hydra_context=HydraContext(composer.loader, Callbacks(config)),
     )
+    error = job._return_value
+    return error if job.status is JobStatus.FAILED and isinstance(error, Exception) else None

@@ -1,109 +1,81 @@
-"""The parent's end of a process of the packed launcher."""
+"""The parent's side of a worker: starts its process, reads its messages, stops it."""
 
-import contextlib
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
-from rnn_bench.sweep.local.devices import Place
-from rnn_bench.sweep.local.forkserver import context, process
-from rnn_bench.sweep.local.queued_run import Task
-from rnn_bench.sweep.local.worker import OUTPUT, Assignment, Elsewhere, Failed, Go, Ready, work
-from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started, Waiting
+from rnn_bench.sweep.local.devices import Device
+from rnn_bench.sweep.local.forkserver import context, start_process
+from rnn_bench.sweep.local.queued_run import QueuedRun
+from rnn_bench.sweep.local.worker import OUTPUT, Elsewhere, Failed, LogLine, run_worker
+from rnn_bench.training.events import Ended
 
-LAST_SECONDS = 30.0  # that a process has to end after its run did
-EVENTS = (Waiting, Started, BatchDone, EpochDone, Ended)
+EXIT_SECONDS = 30.0  # that a process has to end after its run did
 
 
-class Process:
-    """A process that prepares a task, makes its run once `go` says so, and ends. One that found
-    its run answered is idle: it has no task, and takes another."""
+class WorkerHandle:
+    """A process that makes one run and ends.
 
-    def __init__(self, task: Task, place: Place, concurrent_jobs: int, patient: bool) -> None:
-        self.place = place
-        self.concurrent_jobs = concurrent_jobs
-        self.connection, theirs = context.Pipe()
-        threads, gpu = task.job.config.threads or 1, place.gpu.name if place.gpu else ""
-        try:
-            self._process = process(work, (theirs, self._take(task, patient)), threads, gpu)
-        finally:
-            theirs.close()
+    `output` is the file with what the process prints, `error` says why the run failed, if that is
+    known, and `is_elsewhere` says whether another sweep is making the run.
+    """
 
-    def _take(self, task: Task, patient: bool) -> Assignment:
-        self.task: Task | None = task
-        self.error: str | None = None  # why the run failed, if that is known
-        self.gone = False  # whether the run may begin
-        self._expects_word, self._since = True, time.monotonic()
-        hydra = task.job.composed.hydra
+    def __init__(self, queued: QueuedRun, device: Device, patient: bool) -> None:
+        self.queued, self.device = queued, device
+        self.error: str | None = None
+        self.is_elsewhere = False
+        self._has_reported = False
+        self._since = time.monotonic()  # when it started, or its run ended
+        job = queued.job
+        hydra = job.composed.hydra
         folder = Path(str(hydra.sweep.dir), str(OmegaConf.select(hydra, "sweep.subdir"))).absolute()
         self.output = folder / OUTPUT
-        job, device = task.job, task.job.config.device
-        if device.startswith("cuda"):  # the process sees its own GPU only
-            here = "cuda" if self.place.gpu else "cpu"
-            job = replace(job, config=replace(job.config, device=here))
-        return Assignment(job, self.concurrent_jobs, folder, patient)
+        if job.config.device.startswith("cuda"):  # the process sees its own GPU only
+            visible = "cuda" if device.gpu else "cpu"
+            job = replace(job, config=replace(job.config, device=visible))
+        threads, gpu = job.config.threads or 1, device.gpu.uuid if device.gpu else ""
+        self.connection, theirs = context.Pipe()
+        try:
+            arguments = (theirs, job, device.slots, folder, patient)
+            self._process = start_process(run_worker, arguments, threads, gpu)
+        finally:
+            theirs.close()
+        queued.progress.state = "starting"
 
-    def assign(self, task: Task, patient: bool) -> None:
-        """Give an idle process another task."""
-        self._send(self._take(task, patient))
-
-    def release(self) -> None:
-        """Its run needed no training: it is idle."""
-        self.task, self.gone = None, False
-
-    def dismiss(self) -> None:
-        """Let an idle process end."""
-        self._send(None)
-        self.gone = True
-
-    def go(self) -> None:
-        """Let the run begin."""
-        assert self.task is not None
-        self.gone, self.task.progress.state = True, "starting"
-        self._expects_word, self._since = True, time.monotonic()
-        self._send(Go())
-
-    def _send(self, message: object) -> None:
-        with contextlib.suppress(OSError):  # if it is dead, `messages` says so
-            self.connection.send(message)
-
-    def messages(self) -> Iterator[Any]:
-        """What it has said.
+    def receive(self) -> Iterator[LogLine]:
+        """Note what the worker has reported, and yield its log lines.
 
         Raises:
-            EOFError: it has ended.
+            EOFError: the process has ended.
         """
         try:
             while self.connection.poll():
                 message = self.connection.recv()
+                if isinstance(message, LogLine):
+                    yield message
+                    continue
+                self._has_reported = True
+                if isinstance(message, Ended | Failed | Elsewhere):
+                    self._since = time.monotonic()
                 if isinstance(message, Failed):
                     self.error = self.error or message.error
-                if isinstance(message, (*EVENTS, Elsewhere)) or (
-                    isinstance(message, Ready) and not self.gone
-                ):
-                    self._expects_word = False
-                if isinstance(message, Ended | Failed):
-                    self._since = time.monotonic()
-                yield message
+                elif isinstance(message, Elsewhere):
+                    self.is_elsewhere = True
+                else:
+                    self.queued.progress.observe(message)
         except OSError as error:
             raise EOFError from error
 
-    @property
-    def has_started(self) -> bool:
-        return self.gone and not self._expects_word
-
     def is_late(self, start_timeout: float) -> bool:
-        """Whether it takes too long to start, or to end."""
+        """Whether the run takes too long to start, or the process to end after its run."""
         waited = time.monotonic() - self._since
-        if self._expects_word and self.task and not self.error:
-            return waited > start_timeout
-        over = self.error or self.task is None or self.task.progress.is_over
-        return bool(over) and waited > LAST_SECONDS
+        if self.error or self.is_elsewhere or self.queued.progress.is_over:
+            return waited > EXIT_SECONDS
+        return not self._has_reported and waited > start_timeout
 
     def stop(self) -> None:
         """Let the run stop at its next batch, and anything else at once."""
@@ -112,9 +84,9 @@ class Process:
     def kill(self) -> None:
         self._process.kill()
 
-    def end(self) -> str:
-        """Wait for the end; returns how it came."""
-        self._process.join(LAST_SECONDS)
+    def wait(self) -> str:
+        """Wait for the end of the process; return a sentence that says how it ended."""
+        self._process.join(EXIT_SECONDS)
         self._process.kill()
         self._process.join()
         code = self._process.exitcode or 0

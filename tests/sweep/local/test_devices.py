@@ -5,62 +5,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import torch
 
 from rnn_bench.config.launcher import Packed
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.sweep.local.devices import Gpu, Place, admitted, memory_need, places, visible_gpus
+from rnn_bench.sweep.local.devices import Device, memory_need, share_devices
 from tests.conftest import SMALL_CORPUS, Command
+from tests.sweep.local.conftest import GIB, GPUS
 
 Compose = Callable[..., Config]
-GIB = 2**30
-
-GPUS = [Gpu(0, "GPU-aa11", 80 * GIB), Gpu(1, "GPU-bb22", 8 * GIB)]
-NVIDIA_SMI = """#!/bin/sh
-echo "0, GPU-aa11, 81920"
-echo "1, GPU-bb22, 8192"
-"""
 
 
-@pytest.fixture
-def nvidia_smi(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose nvidia-smi shows two GPUs, with a torch that has CUDA."""
-    program = workplace / "bin" / "nvidia-smi"
-    program.parent.mkdir()
-    program.write_text(NVIDIA_SMI)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-
-
-@pytest.mark.usefixtures("nvidia_smi")
-def test_nvidia_smi_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert visible_gpus() == GPUS
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert visible_gpus() == GPUS[1:]
-    monkeypatch.setattr(torch.version, "cuda", None)
-    assert visible_gpus() == []
-
-
-@pytest.mark.parametrize(
-    ("visible", "indexes"),
-    [
-        (None, [0, 1]),
-        ("", []),
-        ("1,0", [1, 0]),
-        ("GPU-bb", [1]),
-        ("0,7,1", [0]),
-        ("-1", []),
-    ],
-)
-def test_what_cuda_would_see_is_visible(visible: str | None, indexes: list[int]) -> None:
-    assert [gpu.index for gpu in admitted(GPUS, visible)] == indexes
-
-
-def slots(found: Sequence[Place]) -> dict[int | None, int]:
-    return {place.gpu.index if place.gpu else None: place.slots for place in found}
+def slots(devices: Sequence[Device]) -> dict[int | None, int]:
+    return {device.gpu.index if device.gpu else None: device.slots for device in devices}
 
 
 def test_runs_are_packed_by_memory_on_gpus_and_by_cores_elsewhere(
@@ -68,12 +25,12 @@ def test_runs_are_packed_by_memory_on_gpus_and_by_cores_elsewhere(
 ) -> None:
     monkeypatch.setattr("rnn_bench.sweep.local.devices.cores", lambda: 16)
     run = (configured(), 3 * GIB)
-    assert slots(places(Packed(), GPUS, [run] * 50)) == {0: 8, 1: 2}
-    assert slots(places(Packed(jobs_per_gpu=3), GPUS, [run] * 50)) == {0: 3, 1: 3}
-    assert slots(places(Packed(), [], [run] * 50)) == {None: 16}
-    assert slots(places(Packed(jobs=5), [], [run] * 50)) == {None: 5}
-    assert slots(places(Packed(), [], [(configured("threads=4"), 1)] * 50)) == {None: 4}
-    assert slots(places(Packed(), GPUS, [run] * 4)) == {0: 2, 1: 2}
+    assert slots(share_devices(Packed(), GPUS, [run] * 50)) == {0: 8, 1: 2}
+    assert slots(share_devices(Packed(jobs_per_gpu=3), GPUS, [run] * 50)) == {0: 3, 1: 3}
+    assert slots(share_devices(Packed(), [], [run] * 50)) == {None: 16}
+    assert slots(share_devices(Packed(jobs=5), [], [run] * 50)) == {None: 5}
+    assert slots(share_devices(Packed(), [], [(configured("threads=4"), 1)] * 50)) == {None: 4}
+    assert slots(share_devices(Packed(), GPUS, [run] * 4)) == {0: 2, 1: 2}
 
 
 def test_a_large_gpu_takes_at_least_four_runs(
@@ -84,14 +41,14 @@ def test_a_large_gpu_takes_at_least_four_runs(
     for cell in ("rnn", "lstm", "gru"):
         config = configured(f"model={cell}", "model.hidden_size=512")
         run = (config, memory_need(config, corpus))
-        (place,) = places(Packed(), GPUS[:1], [run] * 20)
-        assert place.slots >= 4
+        (device,) = share_devices(Packed(), GPUS[:1], [run] * 20)
+        assert device.slots >= 4
 
 
-def test_a_device_decides_the_place(configured: Compose) -> None:
+def test_a_config_s_device_decides_where_its_run_goes(configured: Compose) -> None:
     wanted = ("device=cpu", "device=cuda:1", "model=tfidf")
     runs = [(configured(each), GIB) for each in wanted]
-    assert slots(places(Packed(), GPUS, runs)) == {1: 1, None: 2}
+    assert slots(share_devices(Packed(), GPUS, runs)) == {1: 1, None: 2}
 
 
 def test_more_layers_need_more_memory(configured: Compose) -> None:
@@ -102,7 +59,7 @@ def test_more_layers_need_more_memory(configured: Compose) -> None:
     assert 0.6 * GIB < small < large
 
 
-@pytest.mark.usefixtures("nvidia_smi")
+@pytest.mark.usefixtures("two_gpus")
 def test_each_process_sees_its_own_gpu_and_the_parent_none(
     workplace: Path, rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,46 +11,48 @@ from rich.console import Console
 
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.sweep.local.progress_table import LiveTable, picture, shortened
-from rnn_bench.sweep.local.queued_run import Task
+from rnn_bench.sweep.local.progress_table import ProgressTable, leave_out_middle, render
+from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started
 from tests.conftest import SMALL, SMALL_CORPUS
 from tests.training.test_progress import shown_on_a_terminal
 
-NewTask = Callable[[int], Task]
+NewRun = Callable[[int], QueuedRun]
 
 
 @pytest.fixture
-def new_task(workplace: Path) -> NewTask:
+def new_run(workplace: Path) -> NewRun:
     composer = Composer()
     job = composer.job(composer.compose([*SMALL_CORPUS, "sweep_id=test"]))
     corpus = encoded_corpus(job.config)
-    return lambda number: Task(job, corpus, f"gru-demo-s{number}", "key", expected=60.0, gpu=None)
+    return lambda number: QueuedRun(
+        job, corpus, f"gru-demo-s{number}", "key", estimated_seconds=60.0, gpu=None
+    )
 
 
 def result(epoch: int) -> EpochResult:
     return EpochResult(epoch, 0.51, 0.62, 0.7, seconds=2.0, training_seconds=1.5, ended_ms=0)
 
 
-def drawn(tasks: list[Task], height: int = 24, width: int = 100) -> list[str]:
+def drawn(runs: list[QueuedRun], height: int = 24, width: int = 100) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
-    console.print(picture(tasks, 2, console))
+    console.print(render(runs, 2, console))
     file = console.file
     assert isinstance(file, io.StringIO)
     return file.getvalue().splitlines()
 
 
 @pytest.fixture
-def training(new_task: NewTask) -> Task:
-    found = new_task(0)
-    found.progress.observe(Started("id", found.name, 15))
-    found.progress.observe(EpochDone(result(1), 81_234.0))
-    found.progress.observe(BatchDone(50, 100))
-    return found
+def training(new_run: NewRun) -> QueuedRun:
+    run = new_run(0)
+    run.progress.observe(Started("id", run.name, 15))
+    run.progress.observe(EpochDone(result(1), 81_234.0))
+    run.progress.observe(BatchDone(50, 100))
+    return run
 
 
-def test_a_row_says_how_far_a_run_is(training: Task) -> None:
+def test_a_row_says_how_far_a_run_is(training: QueuedRun) -> None:
     header, row, summary = drawn([training])
     assert header.split() == [
         *("run", "state", "epoch", "train", "loss", "val", "loss", "tokens/s", "time", "left")
@@ -59,19 +61,19 @@ def test_a_row_says_how_far_a_run_is(training: Task) -> None:
     assert summary.startswith("0 of 1 runs done")
 
 
-def test_the_end_of_a_run_is_told(training: Task, new_task: NewTask) -> None:
+def test_the_end_of_a_run_is_shown(training: QueuedRun, new_run: NewRun) -> None:
     training.progress.observe(Ended("id", "finished", 0.9366))
-    failed = new_task(1)
+    failed = new_run(1)
     failed.progress.end("failed")
     lines = drawn([training, failed])
     assert "finished 0.9366" in lines[1]
     assert lines[-1].startswith("2 of 2 runs done (1 failed)")
 
 
-def test_more_runs_than_rows_stay_readable(training: Task, new_task: NewTask) -> None:
-    tasks = [training, *(new_task(number) for number in range(1, 100))]
-    tasks[70].progress.end("failed")
-    lines = drawn(tasks, height=12)
+def test_more_runs_than_rows_stay_readable(training: QueuedRun, new_run: NewRun) -> None:
+    runs = [training, *(new_run(number) for number in range(1, 100))]
+    runs[70].progress.end("failed")
+    lines = drawn(runs, height=12)
     assert len(lines) <= 12
     text = "\n".join(lines)
     assert "gru-demo-s0 " in text
@@ -82,8 +84,8 @@ def test_more_runs_than_rows_stay_readable(training: Task, new_task: NewTask) ->
 
 def test_a_long_name_keeps_its_seed() -> None:
     long = "gru-demo-hidden_size64-embedding_dim50-s12"
-    assert shortened(long, 20) == "gru-demo-…_dim50-s12"
-    assert shortened("gru-demo-s0", 20) == "gru-demo-s0"
+    assert leave_out_middle(long, 20) == "gru-demo-…_dim50-s12"
+    assert leave_out_middle("gru-demo-s0", 20) == "gru-demo-s0"
 
 
 def test_a_person_sees_the_table_and_then_the_comparison(
@@ -99,13 +101,13 @@ def test_a_person_sees_the_table_and_then_the_comparison(
 
 @pytest.mark.parametrize("ci", ["", "true"])
 def test_in_ci_there_are_lines(
-    ci: str, training: Task, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ci: str, training: QueuedRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CI", ci)
     caplog.set_level(logging.INFO, "rnn_bench")
     terminal = Console(file=io.StringIO(), width=100, force_terminal=True)
     monkeypatch.setattr("rnn_bench.sweep.local.progress_table.console", terminal)
-    with LiveTable([training], 1) as table:
+    with ProgressTable([training], 1) as table:
         table.log(logging.INFO, "an epoch")
         table.refresh()
     assert isinstance(terminal.file, io.StringIO)

@@ -1,4 +1,4 @@
-"""What becomes of the runs of a sweep that are packed onto this machine."""
+"""How the runs of a sweep on this machine end: done, reused, failed, tried again."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
-from tests.conftest import SMALL_CORPUS, Command
+from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
 
@@ -136,25 +136,53 @@ def test_a_run_that_hangs_before_it_has_a_row_gets_one(
     assert "did not start within 4 s" in run.data.tags["error"]
 
 
-@pytest.mark.parametrize(
-    ("override", "says"),
-    [
-        ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0 is not possible"),
-        ("hydra.launcher.jobs_per_gpu=many", "hydra.launcher.jobs_per_gpu=many is not possible"),
-        ("hydra.launcher.gpus=[7]", "there is no GPU 7"),
-        ("hydra.launcher.retries=-1", "hydra.launcher.retries=-1 is not possible"),
-        ("hydra.launcher.start_timeout=0", "hydra.launcher.start_timeout=0"),
-        ("hydra.launcher.job=2", "Did you mean hydra.launcher.jobs?"),
-        ("hydra.launcher.jobs=1,2", "'hydra.launcher.jobs=1,2'"),
-        ("hydra/launcher=pakced", "Did you mean packed?"),
-        ("hydra/launcher=ray", "pip install 'rnn_bench[ray]'"),
-    ],
-)
-def test_a_wrong_launcher_key_is_refused(
-    override: str, says: str, rnn_bench: Command, recorded_runs: Runs
+ANSWERED = ("-m", "model=majority,tfidf", "seed=0,1", *SMALL_CORPUS)
+
+
+@pytest.fixture
+def answered(rnn_bench: Command) -> None:
+    """A store in which the four runs of `ANSWERED` are."""
+    assert rnn_bench(*ANSWERED).status == 0
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*arguments: object) -> None:
+        raise AssertionError("a process is started")
+
+    monkeypatch.setattr("rnn_bench.sweep.local.scheduler.WorkerHandle", start)
+
+
+@pytest.mark.usefixtures("answered", "no_workers")
+def test_runs_that_are_answered_take_no_process(rnn_bench: Command, recorded_runs: Runs) -> None:
+    for _ in range(2):
+        answer = rnn_bench(*ANSWERED, launcher="packed")
+        assert answer.status == 0
+        assert answer.out.count("  reused: run ") == 4
+    assert len(recorded_runs()) == 4
+    for run in recorded_runs():
+        sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
+        assert sorted(sweeps) == ["reused", "reused", "trained"]
+
+
+def test_an_answered_run_that_is_evaluated_further_takes_a_process(
+    rnn_bench: Command, recorded_runs: Runs
 ) -> None:
-    answer = rnn_bench("-m", override)
-    assert answer.status == 2
-    assert says in answer.err
-    assert len(answer.err.splitlines()) <= 6
-    assert recorded_runs() == []
+    asked = ("-m", "model=rnn", *SMALL)
+    assert rnn_bench(*asked).status == 0
+    assert rnn_bench(*asked, "evaluation.gradient_flow=true", launcher="packed").status == 0
+    (run,) = recorded_runs()
+    assert "gradient_flow/trained_reach" in run.data.metrics
+    sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
+    assert sorted(sweeps) == ["reused", "trained"]
+
+
+def test_a_question_asked_twice_in_one_sweep_is_trained_once(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    asked = ("-m", "model=majority", "threads=1,2", *SMALL_CORPUS, "hydra.launcher.jobs=2")
+    answer = rnn_bench(*asked)
+    assert answer.status == 0
+    (run,) = recorded_runs()
+    assert run.data.tags[f"sweep.{run.data.tags['sweep_id']}"] == "trained"
+    assert answer.out.count("  reused: run ") == 1

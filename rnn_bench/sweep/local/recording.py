@@ -1,0 +1,63 @@
+"""What a sweep's parent process records in MLflow: runs that it reuses, and runs whose process
+died."""
+
+import logging
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from rnn_bench.sweep.local.queued_run import QueuedRun
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import impatient
+from rnn_bench.tracking.claims import Ledger
+from rnn_bench.tracking.further import lacking
+
+log = logging.getLogger("rnn_bench")
+
+
+class Recorder:
+    """The record of a sweep's runs in one experiment."""
+
+    def __init__(self, client: MlflowClient, experiment_id: str) -> None:
+        self.client, self.experiment_id = client, experiment_id
+
+    def reuse_answer(self, queued: QueuedRun) -> Run | None:
+        """Return the finished run that answers all that is asked, and tag it with this sweep; None
+        if there is none, or MLflow cannot be reached."""
+        ledger = self._ledger(queued)
+        try:
+            with impatient():
+                finished = [run for run in ledger.rows() if run.info.status == "FINISHED"]
+                if not finished:
+                    return None
+                answer = finished[0]
+                if lacking(queued.job.config, answer.data.metrics, queued.name).asks:
+                    return None
+                if ledger.sweep_tag not in answer.data.tags:
+                    self.client.set_tag(answer.info.run_id, ledger.sweep_tag, schema.REUSED)
+                return answer
+        except (MlflowException, OSError):  # the run's process can wait for MLflow
+            return None
+
+    def record_end(self, queued: QueuedRun, outcome: str, error: str, output: Path) -> None:
+        """Record how a run ended whose process could not do so itself, and append what the process
+        printed (the file `output`) and the error to the run's log."""
+        config = queued.job.config
+        try:
+            with impatient():
+                run_id = self._ledger(queued).end(outcome, error, queued.progress.run_id)
+            if run_id is None:
+                return
+            log_path = Path(config.output_dir) / "runs" / run_id / schema.LOG_FILE
+            log_path.parent.mkdir(parents=True, exist_ok=True)
+            printed = output.read_text(errors="replace") if output.is_file() else ""
+            with log_path.open("a", encoding="utf-8") as file:
+                file.write(f"{printed}{error}\n")
+        except (MlflowException, OSError) as problem:
+            log.warning("The end of %s could not be recorded: %s", queued.name, problem)
+
+    def _ledger(self, queued: QueuedRun) -> Ledger:
+        context = self.client, self.experiment_id
+        return Ledger(*context, queued.name, queued.job.config, queued.corpus)

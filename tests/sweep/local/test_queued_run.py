@@ -1,0 +1,71 @@
+"""How far a sweep has come, and the time that is left."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rnn_bench.config.composition import Composer
+from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.sweep.local.queued_run import QueuedRun, seconds_left
+from rnn_bench.training.events import BatchDone, Ended, Started, Waiting
+from tests.conftest import SMALL_CORPUS
+
+NewRun = Callable[[float], QueuedRun]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("rnn_bench.sweep.local.queued_run.time.monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def new_run(workplace: Path) -> NewRun:
+    composer = Composer()
+    job = composer.job(composer.compose([*SMALL_CORPUS, "sweep_id=test"]))
+    corpus = encoded_corpus(job.config)
+    return lambda estimate: QueuedRun(
+        job, corpus, "gru", "key", estimated_seconds=estimate, gpu=None
+    )
+
+
+def test_a_run_s_time_left_follows_its_pace(new_run: NewRun, clock: Clock) -> None:
+    progress = new_run(60.0).progress
+    assert progress.seconds_left() is None
+    progress.observe(Started("id", "gru", epochs=10, done=4))
+    assert progress.seconds_left() is None, "there is no pace yet"
+    clock.now += 6.0
+    progress.observe(BatchDone(50, 100))
+    assert progress.seconds_left() == pytest.approx(5.5 * 6.0 / 0.5)
+
+
+def test_waiting_runs_count_their_estimate_times_actual_over_estimated(
+    new_run: NewRun, clock: Clock
+) -> None:
+    done, waiting, longest = new_run(10.0), new_run(20.0), new_run(60.0)
+    assert seconds_left([done, waiting, longest], 2) is None, "there is no pace yet"
+    done.progress.observe(Started("id", "gru", epochs=1))
+    clock.now += 30.0
+    done.progress.observe(Ended("id", "finished", 0.9))
+    assert seconds_left([done, waiting], 2) == pytest.approx(20.0 * 3), "one run has one slot"
+    assert seconds_left([done, waiting, longest], 1) == pytest.approx((20.0 + 60.0) * 3)
+    assert seconds_left([done, waiting, longest], 2) == pytest.approx(60.0 * 3)
+
+
+def test_a_reused_run_says_nothing_about_the_pace(new_run: NewRun) -> None:
+    reused, waiting = new_run(10.0), new_run(20.0)
+    reused.progress.observe(Waiting())
+    assert reused.progress.state == "elsewhere"
+    reused.progress.observe(Ended("id", "reused", 0.9))
+    assert reused.progress.is_over
+    assert seconds_left([reused, waiting], 1) is None
