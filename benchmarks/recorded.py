@@ -15,7 +15,7 @@ from rnn_bench.config.composition import Composer
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.tracking.artifacts import write_artifacts
-from rnn_bench.tracking.rows import Record, new_row, now_ms, recorded
+from rnn_bench.tracking.rows import Record, new_row, now_ms, run_record
 from rnn_bench.tracking.run_key import run_name
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import note_sweep
@@ -43,7 +43,7 @@ def main() -> None:
         name = run_name(config, job.defaults)
         run_id = new_row(client, experiment_id, name, config, corpus)
         run_folder = Path(config.output_dir, "runs", run_id)
-        with recorded(client, run_id, "recorded", run_folder) as record:
+        with run_record(client, run_id, "recorded", run_folder) as record:
             write_run(record, config, corpus, run_folder)
 
 

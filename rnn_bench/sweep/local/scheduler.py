@@ -17,8 +17,8 @@ from rnn_bench.sweep.local.queued_run import Progress, Task
 from rnn_bench.sweep.local.worker import Elsewhere, LogLine
 from rnn_bench.sweep.local.worker_handle import EVENTS, Process
 from rnn_bench.sweep.plan import expected_seconds
-from rnn_bench.tracking.availability import impatient
-from rnn_bench.tracking.claims import Ledger
+from rnn_bench.tracking.availability import short_timeouts
+from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import run_key, run_name
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
@@ -219,9 +219,9 @@ class Queue:
         """See that the run has a row that says how it ended and a log that says why, also if it
         died before it could do so itself."""
         config = task.job.config
-        ledger = Ledger(self.client, self.experiment_id, task.name, config, task.corpus)
+        ledger = RunClaims(self.client, self.experiment_id, task.name, config, task.corpus)
         try:
-            with impatient():
+            with short_timeouts():
                 run_id = ledger.end(outcome, error, task.progress.run_id)
             if run_id is None:
                 return
