@@ -51,11 +51,11 @@ def write_run(record: Record, config: Config, corpus: EncodedCorpus, folder: Pat
     """What a run of 15 epochs records."""
     generator = torch.Generator().manual_seed(config.seed)
     share = ACCURACIES[config.model.cell] + 0.02 * torch.rand((), generator=generator).item()
-    record.tags({"device": "cpu", "threads": 1, "kernel": "torch-native", "concurrent_jobs": 2})
+    record.add_tags({"device": "cpu", "threads": 1, "kernel": "torch-native", "concurrent_jobs": 2})
     for epoch in range(1, EPOCHS + 1):
         loss, seconds = 0.1 + 0.6 / epoch, 2.0
         result = EpochResult(epoch, loss, loss + 0.1, share, seconds, 0.9 * seconds, now_ms())
-        record.epoch(result)
+        record.add_epoch(result)
     labels = corpus.test.labels
     right = torch.rand(len(labels), generator=generator) < share
     sure = 0.5 + 0.5 * torch.rand(len(labels), generator=generator)

@@ -14,6 +14,7 @@ from rnn_bench.tracking.artifacts import run_log
 from rnn_bench.tracking.availability import retry_until_reachable, short_timeouts
 from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.further import complete, lacking
+from rnn_bench.tracking.heartbeat import heartbeat
 from rnn_bench.tracking.outbox import ARTIFACTS
 from rnn_bench.tracking.rows import Duplicate, Record, Withdrawn, run_record
 from rnn_bench.tracking.run_key import run_name
@@ -79,7 +80,7 @@ def claimed_run(claims: RunClaims, run_id: str, watch: Watch) -> Iterator["Attem
         with (
             short_timeouts(),
             run_record(claims.client, run_id, claims.config.sweep_id, checkpoints.folder) as record,
-            claims.heartbeat(run_id) as check_claim,
+            heartbeat(claims, run_id) as check_claim,
             run_log(checkpoints.folder / schema.LOG_FILE),
         ):
             yield Attempt(claims, run_id, record, checkpoints, check_claim, watch)
@@ -113,7 +114,7 @@ class Attempt:
     ) -> None:
         """Record what the run is computed with and how many runs share the machine."""
         self._conditions = conditions
-        self._record.tags({**conditions, schema.CONCURRENT_JOBS: concurrent_jobs})
+        self._record.add_tags({**conditions, schema.CONCURRENT_JOBS: concurrent_jobs})
 
     def resume(self, training: Training | Fitting) -> None:
         """Continue from the newest undamaged checkpoint, if there is one, and record the epochs
@@ -131,7 +132,7 @@ class Attempt:
                     *(self.name, condition, before, self._conditions[condition]),
                 )
         for result in training.history:
-            self._record.epoch(result)
+            self._record.add_epoch(result)
 
     def on_batch(self, done: int, total: int) -> None:
         """Report that a batch is done.
@@ -152,7 +153,7 @@ class Attempt:
         """
         state = {"training": training.state(), "conditions": self._conditions}
         self._checkpoints.save(result.epoch, state)
-        self._record.epoch(result)
+        self._record.add_epoch(result)
         log.info(epoch_line(self.name, result, planned_epochs(self.claims.config)))
         tokens = len(self.claims.corpus.train.tokens)
         self._watch(EpochDone(result, tokens / result.training_seconds))

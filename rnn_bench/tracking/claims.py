@@ -5,10 +5,8 @@ with one run key the older continues, and the younger withdraws and waits for it
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +26,6 @@ from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 30
 POLL_SECONDS = 2
 SETTLE_SECONDS = 0.3  # for another process's claim to become visible
 
@@ -143,38 +140,6 @@ class RunClaims:
             if older.info.status == "FINISHED" or is_alive(older):
                 self.client.delete_run(run_id)
                 raise Duplicate(f"run {older.info.run_id} is older")
-
-    @contextmanager
-    def heartbeat(self, run_id: str) -> Iterator[Callable[[], None]]:
-        """Record every 30 s that this process is alive and trains the run.
-
-        Gives a function that raises Withdrawn if another process has the run by now.
-        """
-        ended, withdrawals = threading.Event(), list[Withdrawn]()
-
-        def beat() -> None:
-            while not ended.wait(HEARTBEAT_SECONDS):
-                try:
-                    self.confirm(run_id)
-                    self.client.set_tag(run_id, schema.HEARTBEAT, f"{time.time():.0f}")
-                except Withdrawn as withdrawn:
-                    withdrawals.append(withdrawn)
-                    return
-                except Exception as error:
-                    if not unreachable(error):
-                        log.warning("No heartbeat: %s", error)
-
-        def check() -> None:
-            if withdrawals:
-                raise withdrawals[0]
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield check
-        finally:
-            ended.set()
-            thread.join(timeout=2 * POLL_SECONDS)
 
     def state(self) -> str:
         """Return what a claim would find: new, running, to resume or reused."""

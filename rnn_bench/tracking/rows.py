@@ -43,7 +43,7 @@ class Record:
     def __init__(self, outbox: Outbox, recorded_epochs: set[int]) -> None:
         self.outbox, self.recorded_epochs = outbox, recorded_epochs
 
-    def epoch(self, result: EpochResult) -> None:
+    def add_epoch(self, result: EpochResult) -> None:
         """Record an epoch, unless the row has it."""
         if result.epoch in self.recorded_epochs:
             return
@@ -56,7 +56,7 @@ class Record:
         metrics = [(name, value, result.ended_ms, result.epoch) for name, value in values.items()]
         self.outbox.send(Message(metrics))
 
-    def tags(self, values: Mapping[str, object]) -> None:
+    def add_tags(self, values: Mapping[str, object]) -> None:
         """Record tags, without those whose value is None."""
         known = {name: str(value) for name, value in values.items() if value is not None}
         self.outbox.send(Message(tags=known))

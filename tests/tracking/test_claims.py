@@ -1,4 +1,4 @@
-"""Processes and rows that meet over one question."""
+"""Processes that want to train the same run."""
 
 import os
 import platform
@@ -16,8 +16,9 @@ from mlflow.exceptions import MlflowException
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.tracking.claims import Busy, RunClaims
+from rnn_bench.tracking.heartbeat import heartbeat
 from rnn_bench.tracking.liveness import Owner, owner_tags
-from rnn_bench.tracking.rows import Withdrawn, new_row
+from rnn_bench.tracking.rows import Duplicate, Withdrawn, new_row
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training.checkpoint import Checkpoints
 from tests.conftest import SMALL
@@ -157,7 +158,7 @@ def test_of_several_left_runs_the_one_with_the_most_epochs_goes_on(claims: RunCl
 def test_the_younger_of_two_live_runs_withdraws_and_its_row_goes(claims: RunClaims) -> None:
     theirs = row(claims, **owner_tags(Owner("elsewhere", 7, 5.0)))
     mine = row(claims, **owner_tags(claims.owner))
-    with pytest.raises(Withdrawn, match=f"run {theirs} is older"):
+    with pytest.raises(Duplicate, match=f"run {theirs} is older"):
         claims.confirm(mine)
     assert [run.info.run_id for run in claims.rows()] == [theirs]
 
@@ -174,10 +175,10 @@ def test_a_run_that_was_taken_over_is_not_gone_on_with(claims: RunClaims) -> Non
 def test_a_heartbeat_shows_life_and_notices_a_takeover(
     claims: RunClaims, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_bench.tracking.claims.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("rnn_bench.tracking.heartbeat.HEARTBEAT_SECONDS", 0.05)
     mine = claims.claim(never).run_id
     claims.client.set_tag(mine, "heartbeat", minutes_ago(3))
-    with claims.heartbeat(mine) as check:
+    with heartbeat(claims, mine) as check:
         wait_until(lambda: claims.client.get_run(mine).data.tags["heartbeat"] > minutes_ago(1))
         check()
         claims.client.set_tag(mine, "owner", "elsewhere 7 5.0")
