@@ -15,7 +15,7 @@ from rnn_bench.config.composition import Composer
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.tracking.artifacts import write_artifacts
-from rnn_bench.tracking.rows import Record, new_row, now_ms, recorded
+from rnn_bench.tracking.rows import Record, new_row, now_ms, run_record
 from rnn_bench.tracking.run_key import run_name
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import note_sweep
@@ -43,7 +43,7 @@ def main() -> None:
         name = run_name(config, job.defaults)
         run_id = new_row(client, experiment_id, name, config, corpus)
         run_folder = Path(config.output_dir, "runs", run_id)
-        with recorded(client, run_id, "recorded", run_folder) as record:
+        with run_record(client, run_id, "recorded", run_folder) as record:
             write_run(record, config, corpus, run_folder)
 
 
@@ -51,11 +51,11 @@ def write_run(record: Record, config: Config, corpus: EncodedCorpus, folder: Pat
     """What a run of 15 epochs records."""
     generator = torch.Generator().manual_seed(config.seed)
     share = ACCURACIES[config.model.cell] + 0.02 * torch.rand((), generator=generator).item()
-    record.tags({"device": "cpu", "threads": 1, "kernel": "torch-native", "concurrent_jobs": 2})
+    record.add_tags({"device": "cpu", "threads": 1, "kernel": "torch-native", "concurrent_jobs": 2})
     for epoch in range(1, EPOCHS + 1):
         loss, seconds = 0.1 + 0.6 / epoch, 2.0
         result = EpochResult(epoch, loss, loss + 0.1, share, seconds, 0.9 * seconds, now_ms())
-        record.epoch(result)
+        record.add_epoch(result)
     labels = corpus.test.labels
     right = torch.rand(len(labels), generator=generator) < share
     sure = 0.5 + 0.5 * torch.rand(len(labels), generator=generator)

@@ -23,9 +23,9 @@ from rnn_bench.data.cache import Content
 from rnn_bench.data.encoding import EncodedCorpus, Split
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
-from rnn_bench.run import begun
 from rnn_bench.training.device import find_device, use_threads
 from rnn_bench.training.device import kernel as kernel_of
+from rnn_bench.training.start import start_training
 
 KERNELS = ("auto", "torch")
 TURNS = 3  # of each kernel, for each of the settings' repeats
@@ -115,7 +115,7 @@ def take_turns(cell: str, asked: argparse.Namespace) -> list[dict[str, Any]]:
         lines += ["protocol.patience=null", f"model.kernel={kernel}"]
         config = composer.job(composer.compose(lines)).config
         model = initial_model(config, corpus, fused_kernel(config, device))
-        training = begun(model, corpus.to(device), config, device)
+        training = start_training(model, corpus.to(device), config)
         turns.append(training.epochs(lambda done, total: None))
         about = {"cell": cell, "threads": asked.threads, "asked": kernel}
         samples.append({**about, "kernel": kernel_of(model, device), "tokens_per_second": []})

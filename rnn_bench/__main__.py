@@ -179,7 +179,7 @@ def conclude(
     status."""
     from rnn_bench.sweep.comparison_table import print_comparison
     from rnn_bench.sweep.corpora import record_audits
-    from rnn_bench.tracking.availability import impatient, unreachable
+    from rnn_bench.tracking.availability import short_timeouts, unreachable
     from rnn_bench.tracking.outbox import send_unsent, unsent
     from rnn_bench.tracking.run_key import run_name
     from rnn_bench.tracking.store import store_uri
@@ -199,7 +199,7 @@ def conclude(
             f"reached. When it is back: python -m rnn_bench.tracking sync {output_dir}"
         )
     try:
-        with impatient():
+        with short_timeouts():
             if not waiting:
                 end_open_rows(client, experiment_id, config.sweep_id, interrupted)
             runs = last_attempts(runs_of(client, experiment_id, config.sweep_id))
@@ -226,10 +226,10 @@ def conclude(
 def write_page(client: "MlflowClient", experiment_id: str, sweep_id: str) -> None:
     """The report on a sweep. What goes wrong with it costs no run and no exit status."""
     from rnn_bench.report.__main__ import make_report
-    from rnn_bench.tracking.availability import impatient
+    from rnn_bench.tracking.availability import short_timeouts
 
     try:
-        with impatient():
+        with short_timeouts():
             page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))
         log.info("Report: %s", page)
     except Exception as error:

@@ -46,6 +46,7 @@ def test_a_run_leaves_one_finished_row_with_its_settings(
     expected = {
         "dataset": "demo",
         "model": "gru",
+        "kind": "network",
         "optimizer": "adam",
         "protocol": "fair",
         "seed": "4",
@@ -111,6 +112,7 @@ def test_weights_vocabulary_and_predictions_are_artifacts(
     small = SMALL if model == "gru" else SMALL_CORPUS
     rnn_bench(f"model={model}", *small)
     (run,) = recorded_runs()
+    assert run.data.tags["kind"] == ("network" if model == "gru" else "baseline")
     folder = artifacts(run)
     assert sorted(path.name for path in folder.iterdir()) == [
         "audit.json",

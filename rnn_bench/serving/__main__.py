@@ -150,13 +150,13 @@ def register(arguments: argparse.Namespace) -> None:
     from rnn_bench.serving.registry import ALIAS, best_run, latest_sweep_on
     from rnn_bench.serving.registry import register as registered
     from rnn_bench.serving.stored import asked_of, check_run
-    from rnn_bench.tracking.availability import impatient
+    from rnn_bench.tracking.availability import short_timeouts
     from rnn_bench.tracking.store import open_existing
     from rnn_bench.tracking.sweeps import latest_sweep
 
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
     name = arguments.register
-    with asked_of(str(client.tracking_uri)), impatient():
+    with asked_of(str(client.tracking_uri)), short_timeouts():
         sweep_id = arguments.sweep
         if sweep_id == "latest" and arguments.dataset:
             sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)

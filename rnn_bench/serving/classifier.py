@@ -27,7 +27,8 @@ from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
-from rnn_bench.tracking.model_folder import SETTINGS, VOCABULARY, WEIGHTS
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.model_folder import SETTINGS
 from rnn_bench.training.device import cores
 from rnn_bench.training.prediction import predict
 
@@ -52,7 +53,7 @@ class TextClassifier:
             ConfigError: the class of the model, a user's own, cannot be imported here.
         """
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        words = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+        words = json.loads((folder / schema.VOCABULARY_FILE).read_text(encoding="utf-8"))
         protocol = Protocol(**settings["protocol"])
         model = build(
             settings["model"],
@@ -60,7 +61,7 @@ class TextClassifier:
             classes=len(words["classes"]),
             readout=protocol.readout,
         )
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        model.load_state_dict(load_file(folder / schema.WEIGHTS_FILE))
         if isinstance(model, RecurrentClassifier):
             model.fused = kernel_here(settings["model"], protocol)
         clean = CLEANINGS[settings["cleaning"]]

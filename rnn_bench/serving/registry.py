@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.errors import UsageError
-from rnn_bench.tracking.model_folder import MODEL
+from rnn_bench.tracking import schema
 from rnn_bench.tracking.sweeps import last_attempts, runs_of
 
 ALIAS = "champion"
@@ -96,7 +96,7 @@ def register(client: MlflowClient, run: Run, name: str) -> tuple[str, bool]:
     run_id = run.info.run_id
     version = version_of(client, run_id, name)
     if new := version is None:
-        source = f"{run.info.artifact_uri}/{MODEL}"
+        source = f"{run.info.artifact_uri}/{schema.MODEL_FOLDER}"
         version = client.create_model_version(name, source, run_id).version
     client.set_registered_model_alias(name, ALIAS, version)
     return str(version), new

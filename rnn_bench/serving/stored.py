@@ -11,9 +11,10 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.errors import UsageError
-from rnn_bench.tracking.availability import impatient
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.liveness import is_alive
-from rnn_bench.tracking.model_folder import MODEL, SETTINGS
+from rnn_bench.tracking.model_folder import SETTINGS
 
 
 def model_folder(name: str, store: str, downloads: Path) -> Path:
@@ -26,11 +27,11 @@ def model_folder(name: str, store: str, downloads: Path) -> Path:
     if Path(name).is_dir():
         folder = Path(name)
     else:
-        with asked_of(store), impatient():
+        with asked_of(store), short_timeouts():
             is_uri = ":" in name
             if not is_uri:
                 check_run(MlflowClient(store), name)
-            uri = name if is_uri else f"runs:/{name}/{MODEL}"
+            uri = name if is_uri else f"runs:/{name}/{schema.MODEL_FOLDER}"
             found = mlflow.artifacts.download_artifacts(
                 artifact_uri=uri, dst_path=str(downloads), tracking_uri=store
             )
@@ -73,7 +74,7 @@ def check_run(client: MlflowClient, run_id: str) -> None:
         if run.info.status == "RUNNING":
             state = "still training" if is_alive(run) else "not finished"
         raise UsageError(f"Run {run_id} ({run.info.run_name}) has no model: it is {state}.")
-    if MODEL not in {item.path for item in client.list_artifacts(run_id)}:
+    if schema.MODEL_FOLDER not in {item.path for item in client.list_artifacts(run_id)}:
         raise UsageError(
             f"Run {run_id} ({run.info.run_name}) has no model in the record. "
             "Train it again with rerun=true."

@@ -18,7 +18,7 @@ from rnn_bench.data.corpora.study import MissingCorpus
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
 from rnn_bench.tracking import schema
-from rnn_bench.tracking.availability import impatient
+from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.training.console import console
 
 log = logging.getLogger("rnn_bench")
@@ -81,7 +81,7 @@ def record_audits(
     """
     lacking: list[tuple[Job, list[str]]] = []
     lines = []
-    with impatient():
+    with short_timeouts():
         for run in runs:
             job = questions.get(run.data.tags[schema.RUN_KEY])
             if job is None or run.info.status != "FINISHED" or _has_audit(client, run.info.run_id):

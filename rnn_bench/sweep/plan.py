@@ -11,7 +11,7 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.options import name_of
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines.baseline import is_baseline
-from rnn_bench.tracking.claims import Ledger
+from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import run_name
 
 # Tokens a second, one thread of a CPU with AVX-512; until this store holds a run of the model.
@@ -35,7 +35,7 @@ def print_plan(
     expected = []
     for job, corpus in zip(jobs, corpora, strict=True):
         name = run_name(job.config, job.defaults)
-        state = Ledger(client, experiment_id, name, job.config, corpus).state()
+        state = RunClaims(client, experiment_id, name, job.config, corpus).state()
         reused = state == "reused"
         seconds = 0.0 if reused else expected_seconds(job, corpus, client, experiment_id)
         expected.append(seconds)

@@ -1,4 +1,4 @@
-"""The files that are kept with every run, and its log."""
+"""The log file and the artifacts of a run."""
 
 import json
 import logging
@@ -17,17 +17,18 @@ from torch import Tensor
 
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.tracking.model_folder import VOCABULARY, WEIGHTS, write_model_folder
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.model_folder import write_model_folder
 from rnn_bench.tracking.outbox import ARTIFACTS
 
 
 @contextmanager
 def run_log(path: Path) -> Iterator[None]:
-    """The package's log lines go to a file too; so does the traceback of an error."""
+    """Append the package's log lines to a file too, and the traceback if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.raiseExceptions = False  # a full disk must not fill the terminal
+    logging.raiseExceptions = False  # else a full disk fills the terminal with tracebacks
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -49,19 +50,24 @@ def write_artifacts(
     weights: Mapping[str, Tensor],
     probabilities: Float[Tensor, "articles classes"],
 ) -> None:
-    """Put into the run's artifact folder: `config.yaml` (resolved), `log.txt`,
-    `weights.safetensors`, `vocabulary.json`, `test_predictions.csv`, and the MLflow model."""
-    log, folder = folder / "log.txt", folder / ARTIFACTS
+    """Write into the artifact folder of a run: the resolved `config.yaml`, `log.txt`,
+    `weights.safetensors`, `vocabulary.json`, `test_predictions.csv`, and the MLflow model.
+
+    `folder` is the run's, which has the log.
+    """
+    log, folder = folder / schema.LOG_FILE, folder / ARTIFACTS
     folder.mkdir(exist_ok=True)
     shutil.copy(log, folder)
-    OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
+    OmegaConf.save(OmegaConf.structured(config), folder / schema.CONFIG_FILE)
     save_file(
         {name: value.cpu().contiguous().clone() for name, value in weights.items()},
-        folder / WEIGHTS,
+        folder / schema.WEIGHTS_FILE,
     )
     vocabulary = {"classes": corpus.classes, "words": corpus.vocabulary}
-    (folder / VOCABULARY).write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    path = folder / "test_predictions.csv"
+    (folder / schema.VOCABULARY_FILE).write_text(
+        json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8"
+    )
+    path = folder / schema.PREDICTIONS_FILE
     write_predictions(path, corpus.classes, corpus.test.labels, probabilities)
     write_model_folder(folder, config, corpus)
 
@@ -72,13 +78,13 @@ def write_predictions(
     labels: Int[Tensor, " articles"],
     probabilities: Float[Tensor, "articles classes"],
 ) -> None:
-    """Write a row for each article in order: its number from 0, its label, the predicted class,
-    and the probability of each class."""
-    names, shares = np.array(classes), probabilities.numpy()
-    table = pd.DataFrame({"article": range(len(shares))})
+    """Write a CSV file with a row for each article, in order: its number from 0, its label, the
+    predicted class, and the probability of each class."""
+    names = np.array(classes)
+    table = pd.DataFrame({"article": range(len(probabilities))})
     table["label"] = names[labels.cpu().numpy()]
-    table["prediction"] = names[shares.argmax(1)]
-    for position, name in enumerate(classes):
-        table[f"p_{name}"] = shares[:, position]
+    table["prediction"] = names[probabilities.numpy().argmax(1)]
+    for number, name in enumerate(classes):
+        table[f"p_{name}"] = probabilities[:, number].numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False, float_format="%.9g")

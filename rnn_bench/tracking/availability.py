@@ -1,4 +1,4 @@
-"""Waiting for an MLflow store that cannot be reached, and telling that from a refusal."""
+"""What to do while an MLflow store cannot be reached: give up within seconds, or try again."""
 
 import logging
 import os
@@ -17,14 +17,9 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-
-PATIENCE_SECONDS = 600  # of a run that cannot begin without MLflow
-
-
-# MLflow's own patience is minutes of retries, in which nothing would be trained.
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-
-
+PATIENCE_SECONDS = 600  # how long a run that cannot begin without MLflow tries again
+# MLflow's own retries take minutes, in which nothing would be trained.
+SHORT_TIMEOUTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 # MLflow has answered, and would answer the same again.
 REFUSALS = (
     "BAD_REQUEST",
@@ -37,9 +32,12 @@ REFUSALS = (
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
-    """In this process, an MLflow server that cannot be reached is an error within seconds."""
-    ours = {name: value for name, value in IMPATIENT.items() if name not in os.environ}
+def short_timeouts() -> Iterator[None]:
+    """Let calls to an MLflow server that cannot be reached fail within seconds in the block.
+
+    Timeouts that the user has set stay.
+    """
+    ours = {name: value for name, value in SHORT_TIMEOUTS.items() if name not in os.environ}
     os.environ.update(ours)
     try:
         yield
@@ -48,31 +46,31 @@ def impatient() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def patiently(ask: Callable[[], Answer], on_wait: Callable[[], None]) -> Answer:
-    """MLflow's answer. While it cannot be reached it is asked again, for PATIENCE_SECONDS.
+def retry_until_reachable(call: Callable[[], Answer], on_wait: Callable[[], None]) -> Answer:
+    """Return what `call` returns, and call it again while MLflow cannot be reached.
 
-    `on_wait` is called meanwhile, and may raise to end that.
+    `on_wait` is called after each failure, and may raise.
 
     Raises:
-        Exception: what `ask` raised last.
+        Exception: what `call` raised, if MLflow was reached or PATIENCE_SECONDS are over.
     """
-    until, told = time.monotonic() + PATIENCE_SECONDS, False
+    until, warned = time.monotonic() + PATIENCE_SECONDS, False
     while True:
         try:
-            with impatient():
-                return ask()
+            with short_timeouts():
+                return call()
         except Exception as error:
             if not unreachable(error) or time.monotonic() > until:
                 raise
-            if not told:
+            if not warned:
                 log.warning("MLflow cannot be reached; it is waited for.")
-                told = True
+                warned = True
         on_wait()
         time.sleep(1)
 
 
 def unreachable(error: BaseException | None) -> bool:
-    """Whether an error says that MLflow does not answer, rather than what it answers."""
+    """Return whether an error means that MLflow cannot be reached, rather than that it refuses."""
     if isinstance(error, UsageError):
         error = error.__cause__
     if isinstance(error, MlflowException):

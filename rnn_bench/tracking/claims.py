@@ -1,14 +1,12 @@
-"""Who answers a question: the run that has, the process that is at it, or this one.
+"""Claims on runs: at most one process trains a run, and a recorded result is not trained again.
 
-MLflow cannot compare and set. So every claim is looked at again: of two live runs with one key the
-older goes on, and the younger withdraws and waits for it.
+MLflow has no compare-and-set, so every claim is checked again after it is made: of two live rows
+with one run key the older continues, and the younger withdraws and waits for it.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +16,9 @@ from mlflow.entities import Run, RunTag
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.tracking.availability import unreachable
-from rnn_bench.tracking.liveness import Owner, is_alive, mark
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import retry_until_reachable, unreachable
+from rnn_bench.tracking.liveness import Owner, is_alive, owner_tags
 from rnn_bench.tracking.outbox import UNSENT, send_unsent
 from rnn_bench.tracking.rows import Duplicate, Withdrawn, end_row, fill_row, new_row
 from rnn_bench.tracking.run_key import run_key
@@ -27,25 +26,24 @@ from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 30
 POLL_SECONDS = 2
 SETTLE_SECONDS = 0.3  # for another process's claim to become visible
 
 
 class Busy(Exception):
-    """Another process is answering the question."""
+    """Another process trains the run."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A run to make, in a row of this process, or the run that `answers`."""
+    """The row that this process is to train in, or the finished run that has the `answer`."""
 
     run_id: str
-    answers: Run | None = None
+    answer: Run | None = None
 
 
-class Ledger:
-    """The rows of one question in the record."""
+class RunClaims:
+    """Finds, claims and ends the MLflow rows of one run key."""
 
     def __init__(
         self,
@@ -59,70 +57,73 @@ class Ledger:
         self.name, self.config, self.corpus = name, config, corpus
         self.key = run_key(config, corpus.content.fingerprint)
         self.owner = Owner.this_process()
-        self.sweep_tag = f"sweep.{config.sweep_id}"
-        self._context = client, experiment_id, name, config, corpus
+        self.sweep_tag = f"{schema.SWEEP}{config.sweep_id}"
+        self._new_row_arguments = client, experiment_id, name, config, corpus
 
     def rows(self) -> list[Run]:
-        """All that bear the key, oldest first; for a `rerun` those of its own sweep."""
-        bearing = f"tags.run_key = '{self.key}'"
+        """Return the rows with the run key, oldest first; under `rerun` only those that its own
+        sweep made."""
+        which = f"tags.{schema.RUN_KEY} = '{self.key}'"
         if self.config.rerun:
-            bearing += f" AND tags.sweep_id = '{self.config.sweep_id}'"
+            which += f" AND tags.{schema.SWEEP_ID} = '{self.config.sweep_id}'"
         found = self.client.search_runs(
-            [self.experiment_id], bearing, order_by=["attributes.start_time ASC"]
+            [self.experiment_id], which, order_by=["attributes.start_time ASC"]
         )
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
-    def _rows_with_their_ends(self) -> list[Run]:
-        """The rows, after what a run of them left unsent in this output folder is recorded."""
-        rows = self.rows()
-        folders = [self._folder(run) for run in rows if not is_alive(run)]
-        waiting = [folder for folder in folders if (folder / UNSENT).is_file()]
-        if not waiting:
-            return rows
-        if problems := send_unsent(waiting):
-            raise UsageError(problems[0])
-        return self.rows()
+    def folder(self, run_id: str) -> Path:
+        """Return the output folder of a run: checkpoints, log, and what waits for MLflow."""
+        return Path(self.config.output_dir) / "runs" / run_id
 
     def claim(self, on_wait: Callable[[], None], patient: bool = True) -> Claim:
-        """Find the answer, wait for it, go on with what somebody left, or begin a new row.
+        """Find a finished run, wait for the process that trains it, continue a run that a dead
+        process left, or begin a new row.
 
-        `on_wait` is called while it waits, and may raise to end that.
+        `on_wait` is called again and again while this waits, and may raise.
 
         Raises:
-            Busy: another process is at it, and this one is not `patient`.
+            Busy: another process trains the run, and this one is not `patient`.
         """
-        told = False
+        return retry_until_reachable(lambda: self._claim(on_wait, patient), on_wait)
+
+    def _claim(self, on_wait: Callable[[], None], patient: bool) -> Claim:
+        logged = False
         while True:
-            rows = self._rows_with_their_ends()
+            rows = self._rows_after_sending()
             finished = [run for run in rows if run.info.status == "FINISHED"]
             if finished:
-                self._reuse(finished[0])
-                return Claim(finished[0].info.run_id, answers=finished[0])
-            living = [
+                self.tag_as_reused(finished[0])
+                return Claim(finished[0].info.run_id, answer=finished[0])
+            others = [
                 run for run in rows if is_alive(run) and not self.owner.is_same(Owner.of(run))
             ]
-            if living and not patient:
-                raise Busy(f"{living[0].data.tags.get('owner')} is at it")
-            if living:
-                if not told:
-                    log.info("%s  waits for %s", self.name, living[0].data.tags.get("owner"))
-                    told = True
-                on_wait()
-                time.sleep(POLL_SECONDS)
-                continue
-            claim = self._take_over(rows) or self._begin()
-            try:
-                self.hold(claim.run_id)
-                return claim
-            except Withdrawn:
-                continue
+            if not others:
+                claim = self._continue(rows) or self._begin()
+                try:
+                    self.confirm(claim.run_id)
+                    return claim
+                except Withdrawn:
+                    continue
+            owner = others[0].data.tags.get(schema.OWNER)
+            if not patient:
+                raise Busy(f"{owner} trains it")
+            if not logged:
+                log.info("%s  waits for %s", self.name, owner)
+                logged = True
+            on_wait()
+            time.sleep(POLL_SECONDS)
 
-    def hold(self, run_id: str) -> None:
-        """Make sure that a row is still this process's, and nobody older is at the question; as
-        far as MLflow can be reached.
+    def tag_as_reused(self, run: Run) -> None:
+        """Tag a finished run as reused by the config's sweep, unless that sweep made it."""
+        if self.sweep_tag not in run.data.tags:
+            self.client.set_tag(run.info.run_id, self.sweep_tag, schema.REUSED)
+
+    def confirm(self, run_id: str) -> None:
+        """Check that this process still has a run, as far as MLflow can be reached.
 
         Raises:
-            Withdrawn: it is not. Duplicate: somebody older is; the row is deleted.
+            Withdrawn: the row is deleted or taken over by another process.
+            Duplicate: an older row of the run is finished or alive; this one is deleted.
         """
         try:
             rows = self.rows()
@@ -134,110 +135,90 @@ class Ledger:
         if mine is None:
             raise Withdrawn(f"run {run_id} is deleted")
         if not self.owner.is_same(Owner.of(mine)):
-            raise Withdrawn(f"run {run_id} is taken over by {mine.data.tags.get('owner')}")
-        older = rows[: rows.index(mine)]
-        for run in older:
-            if run.info.status == "FINISHED" or is_alive(run):
+            raise Withdrawn(f"run {run_id} is taken over by {mine.data.tags.get(schema.OWNER)}")
+        for older in rows[: rows.index(mine)]:
+            if older.info.status == "FINISHED" or is_alive(older):
                 self.client.delete_run(run_id)
-                raise Duplicate(f"run {run.info.run_id} is older")
+                raise Duplicate(f"run {older.info.run_id} is older")
 
     def state(self) -> str:
-        """new, running, to resume or reused: what a claim would find."""
+        """Return what a claim would find: new, running, to resume or reused."""
         rows = self.rows()
         if any(run.info.status == "FINISHED" for run in rows):
-            return "reused"
+            return schema.REUSED
         if any(map(is_alive, rows)):
             return "running"
-        return "to resume" if any(self._checkpoints(run).epoch for run in rows) else "new"
-
-    def _begin(self) -> Claim:
-        return Claim(new_row(*self._context, mark(self.owner)))
+        return "to resume" if any(self._checkpoint_epoch(run) for run in rows) else "new"
 
     def end(self, outcome: str, error: str, run_id: str | None = None) -> str | None:
-        """Record how the run of a process of this sweep that is gone has ended, in its row; one
-        that failed before it had a row gets one.
+        """Record how the run of a dead process of this sweep ended.
 
-        Returns the row's id; None if there is nothing to record, or the run itself has done so.
+        Without a `run_id` it is the row that such a process left. If there is none, a failed run
+        gets a new row, and a killed one none.
+
+        Returns:
+            the row's id; None if there is nothing to record, or the run itself has recorded its
+            end.
         """
         if run_id is None:
             left = [run.info.run_id for run in self.rows() if self._is_left_behind(run)]
-            if not left and outcome == "killed":
+            if not left and outcome == schema.KILLED:
                 return None
-            run_id = left[0] if left else new_row(*self._context)
+            run_id = left[0] if left else new_row(*self._new_row_arguments)
         elif self.client.get_run(run_id).info.status != "RUNNING":
             return None
         end_row(self.client, run_id, self.config.sweep_id, outcome, error)
         return run_id
 
-    def _is_left_behind(self, run: Run) -> bool:
-        is_mine = run.data.tags.get("sweep_id") == self.config.sweep_id
-        return is_mine and run.info.status != "FINISHED" and not is_alive(run)
+    def _rows_after_sending(self) -> list[Run]:
+        """Return the rows, after what dead runs of them left unsent in this output folder is
+        recorded."""
+        rows = self.rows()
+        folders = [self.folder(run.info.run_id) for run in rows if not is_alive(run)]
+        waiting = [folder for folder in folders if (folder / UNSENT).is_file()]
+        if not waiting:
+            return rows
+        if problems := send_unsent(waiting):
+            raise UsageError(problems[0])
+        return self.rows()
 
-    def _checkpoints(self, run: Run) -> Checkpoints:
-        return Checkpoints(self._folder(run))
-
-    def _folder(self, run: Run) -> Path:
-        return Path(self.config.output_dir) / "runs" / str(run.info.run_id)
-
-    def _reuse(self, run: Run) -> None:
-        if self.sweep_tag not in run.data.tags:
-            self.client.set_tag(run.info.run_id, self.sweep_tag, "reused")
-
-    def _take_over(self, rows: list[Run]) -> Claim | None:
-        """Go on with a run that nobody is at: one with a checkpoint in this output folder, else
-        one that had not trained an epoch. Others that a death left RUNNING are failed."""
-        rows = sorted(rows, key=lambda run: -self._checkpoints(run).epoch)
+    def _continue(self, rows: list[Run]) -> Claim | None:
+        """Take over a run without a live process: the one with the most epochs in a checkpoint in
+        this output folder, else one that had not trained an epoch. Fail the others that are still
+        RUNNING."""
         chosen: Claim | None = None
-        for run in rows:
-            resumed = self._checkpoints(run).epoch > 0
-            if chosen is None and (resumed or "train_loss" not in run.data.metrics):
+        for run in sorted(rows, key=lambda run: -self._checkpoint_epoch(run)):
+            resumed = self._checkpoint_epoch(run) > 0
+            if chosen is None and (resumed or schema.TRAIN_LOSS not in run.data.metrics):
                 chosen = Claim(run.info.run_id)
-                self._put_mark(run, "resumed" if resumed else "trained")
+                self._take_over(run, schema.RESUMED if resumed else schema.TRAINED)
             elif run.info.status == "RUNNING":
                 reason = "its process is gone, and its checkpoint is not in this output_dir"
-                end_row(self.client, run.info.run_id, run.data.tags["sweep_id"], "failed", reason)
+                made_by = run.data.tags[schema.SWEEP_ID]
+                end_row(self.client, run.info.run_id, made_by, schema.FAILED, reason)
         if chosen is not None:
             time.sleep(SETTLE_SECONDS)
         return chosen
 
-    def _put_mark(self, run: Run, how: str) -> None:
-        tags = {**mark(self.owner), "sweep_id": self.config.sweep_id, self.sweep_tag: how}
+    def _take_over(self, run: Run, how: str) -> None:
+        """Make this process the owner of a row that is RUNNING again."""
+        own_sweep = {schema.SWEEP_ID: self.config.sweep_id, self.sweep_tag: how}
+        tags = {**owner_tags(self.owner), **own_sweep}
         run_id = run.info.run_id
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         self.client.update_run(run_id, status="RUNNING")
-        if run.inputs is None or not run.inputs.dataset_inputs:  # what filled it was interrupted
+        if run.inputs is None or not run.inputs.dataset_inputs:  # its process died while filling it
             fill_row(self.client, run_id, self.config, self.corpus)
-        for name in {"error", "outcome"} & run.data.tags.keys():
+        for name in {schema.ERROR, schema.OUTCOME} & run.data.tags.keys():
             self.client.delete_tag(run_id, name)
 
-    @contextmanager
-    def heartbeat(self, run_id: str) -> Iterator[Callable[[], None]]:
-        """Show every 30 s that this process is at the run.
+    def _begin(self) -> Claim:
+        return Claim(new_row(*self._new_row_arguments, owner_tags(self.owner)))
 
-        What it gives is called after each batch, and raises Withdrawn if another has the run.
-        """
-        ended, lost = threading.Event(), list[Withdrawn]()
+    def _is_left_behind(self, run: Run) -> bool:
+        """Whether a run of this sweep has ended without a result, or its process is dead."""
+        made_here = run.data.tags.get(schema.SWEEP_ID) == self.config.sweep_id
+        return made_here and run.info.status != "FINISHED" and not is_alive(run)
 
-        def beat() -> None:
-            while not ended.wait(HEARTBEAT_SECONDS):
-                try:
-                    self.hold(run_id)
-                    self.client.set_tag(run_id, "heartbeat", f"{time.time():.0f}")
-                except Withdrawn as withdrawn:
-                    lost.append(withdrawn)
-                    return
-                except Exception as error:
-                    if not unreachable(error):
-                        log.warning("No heartbeat: %s", error)
-
-        def check() -> None:
-            if lost:
-                raise lost[0]
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield check
-        finally:
-            ended.set()
-            thread.join(timeout=2 * POLL_SECONDS)
+    def _checkpoint_epoch(self, run: Run) -> int:
+        return Checkpoints(self.folder(run.info.run_id)).epoch

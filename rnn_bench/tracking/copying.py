@@ -1,8 +1,8 @@
-"""A record moved to another MLflow store: every run with its history, parameters, tags, dataset
-and artifacts.
+"""Copying runs to another MLflow store, with their history, parameters, tags, datasets and
+artifacts.
 
-A copy is another row with an id of its own, and says by two tags what it is: `copied_from`, the id
-of the row that the run was first recorded in, and, once nothing is missing, `copied_state`.
+A copy is a new row with its own id and two more tags: `copied_from`, the id of the row that the run
+was first recorded in, and, once the copy is complete, `copied_state`.
 """
 
 import tempfile
@@ -19,16 +19,14 @@ from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.data.fingerprint import digest
-from rnn_bench.tracking.availability import impatient, unreachable
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.store import SQLITE
 from rnn_bench.tracking.sweeps import all_runs
 
-COPIED_FROM, COPIED_STATE = "copied_from", "copied_state"
-SWEEP = "sweep."
 NAME = "mlflow.runName"
-# What MLflow takes at once.
-METRICS_AT_ONCE, OTHERS_AT_ONCE = 1000, 100
+METRICS_AT_ONCE, OTHERS_AT_ONCE = 1000, 100  # the most that MLflow takes in one request
 
 Item = TypeVar("Item")
 Store = tuple[MlflowClient, str]  # and the experiment's id
@@ -37,8 +35,8 @@ Watch = Callable[[int, int, Run, str], None]
 
 @dataclass
 class Copied:
-    """Runs by what became of them: `new` rows, rows that were `updated`, those that were `there`
-    in full, and those that somebody is `living` at, which are left out."""
+    """The runs of a store by what copying did: made `new` rows, `updated` rows, found the copy
+    complete (`there`), or left out a run that a process is training (`living`)."""
 
     new: list[Run] = field(default_factory=list)
     updated: list[Run] = field(default_factory=list)
@@ -47,28 +45,28 @@ class Copied:
 
 
 def copy_record(source: Store, target: Store, watch: Watch) -> Copied:
-    """Bring every run of an experiment, and what it notes of its sweeps, into another store.
+    """Copy every run of an experiment, and the notes on its sweeps, to another store.
 
-    What is there already is not copied again; a run that has grown since it was copied, and one
-    whose copy was interrupted, is brought up to date. `watch` is told after each run how many of
-    how many are done, the run, and what became of it.
+    A complete copy is left as it is. A run that has changed since it was copied, and one whose copy
+    was interrupted, is brought up to date. `watch` is called after each run with how many are done,
+    how many there are, the run, and the field of `Copied` that it belongs to.
 
     Raises:
         UsageError: both stores are the same, another process copies from this one, or one of them
-            stops answering; the same call goes on from there.
+            stops answering; the same call continues from there.
     """
     copied = Copied()
-    with _alone(source[0]), impatient():
+    with _copy_lock(source[0]), short_timeouts():
         try:
             runs, copies = all_runs(*source), _copies(target)
             if runs and _has_row(target[0], runs[0].info.run_id):
                 raise UsageError(
                     f"{source[0].tracking_uri} and {target[0].tracking_uri} are the same store."
                 )
-            for place, run in enumerate(runs, start=1):
+            for done, run in enumerate(runs, start=1):
                 became = _copy(source[0], run, target, copies)
                 getattr(copied, became).append(run)
-                watch(place, len(runs), run, became)
+                watch(done, len(runs), run, became)
             _copy_notes(source, target)
         except Exception as error:
             if isinstance(error, UsageError) or not unreachable(error):
@@ -83,8 +81,12 @@ def copy_record(source: Store, target: Store, watch: Watch) -> Copied:
 
 
 @contextmanager
-def _alone(client: MlflowClient) -> Iterator[None]:
-    """Two processes that copy one file at once would make each row twice."""
+def _copy_lock(client: MlflowClient) -> Iterator[None]:
+    """Hold the lock on copying from a SQLite file: two processes at once would make each row twice.
+
+    Raises:
+        UsageError: another process holds it.
+    """
     uri = str(client.tracking_uri)
     if not uri.startswith(SQLITE):
         yield
@@ -98,9 +100,9 @@ def _alone(client: MlflowClient) -> Iterator[None]:
 
 
 def _copies(target: Store) -> dict[str, Run]:
-    """The rows in the target that are copies, by the row that each run was first recorded in."""
-    found = all_runs(*target, f"tags.{COPIED_FROM} LIKE '%'")
-    return {run.data.tags[COPIED_FROM]: run for run in found}
+    """Return the target's copies by the id of the row that each run was first recorded in."""
+    found = all_runs(*target, f"tags.{schema.COPIED_FROM} LIKE '%'")
+    return {run.data.tags[schema.COPIED_FROM]: run for run in found}
 
 
 def _has_row(client: MlflowClient, run_id: str) -> bool:
@@ -114,13 +116,14 @@ def _has_row(client: MlflowClient, run_id: str) -> bool:
 
 
 def _copy(source: MlflowClient, run: Run, target: Store, copies: dict[str, Run]) -> str:
-    """Copy a run where it is needed; returns the list of `Copied` that it belongs to."""
+    """Copy a run if its copy is missing or incomplete; return the field of `Copied` it belongs
+    to."""
     if is_alive(run):
         return "living"
     client, experiment_id = target
-    origin = run.data.tags.get(COPIED_FROM, run.info.run_id)
+    origin = run.data.tags.get(schema.COPIED_FROM, run.info.run_id)
     if origin != run.info.run_id and _has_row(client, origin):
-        return "there"  # it comes from there
+        return "there"  # this run is a copy from that store
     files = _files(source, run.info.run_id)
     state = _state(run, files)
     copy = copies.get(origin)
@@ -128,12 +131,12 @@ def _copy(source: MlflowClient, run: Run, target: Store, copies: dict[str, Run])
         return "there"
     became = "new" if copy is None else "updated"
     if copy is None:
-        # Without its run key: nobody takes a half-filled row for an answer, or goes on with it.
+        # Without the run key, so that no process reuses or continues an incomplete copy.
         copy = client.create_run(
             experiment_id,
             start_time=run.info.start_time,
             run_name=run.info.run_name,
-            tags={COPIED_FROM: origin},
+            tags={schema.COPIED_FROM: origin},
         )
     _fill(source, run, client, copy)
     _copy_files(source, run.info.run_id, files, client, copy.info.run_id)
@@ -142,60 +145,65 @@ def _copy(source: MlflowClient, run: Run, target: Store, copies: dict[str, Run])
 
 
 def _needs_nothing(copy: Run, run: Run, state: str) -> bool:
-    """It is complete; or somebody went on with it over there, to the end or still."""
-    went_on = copy.info.status == "FINISHED" != run.info.status or is_alive(copy)
-    is_whole_row = "run_key" in copy.data.tags
-    return copy.data.tags.get(COPIED_STATE) == state or (is_whole_row and went_on)
+    """Return whether a copy is complete, or was continued in the other store."""
+    continued = copy.info.status == "FINISHED" != run.info.status or is_alive(copy)
+    was_complete = schema.RUN_KEY in copy.data.tags
+    return copy.data.tags.get(schema.COPIED_STATE) == state or (was_complete and continued)
 
 
 def _state(run: Run, files: dict[str, int]) -> str:
-    """A hash of a run as it is now, to tell whether it has grown since."""
+    """Return a hash of all that a run has now, to see later whether it has changed."""
     info, data = run.info, run.data
-    tags = {name: value for name, value in data.tags.items() if name != COPIED_STATE}
+    tags = {name: value for name, value in data.tags.items() if name != schema.COPIED_STATE}
     metrics = {name: str(value) for name, value in data.metrics.items()}
     return digest([info.status, info.end_time, info.run_name, tags, metrics, data.params, files])
 
 
 def _fill(source: MlflowClient, run: Run, client: MlflowClient, copy: Run) -> None:
-    """Parameters, every point of every metric, and datasets. What the row has already stays."""
+    """Copy parameters, the history of every metric, and datasets into a row."""
     run_id = copy.info.run_id
     parameters = [Param(*each) for each in run.data.params.items()]
-    for params in _portions(parameters, OTHERS_AT_ONCE):
+    for params in _chunks(parameters, OTHERS_AT_ONCE):
         client.log_batch(run_id, params=params)
     points = [
         Metric(point.key, point.value, point.timestamp, point.step)
         for name in run.data.metrics
         for point in source.get_metric_history(run.info.run_id, name)
     ]
-    for metrics in _portions(points, METRICS_AT_ONCE):
+    for metrics in _chunks(points, METRICS_AT_ONCE):
         client.log_batch(run_id, metrics=metrics)
     if run.inputs and run.inputs.dataset_inputs:
         client.log_inputs(run_id, run.inputs.dataset_inputs)
 
 
 def _end(run: Run, state: str, client: MlflowClient, copy: Run) -> None:
-    """How the run ended, and last its tags: with its run key and sweeps the row counts."""
-    tags = {name: value for name, value in run.data.tags.items() if name not in (NAME, COPIED_FROM)}
+    """Copy the status, and the tags last: only with its run key does the row count as a run."""
+    tags = {
+        name: value
+        for name, value in run.data.tags.items()
+        if name not in (NAME, schema.COPIED_FROM)
+    }
     status = run.info.status
-    if status == "RUNNING":  # its process is gone
-        status, tags = "KILLED", {**tags, "outcome": "killed"}
+    if status == "RUNNING":  # its process is dead
+        status, tags = "KILLED", {**tags, schema.OUTCOME: schema.KILLED}
     run_id = copy.info.run_id
-    if "error" in copy.data.tags and "error" not in tags:  # it was resumed since
-        client.delete_tag(run_id, "error")
+    if schema.ERROR in copy.data.tags and schema.ERROR not in tags:  # it was resumed since
+        client.delete_tag(run_id, schema.ERROR)
     client.set_terminated(run_id, status, end_time=run.info.end_time)
-    tags[COPIED_STATE] = state
+    tags[schema.COPIED_STATE] = state
     named = [RunTag(*each) for each in tags.items()]
-    for each in _portions(named, OTHERS_AT_ONCE):
+    for each in _chunks(named, OTHERS_AT_ONCE):
         client.log_batch(run_id, tags=each)
 
 
-def _portions(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Yield the items in order, at most `size` at once."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def _files(client: MlflowClient, run_id: str, folder: str | None = None) -> dict[str, int]:
-    """The run's artifacts by path, with their sizes in bytes."""
+    """Return the sizes in bytes of a run's artifacts, by path."""
     found: dict[str, int] = {}
     for item in client.list_artifacts(run_id, folder):
         if item.is_dir:
@@ -208,23 +216,23 @@ def _files(client: MlflowClient, run_id: str, folder: str | None = None) -> dict
 def _copy_files(
     source: MlflowClient, run_id: str, files: dict[str, int], client: MlflowClient, copy_id: str
 ) -> None:
-    """The files that the copy lacks, or has with another size: those of a log that has grown, or
-    of a transfer that broke off."""
+    """Copy the artifacts that the copy lacks, or has with another size: a log that has grown, or a
+    transfer that broke off."""
     if not files:
         return
-    there = _files(client, copy_id)
+    copied = _files(client, copy_id)
     for path, size in files.items():
-        if there.get(path) == size:
+        if copied.get(path) == size:
             continue
         with tempfile.TemporaryDirectory() as folder:
             local = source.download_artifacts(run_id, path, folder)
-            above = str(PurePosixPath(path).parent)
-            client.log_artifact(copy_id, local, None if above == "." else above)
+            parent = str(PurePosixPath(path).parent)
+            client.log_artifact(copy_id, local, None if parent == "." else parent)
 
 
 def _copy_notes(source: Store, target: Store) -> None:
-    """Each sweep's command line and number of runs, which are tags of the experiment."""
-    noted, there = (client.get_experiment(number).tags for client, number in (source, target))
-    for name, note in noted.items():
-        if name.startswith(SWEEP) and there.get(name) != note:
+    """Copy each sweep's command line and number of runs, which are tags of the experiment."""
+    notes, copied = (client.get_experiment(number).tags for client, number in (source, target))
+    for name, note in notes.items():
+        if name.startswith(schema.SWEEP) and copied.get(name) != note:
             target[0].set_experiment_tag(target[1], name, note)

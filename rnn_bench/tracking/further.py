@@ -24,7 +24,7 @@ from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking.artifacts import write_predictions
-from rnn_bench.tracking.availability import patiently, unreachable
+from rnn_bench.tracking.availability import retry_until_reachable, unreachable
 from rnn_bench.tracking.outbox import ARTIFACTS, Message
 from rnn_bench.training import interruption
 from rnn_bench.training.prediction import accuracy, predict
@@ -134,7 +134,9 @@ def complete(
             metrics = [(key, value, run.info.end_time, 0) for key, value in figures.items()]
             was_failed = run.data.tags.get(sweep_tag) == "failed"
             message = Message(metrics, {sweep_tag: "reused"} if was_failed else {}, artifacts=True)
-            patiently(lambda: message.deliver(client, run_id, Path(temporary)), interruption.check)
+            retry_until_reachable(
+                lambda: message.deliver(client, run_id, Path(temporary)), interruption.check
+            )
     except Exception:
         client.set_tag(run_id, sweep_tag, "failed")
         raise
@@ -147,7 +149,7 @@ def stored_weights(client: MlflowClient, run_id: str, folder: Path) -> dict[str,
         UsageError: MLflow does not have them.
     """
     try:
-        path = patiently(
+        path = retry_until_reachable(
             lambda: client.download_artifacts(run_id, "weights.safetensors", str(folder)),
             interruption.check,
         )

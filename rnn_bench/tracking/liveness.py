@@ -1,4 +1,4 @@
-"""Who is at a run, and whether they still are."""
+"""Which process trains a run, and whether it is still alive."""
 
 import os
 import platform
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import psutil
 from mlflow.entities import Run
 
+from rnn_bench.tracking import schema
+
 DEAD_AFTER_SECONDS = 300  # without a heartbeat
-START_TIME_TOLERANCE = 2  # seconds; the clock's own corrections move a process's start time
+START_TIME_TOLERANCE = 2  # seconds; corrections of the clock move a process's start time
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: its host, id, and start time in seconds since 1970."""
+    """A process, by its host, its id and its start time in seconds since 1970."""
 
     host: str
     process: int
@@ -22,12 +24,13 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> "Owner":
+        """Return the calling process."""
         return cls(platform.node(), os.getpid(), psutil.Process().create_time())
 
     @classmethod
     def of(cls, run: Run) -> "Owner | None":
-        """Who began or took over a run; None if its row does not say."""
-        host, _, rest = run.data.tags.get("owner", "").partition(" ")
+        """Return the process that a run's row names as its owner; None if it names none."""
+        host, _, rest = run.data.tags.get(schema.OWNER, "").partition(" ")
         process, _, started = rest.partition(" ")
         return cls(host, int(process), float(started)) if started else None
 
@@ -35,6 +38,7 @@ class Owner:
         return f"{self.host} {self.process} {self.started}"
 
     def is_same(self, other: "Owner | None") -> bool:
+        """Return whether both are one process, up to the tolerance of its start time."""
         return (
             other is not None
             and (self.host, self.process) == (other.host, other.process)
@@ -42,28 +46,28 @@ class Owner:
         )
 
     def is_gone(self) -> bool:
-        """Whether it is known to have ended, which only its own host can say."""
+        """Return whether the process is known to have ended, which only its own host knows."""
         if self.host != platform.node():
             return False
         try:
-            there = psutil.Process(self.process)
-            zombie = there.status() == psutil.STATUS_ZOMBIE
-            return zombie or abs(there.create_time() - self.started) > START_TIME_TOLERANCE
+            found = psutil.Process(self.process)
+            is_other = abs(found.create_time() - self.started) > START_TIME_TOLERANCE
+            return is_other or found.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 
 
 def is_alive(run: Run) -> bool:
-    """Whether somebody is at a run that is not ended: its process is there, as far as this host
-    can tell, and its last heartbeat is less than five minutes old."""
+    """Return whether a process trains a run: the row is RUNNING, the process has not ended as far
+    as this host knows, and its last heartbeat is less than five minutes old."""
     if run.info.status != "RUNNING":
         return False
     owner = Owner.of(run)
-    last = float(run.data.tags.get("heartbeat", run.info.start_time / 1000))
-    beats = time.time() - last < DEAD_AFTER_SECONDS
-    return beats and not (owner is not None and owner.is_gone())
+    last_beat = float(run.data.tags.get(schema.HEARTBEAT, run.info.start_time / 1000))
+    has_beaten = time.time() - last_beat < DEAD_AFTER_SECONDS
+    return has_beaten and not (owner is not None and owner.is_gone())
 
 
-def mark(owner: Owner) -> dict[str, str]:
-    """The tags by which a process holds a run."""
-    return {"owner": str(owner), "heartbeat": f"{time.time():.0f}"}
+def owner_tags(owner: Owner) -> dict[str, str]:
+    """Return the tags that make a process the owner of a run, with a heartbeat of now."""
+    return {schema.OWNER: str(owner), schema.HEARTBEAT: f"{time.time():.0f}"}

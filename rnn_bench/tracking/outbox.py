@@ -1,4 +1,4 @@
-"""What a run tells MLflow, kept in the run's folder for as long as MLflow cannot be reached."""
+"""Messages to MLflow, which wait in the run's folder while MLflow cannot be reached."""
 
 import json
 import logging
@@ -14,21 +14,22 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from rnn_bench.config.errors import UsageError
-from rnn_bench.tracking.availability import impatient, unreachable
+from rnn_bench.files import replaced_atomically
+from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
 
-
 RETRY_SECONDS = 30
-UNSENT, ARTIFACTS = "unsent.jsonl", "artifacts"
+UNSENT, ARTIFACTS = "unsent.jsonl", "artifacts"  # in a run's folder
 
 
 @dataclass
 class Message:
-    """Metrics as (name, value, time in ms, step), tags, and a row's last status with its time.
+    """Something to record in a row.
 
-    `artifacts`: the files of the folder of that name in the run's folder are to be sent.
+    Metrics are (name, value, time in ms since 1970, step). With `artifacts`, the files in the run's
+    artifact folder are sent too. `status` and `ended_ms` end the row.
     """
 
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
@@ -39,13 +40,13 @@ class Message:
 
     @classmethod
     def read(cls, line: str) -> "Message":
-        """A message from its line of JSON."""
+        """Return the message that a line of JSON holds."""
         parts = json.loads(line)
         return cls(**{**parts, "metrics": [tuple(metric) for metric in parts["metrics"]]})
 
     def deliver(self, client: MlflowClient, run_id: str, folder: Path) -> None:
-        """Record it. Doing so twice is as good as once: MLflow drops a metric that is equal in
-        name, step, value and time."""
+        """Record the message. Recording it twice is the same as once: MLflow drops a metric that is
+        equal in name, step, value and time."""
         if self.artifacts:
             client.log_artifacts(run_id, str(folder / ARTIFACTS))
         if self.metrics or self.tags:
@@ -57,7 +58,7 @@ class Message:
 
 
 class Outbox:
-    """The messages of a run in order. What cannot be sent waits in `unsent.jsonl`."""
+    """Sends the messages of a run in order. Those that cannot be sent wait in `unsent.jsonl`."""
 
     def __init__(self, client: MlflowClient, run_id: str, folder: Path) -> None:
         self.client, self.run_id, self.folder = client, run_id, folder
@@ -65,13 +66,13 @@ class Outbox:
         self._retry_at = 0.0
 
     def send(self, message: Message, now: bool = False) -> None:
-        """Send what waits and then this; where MLflow does not answer, keep it.
+        """Send the waiting messages and then this one, or keep all if MLflow cannot be reached.
 
-        After that MLflow is left alone for RETRY_SECONDS, unless it has to be `now`.
+        After a failure nothing is sent for RETRY_SECONDS, unless the message has to go `now`.
 
         Raises:
-            MlflowException: MLflow refuses it.
-            OSError: it can neither be sent nor kept.
+            MlflowException: MLflow refuses a message.
+            OSError: the messages can neither be sent nor kept.
         """
         self.waiting.append(message)
         if not now and time.monotonic() < self._retry_at:
@@ -98,15 +99,15 @@ class Outbox:
         (self.folder / UNSENT).unlink(missing_ok=True)
 
     def _keep(self) -> None:
+        """Write the waiting messages to `unsent.jsonl`, below a line that says where they go."""
         head = {"uri": self.client.tracking_uri, "run_id": self.run_id}
         lines = [head, *(asdict(message) for message in self.waiting)]
-        part = self.folder / f"{UNSENT}.part"
-        part.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-        part.replace(self.folder / UNSENT)
+        with replaced_atomically(self.folder / UNSENT) as part:
+            part.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
 
 
 def check_output_folder(name: str) -> Path:
-    """The folder of an `output_dir` key, made if it is missing.
+    """Return the folder of an `output_dir` key; make it if it is missing.
 
     Raises:
         UsageError: it cannot be written.
@@ -125,12 +126,16 @@ def check_output_folder(name: str) -> Path:
 
 
 def unsent(output_dir: Path) -> list[Path]:
-    """The folders of runs of which something waits."""
+    """Return the folders of the runs that have messages waiting."""
     return sorted(path.parent for path in (output_dir / "runs").glob(f"*/{UNSENT}"))
 
 
 def send_unsent(folders: Sequence[Path]) -> list[str]:
-    """Send what waits in these folders of runs; returns a line for each that still waits."""
+    """Send the messages that wait in these folders of runs.
+
+    Returns:
+        a line for each folder whose messages still wait, with the reason.
+    """
     problems = []
     for folder in folders:
         try:
@@ -138,7 +143,7 @@ def send_unsent(folders: Sequence[Path]) -> list[str]:
             where: dict[str, Any] = json.loads(head)
             client = MlflowClient(where["uri"])
             messages = [Message.read(line) for line in lines]
-            with impatient():
+            with short_timeouts():
                 for message in messages:
                     message.deliver(client, where["run_id"], folder)
         except Exception as error:
@@ -146,11 +151,11 @@ def send_unsent(folders: Sequence[Path]) -> list[str]:
             continue
         (folder / UNSENT).unlink(missing_ok=True)
         if messages[-1].status == "FINISHED":
-            clear(folder)
+            clear_run_folder(folder)
     return problems
 
 
-def clear(folder: Path) -> None:
-    """Delete what a run that is finished and recorded needs no more."""
+def clear_run_folder(folder: Path) -> None:
+    """Delete the artifact folder and the checkpoints of a run that is finished and recorded."""
     shutil.rmtree(folder / ARTIFACTS, ignore_errors=True)
     Checkpoints(folder).remove()

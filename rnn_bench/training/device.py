@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from rnn_bench.config.errors import ConfigError
-from rnn_bench.models.baselines.baseline import Baseline
+from rnn_bench.config.schema import Config
+from rnn_bench.models.baselines.baseline import Baseline, is_baseline
 from rnn_bench.models.recurrent import RecurrentClassifier
 
 # mallopt's parameters, from malloc.h of the GNU C library.
@@ -20,10 +21,10 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> None:
-    """Let the GNU C library keep what is freed for the next step.
+    """Make the GNU C library keep freed memory instead of returning it to the system.
 
-    torch's LSTM on the CPU takes and returns some 100 MB a step; without this half of its time
-    goes into page faults. Does nothing with another C library.
+    torch's LSTM on the CPU allocates and frees about 100 MB a step, and would spend half of its
+    time on page faults. With another C library this does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return
@@ -34,20 +35,20 @@ def keep_freed_memory() -> None:
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def use_threads(threads: int | None) -> None:
-    """Let torch use that many threads of the CPU, or all cores, and keep its memory."""
+    """Make torch use that many CPU threads (None: all cores) and keep freed memory."""
     keep_freed_memory()
     torch.set_num_threads(threads or cores())
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device for a `device` key.
+    """Return the torch device that a `device` key names.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -64,8 +65,18 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def run_device(config: Config) -> torch.device:
+    """Return the device that a config's run is computed on: the CPU for a baseline.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    device = find_device(config.device)
+    return torch.device("cpu") if is_baseline(config.model) else device
+
+
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to measure `peak_memory_bytes` anew."""
+    """Start a new measurement of `peak_memory_bytes`."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
@@ -74,8 +85,11 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The largest memory since `reset_peak_memory`: of the GPU's allocator on CUDA, else of the
-    process (where the system cannot begin anew, since the process began)."""
+    """Return the peak memory in bytes since `reset_peak_memory`.
+
+    On CUDA it is what torch allocated on the GPU, else the resident memory of the process; where
+    the system has no reset, since the process started.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "linux":
@@ -85,6 +99,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def device_name(device: torch.device) -> str:
+    """Return the GPU's model name on CUDA, else `cpu` or `mps`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

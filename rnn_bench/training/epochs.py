@@ -1,4 +1,4 @@
-"""The epoch loop: one result per epoch, and the weights that validation chooses at the end."""
+"""Training a network epoch by epoch, with early stopping on the validation loss."""
 
 import math
 import time
@@ -13,17 +13,22 @@ from torch import Tensor, nn
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.training.prediction import accuracy, mean_loss, predict
-from rnn_bench.training.updates import update_of
 
-OnBatch = Callable[[int, int], None]
+# Raised when the same model, articles and settings give other weights, losses or predictions:
+# batches, loss, clipping, stopping, the order of evaluation, initial weights.
+RECIPE_VERSION = 1
+
+OnBatch = Callable[[int, int], None]  # given the number of the batch, and of all in the epoch
 
 
 @dataclass(frozen=True)
 class EpochResult:
-    """Losses are in nats; `seconds` are the epoch's, `training_seconds` those without
-    validation; `ended_ms` is the time of its end in ms since 1970."""
+    """The losses, accuracy and duration of an epoch, which is counted from 1.
+
+    Losses are in nats per article. `seconds` include validation, `training_seconds` do not.
+    `ended_ms` is when the epoch ended, in milliseconds since 1970.
+    """
 
     epoch: int
     train_loss: float
@@ -35,11 +40,15 @@ class EpochResult:
 
     @property
     def diverged(self) -> bool:
+        """Whether the training loss is infinite or not a number."""
         return not math.isfinite(self.train_loss)
 
 
 class Stopping:
-    """The epoch with the lowest validation loss, its weights, and when to stop."""
+    """Early stopping: keeps the weights of the epoch with the lowest validation loss.
+
+    `patience` is how many epochs without a lower validation loss end training; None: no number.
+    """
 
     def __init__(self, patience: int | None) -> None:
         self.patience = patience
@@ -48,20 +57,25 @@ class Stopping:
         self.best_weights: dict[str, Tensor] | None = None
 
     def observe(self, result: EpochResult, model: nn.Module) -> None:
+        """Copy the model's weights if this epoch is the best so far."""
         if result.val_loss < self.best_loss and not result.diverged:
             self.best_epoch, self.best_loss = result.epoch, result.val_loss
             self.best_weights = {name: value.clone() for name, value in model.state_dict().items()}
 
     def stops_after(self, result: EpochResult) -> bool:
-        waited = result.epoch - self.best_epoch
-        return result.diverged or (self.patience is not None and waited >= self.patience)
+        """Return whether this epoch is the last: it diverged, or patience is over."""
+        epochs_without_progress = result.epoch - self.best_epoch
+        return result.diverged or (
+            self.patience is not None and epochs_without_progress >= self.patience
+        )
 
 
 class Training:
-    """A network in training: its weights, optimizer, stopping and history.
+    """Trains a network in epochs. `Fitting` has the same interface for baselines.
 
-    `corpus` lies on the model's device. `state` is all that `load` needs to go on from there
-    to the same losses, bit by bit, on the same machine with the same threads and kernels.
+    `corpus` must be on the model's device. `history` has the epochs trained so far. A training
+    that loads the `state` of another continues to bit-identical losses on the same machine, with
+    the same threads and kernel.
     """
 
     def __init__(
@@ -73,7 +87,6 @@ class Training:
         seed: int,
     ) -> None:
         self.model, self.optimizer = model, optimizer
-        self.update = update_of(optimizer)
         self.corpus, self.protocol, self.seed = corpus, protocol, seed
         self.device = corpus.train.tokens.device
         self.lengths = corpus.train.lengths.cpu().numpy()
@@ -81,10 +94,11 @@ class Training:
         self.history: list[EpochResult] = []
 
     def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
-        """Train epoch by epoch; after the last one the model holds the weights to evaluate.
+        """Train the remaining epochs and yield the result of each.
 
-        It ends after `protocol.epochs`, when patience ends, or when the training loss is no
-        longer finite. `on_batch(done, total)` is called after each batch.
+        Training ends after `protocol.epochs`, when patience is over, or when the training loss is
+        not finite. The model then has the weights to evaluate. `on_batch(done, total)` is called
+        after each batch.
         """
         while not self.ended:
             result = self._epoch(len(self.history) + 1, on_batch)
@@ -96,6 +110,7 @@ class Training:
 
     @property
     def ended(self) -> bool:
+        """Whether the last epoch is trained."""
         if not self.history:
             return False
         last = self.history[-1]
@@ -115,7 +130,7 @@ class Training:
             loss.backward()
             if protocol.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
-            self.update()
+            self.optimizer.step()
             weight = len(batch.labels) if protocol.loss_average == "articles" else 1
             total += loss.detach() * weight
             on_batch(done, len(order))
@@ -134,11 +149,12 @@ class Training:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that changes in training: tensors, numbers and strings only."""
+        """Return all that training changes, for a checkpoint: weights, optimizer, random
+        generators, best weights and history, as tensors, numbers and strings."""
         stopping, weights = self.stopping, self.model.state_dict()
         best_weights = stopping.best_weights
         if stopping.best_epoch == len(self.history):
-            best_weights = weights  # equal, and `torch.save` writes a tensor once
+            best_weights = weights  # equal, and torch.save writes a shared tensor only once
         return {
             "model": weights,
             "optimizer": self.optimizer.state_dict(),
@@ -151,7 +167,7 @@ class Training:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a `state`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
@@ -160,32 +176,3 @@ class Training:
         stopping = self.stopping
         stopping.best_epoch, stopping.best_loss, stopping.best_weights = state["best"]
         self.history = [EpochResult(**result) for result in state["history"]]
-
-
-class Fitting:
-    """A baseline, fitted as if in one epoch."""
-
-    def __init__(self, baseline: Baseline, corpus: EncodedCorpus, protocol: Protocol) -> None:
-        self.baseline, self.corpus, self.protocol = baseline, corpus, protocol
-        self.history: list[EpochResult] = []
-
-    def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
-        """One result; `on_batch` is called once."""
-        corpus, protocol = self.corpus, self.protocol
-        start = time.perf_counter()
-        self.baseline.fit(corpus.train)
-        trained = time.perf_counter()
-        on_batch(1, 1)
-        logits = predict(self.baseline, corpus.train, protocol)
-        val_logits = predict(self.baseline, corpus.validation, protocol)
-        result = EpochResult(
-            1,
-            mean_loss(logits, corpus.train.labels, protocol),
-            mean_loss(val_logits, corpus.validation.labels, protocol),
-            accuracy(val_logits, corpus.validation.labels),
-            seconds=time.perf_counter() - start,
-            training_seconds=trained - start,
-            ended_ms=int(time.time() * 1000),
-        )
-        self.history.append(result)
-        yield result

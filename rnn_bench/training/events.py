@@ -1,4 +1,4 @@
-"""What a run reports while it goes on, for a progress bar or the table of a sweep."""
+"""The events that a run reports to the progress bar or to the table of its sweep."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from rnn_bench.training.epochs import EpochResult
 
 
 class Waiting:
-    """Another process is at the run, and is waited for."""
+    """The run waits: another process trains it, or MLflow cannot be reached."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run has its row in MLflow. `done` of its `epochs` were trained before."""
+    """The run has its row in MLflow. `done` of its `epochs` were trained before."""
 
     run_id: str
     name: str
@@ -22,7 +22,7 @@ class Started:
 
 @dataclass(frozen=True)
 class BatchDone:
-    """`done` of the epoch's `total` batches."""
+    """`done` of the epoch's `total` batches are trained."""
 
     done: int
     total: int
@@ -30,13 +30,15 @@ class BatchDone:
 
 @dataclass(frozen=True)
 class EpochDone:
+    """An epoch is trained and recorded."""
+
     result: EpochResult
     tokens_per_second: float
 
 
 @dataclass(frozen=True)
 class Ended:
-    """finished, diverged or reused, with what the test says."""
+    """The run has its result. `outcome` is finished, diverged or reused."""
 
     run_id: str
     outcome: str
@@ -44,6 +46,4 @@ class Ended:
 
 
 Event = Waiting | Started | BatchDone | EpochDone | Ended
-
-
 Watch = Callable[[Event], None]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: what waits is interrupted at once, what trains stops at its next batch."""
+"""SIGINT and SIGTERM: a run stops at its next batch, everything else at once."""
 
 import signal
 import threading
@@ -8,19 +8,20 @@ from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
-_asked = False
+_requested = False
 
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """A signal raises KeyboardInterrupt; another one does not disturb what follows from that."""
+    """Let a signal raise KeyboardInterrupt in the block. Later signals are ignored, so that they
+    don't disturb the clean-up."""
     with _handling(lambda number, frame: stop()):
         yield
 
 
 @contextmanager
 def counting() -> Iterator[Callable[[], int]]:
-    """Signals do nothing but count; the block asks how many have come."""
+    """Let signals only count in the block; gives a function that returns how many have come."""
     numbers: list[int] = []
     with _handling(lambda number, frame: numbers.append(number)):
         yield lambda: len(numbers)
@@ -28,43 +29,43 @@ def counting() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def stopping_at_a_batch(signals: Sequence[signal.Signals] = STOPPING) -> Iterator[None]:
-    """A signal asks the run to stop, which `check` does; a second one raises at once.
+    """Let a signal in the block make the next `check` raise; a second one raises at once.
 
     Raises:
-        KeyboardInterrupt: a signal has come, and no `check` after it.
+        KeyboardInterrupt: a signal has come, and `check` was not called after it.
     """
-    global _asked
-    _asked = False
-    with _handling(_ask, signals):
+    global _requested
+    _requested = False
+    with _handling(_request_stop, signals):
         yield
         check()
 
 
 def check() -> None:
-    """Stop here if a signal asked for it. Called after each batch.
+    """Stop if a signal has come. Called after each batch and while a run waits.
 
     Raises:
         KeyboardInterrupt: a signal has come.
     """
-    if _asked:
+    if _requested:
         stop()
 
 
-def _ask(number: int, frame: FrameType | None) -> None:
-    global _asked
-    if _asked:
+def _request_stop(number: int, frame: FrameType | None) -> None:
+    global _requested
+    if _requested:
         stop()
-    _asked = True
+    _requested = True
 
 
 def stop() -> None:
-    """Stop here, and let no further signal disturb what follows from that.
+    """Stop, and ignore further signals, so that they don't disturb the clean-up.
 
     Raises:
         KeyboardInterrupt: always.
     """
-    global _asked
-    _asked = False
+    global _requested
+    _requested = False
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -75,7 +76,7 @@ def _handling(
     handler: Callable[[int, FrameType | None], None],
     signals: Sequence[signal.Signals] = STOPPING,
 ) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # where Python sets no handler
+    if threading.current_thread() is not threading.main_thread():  # only there Python allows it
         yield
         return
     before = {number: signal.signal(number, handler) for number in signals}
@@ -83,5 +84,5 @@ def _handling(
         yield
     finally:
         for number, earlier in before.items():
-            if signal.getsignal(number) is handler:  # once interrupted, to the end
+            if signal.getsignal(number) is handler:  # else `stop` ignores signals until the end
                 signal.signal(number, earlier)

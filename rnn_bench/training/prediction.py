@@ -1,4 +1,4 @@
-"""A model's answers for the articles of a split, without gradients, and how good they are."""
+"""A model's predictions for the articles of a split, and their loss and accuracy."""
 
 import numpy as np
 import torch
@@ -11,52 +11,55 @@ from rnn_bench.data.batches import batches, reading_order
 from rnn_bench.data.encoding import Split
 from rnn_bench.models.baselines.baseline import Baseline
 
-READING_BATCH_SIZE = 256
+PREDICTION_BATCH_SIZE = 256
 
 
 @torch.no_grad()
 def predict(
     model: nn.Module | Baseline, split: Split, protocol: Protocol
 ) -> Float[Tensor, "articles classes"]:
-    """Logits for every article on the CPU, in the split's order.
+    """Return the logits of every article, on the CPU, in the split's order.
 
-    Where padding has no part in the result, articles are read in large batches of similar
-    lengths; with `padded_end`, in the split's order and the protocol's batch size.
+    Articles are read in large batches of similar lengths. Under `readout=padded_end`, where padding
+    is part of the result, they are read in the split's order and the protocol's batch size.
     """
     if isinstance(model, Baseline):
         return model.log_probabilities(split)
     model.eval()
     lengths = split.lengths.cpu().numpy()
     by_length = protocol.readout != "padded_end"
-    batch_size = READING_BATCH_SIZE if by_length else protocol.batch_size
+    batch_size = PREDICTION_BATCH_SIZE if by_length else protocol.batch_size
     order = reading_order(lengths, batch_size, by_length)
-    answers = [model(batch.tokens, batch.lengths) for batch in batches(split, lengths, order)]
-    logits = torch.cat(answers).cpu()
-    places = torch.from_numpy(np.concatenate(order))
-    return torch.empty_like(logits).index_copy_(0, places, logits)
+    of_batches = [model(batch.tokens, batch.lengths) for batch in batches(split, lengths, order)]
+    logits = torch.cat(of_batches).cpu()
+    articles = torch.from_numpy(np.concatenate(order))
+    return torch.empty_like(logits).index_copy_(0, articles, logits)
 
 
 def mean_loss(
     logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"], protocol: Protocol
 ) -> float:
-    """Cross-entropy in nats: mean over articles, or mean of the means of batches in order."""
+    """Return the cross-entropy in nats: the mean over articles, or under `loss_average=batches` the
+    mean of the means of batches in the split's order."""
     losses = F.cross_entropy(logits, labels.cpu(), reduction="none")
     return _mean(losses, protocol.loss_average, protocol.batch_size)
 
 
 def accuracy(logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"]) -> float:
-    """Share of articles whose most probable class is their label."""
+    """Return the share of articles whose most probable class is their label."""
     return (logits.argmax(1) == labels.cpu()).double().mean().item()
 
 
 def batch_mean_accuracy(
     logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"], batch_size: int
 ) -> float:
-    """Mean of the accuracies of batches in order: a smaller last batch weighs as much."""
+    """Return the mean of the accuracies of batches in the split's order, in which a smaller last
+    batch weighs as much as the others."""
     return _mean(logits.argmax(1) == labels.cpu(), "batches", batch_size)
 
 
 def _mean(values: Tensor, over: str, batch_size: int) -> float:
+    """Return the mean over articles, or the mean of the means of batches."""
     values = values.double()
     if over == "articles":
         return values.mean().item()

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.__main__ import main as sync
-from rnn_bench.tracking.availability import patiently
+from rnn_bench.tracking.availability import retry_until_reachable
 from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
 from tests.conftest import Command
@@ -135,7 +135,7 @@ def test_what_waits_is_sent_once_the_server_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    monkeypatch.setattr("rnn_bench.tracking.availability.RETRY_SECONDS", 0)
+    monkeypatch.setattr("rnn_bench.tracking.outbox.RETRY_SECONDS", 0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = MlflowClient(server.uri)
     run_id = client.create_run("0").info.run_id
@@ -145,7 +145,7 @@ def test_what_waits_is_sent_once_the_server_is_back(
     for step in (2, 3):
         outbox.send(Message([("loss", 4.0 - step, 1000 * step, step)]))
     assert (workplace / "unsent.jsonl").is_file()
-    patiently(lambda: open_store(Tracking(uri=server.uri)), server.start)
+    retry_until_reachable(lambda: open_store(Tracking(uri=server.uri)), server.start)
     assert "MLflow cannot be reached; it is waited for." in caplog.messages
     outbox.send(Message([("loss", 0.5, 4000, 4)], {"mood": "good"}, status="FINISHED"))
     outbox.send(Message([("loss", 0.5, 4000, 4)]))

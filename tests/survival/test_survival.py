@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.tracking import Tracking
-from rnn_bench.tracking.liveness import Owner, mark
+from rnn_bench.tracking.liveness import Owner, owner_tags
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS
 from tests.survival.long_run import LONG, history, predictions, started, wait_for
@@ -232,7 +232,7 @@ def test_a_run_that_waits_for_another_sweep_s_is_not_late(
     started(*sweep).communicate(timeout=100)
     (run,) = recorded_runs()
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
-    for name, value in mark(Owner.this_process()).items():
+    for name, value in owner_tags(Owner.this_process()).items():
         client.set_tag(run.info.run_id, name, value)
     client.update_run(run.info.run_id, status="RUNNING")
     ending = Timer(25, client.set_terminated, (run.info.run_id, "FINISHED"))

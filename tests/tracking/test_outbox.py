@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.__main__ import main as sync
-from rnn_bench.tracking.availability import patiently
+from rnn_bench.tracking.availability import retry_until_reachable
 from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
 from tests.conftest import SMALL, SMALL_CORPUS, Command, unable_to_write
@@ -52,11 +52,11 @@ def test_no_run_waits_for_ever_and_none_for_a_store_that_is_wrong(
 
     for uri in ("nonsense://x", "sqlite:////proc/nowhere/mlflow.db"):
         with pytest.raises(UsageError, match=f"{uri} cannot be used"):
-            patiently(lambda uri=uri: open_store(Tracking(uri=uri)), never)
+            retry_until_reachable(lambda uri=uri: open_store(Tracking(uri=uri)), never)
     monkeypatch.setattr("rnn_bench.tracking.availability.PATIENCE_SECONDS", -1)
     uri = f"http://127.0.0.1:{unused_port}"
     with pytest.raises(UsageError, match=f"{uri} cannot be used"):
-        patiently(lambda: open_store(Tracking(uri=uri)), never)
+        retry_until_reachable(lambda: open_store(Tracking(uri=uri)), never)
 
 
 def open_store_here() -> tuple[MlflowClient, str]:

@@ -6,27 +6,21 @@ import pytest
 import torch
 
 from rnn_bench.config.errors import UsageError
-from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.models.initial import initial_model
 from rnn_bench.training.checkpoint import Checkpoints
 from rnn_bench.training.epochs import EpochResult, Training
-from tests.conftest import SMALL
+from rnn_bench.training.fitting import Fitting
+from rnn_bench.training.start import start_training
+from tests.conftest import SMALL, SMALL_CORPUS
 
 Compose = Callable[..., Config]
 
 
-def begun(config: Config) -> Training:
+def started(config: Config) -> Training | Fitting:
     corpus = encoded_corpus(config)
-    torch.manual_seed(config.seed)
-    model = build(
-        config.model,
-        vocabulary_size=len(corpus.vocabulary),
-        classes=2,
-        readout=config.protocol.readout,
-    )
-    optimizer = build(config.optimizer)(model.parameters())
-    return Training(model, optimizer, corpus, config.protocol, config.seed)
+    return start_training(initial_model(config, corpus), corpus, config)
 
 
 def losses(results: list[EpochResult]) -> list[tuple[int, float, float]]:
@@ -41,16 +35,16 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
     config = configured(
         *SMALL, f"model={cell}", f"optimizer={optimizer}", "protocol.epochs=5", "dataset.noise=0.2"
     )
-    whole = begun(config)
+    whole = started(config)
     [*whole.epochs(lambda *_: None)]
 
-    stopped, checkpoints = begun(config), Checkpoints(tmp_path)
+    stopped, checkpoints = started(config), Checkpoints(tmp_path)
     for result in stopped.epochs(lambda *_: None):
         checkpoints.save(result.epoch, stopped.state())
         if result.epoch == 2:
             break
     torch.rand(7)  # the other process's random state is another
-    continued, state = begun(config), checkpoints.load()
+    continued, state = started(config), checkpoints.load()
     assert state is not None
     continued.load(state)
     assert [result.epoch for result in continued.epochs(lambda *_: None)] == [3, 4, 5]
@@ -59,16 +53,22 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
         assert torch.equal(value, continued.model.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("model", ["gru", "tfidf", "majority"])
 def test_a_training_that_was_at_its_end_is_not_trained_further(
-    configured: Compose, tmp_path: Path
+    model: str, configured: Compose, tmp_path: Path
 ) -> None:
-    config = configured(*SMALL, "protocol.epochs=2")
-    whole = begun(config)
+    small = SMALL if model == "gru" else SMALL_CORPUS
+    config = configured(*small, f"model={model}", "protocol.epochs=2")
+    whole = started(config)
     [*whole.epochs(lambda *_: None)]
-    again = begun(config)
-    again.load(whole.state())
+    Checkpoints(tmp_path).save(len(whole.history), whole.state())
+    again, state = started(config), Checkpoints(tmp_path).load()
+    assert state is not None
+    again.load(state)
     assert [*again.epochs(lambda *_: None)] == []
     assert losses(again.history) == losses(whole.history)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
 from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import EncodedCorpus, Split, encoded_corpus
+from rnn_bench.models.initial import initial_model
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.training.epochs import EpochResult, Stopping, Training
+from rnn_bench.training.start import start_training
 from tests.conftest import SMALL
 
 Compose = Callable[..., Config]
@@ -22,16 +23,9 @@ def trained(
     config: Config, corpus: EncodedCorpus | None = None
 ) -> tuple[list[EpochResult], nn.Module]:
     corpus = corpus or encoded_corpus(config)
-    torch.manual_seed(config.seed)
-    model = build(
-        config.model,
-        vocabulary_size=len(corpus.vocabulary),
-        classes=2,
-        readout=config.protocol.readout,
-    )
-    optimizer = build(config.optimizer)(model.parameters())
-    training = Training(model, optimizer, corpus, config.protocol, config.seed)
-    return [*training.epochs(lambda *_: None)], model
+    training = start_training(initial_model(config, corpus), corpus, config)
+    assert isinstance(training, Training)
+    return [*training.epochs(lambda *_: None)], training.model
 
 
 def losses(results: list[EpochResult]) -> list[tuple[float, float]]:
@@ -101,11 +95,11 @@ def naive_notebook_losses(
             adam.step()
             training.append(loss.item())
         model.eval()
-        places = [*range(len(corpus.validation))]
+        articles = [*range(len(corpus.validation))]
         with torch.no_grad():
             validation = [
-                loss_of(corpus.validation, places[start : start + 32]).item()
-                for start in range(0, len(places), 32)
+                loss_of(corpus.validation, articles[start : start + 32]).item()
+                for start in range(0, len(articles), 32)
             ]
         found.append((sum(training) / len(training), sum(validation) / len(validation)))
     return found
@@ -193,14 +187,14 @@ def test_gradients_are_clipped_to_the_norm(
     assert set(seen) == {0.25}
 
 
-def test_progress_is_told_after_every_batch(configured: Compose) -> None:
+def test_progress_is_reported_after_every_batch(configured: Compose) -> None:
     config = configured(*SMALL, "protocol.epochs=1")
     corpus = encoded_corpus(config)
     model = RecurrentClassifier(
         "rnn", 4, 4, 1, False, 0.0, vocabulary_size=9999, classes=2, readout="last_token"
     )
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     training = Training(model, optimizer, corpus, config.protocol, 0)
-    [*training.epochs(lambda *x: told.append(x))]
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    [*training.epochs(lambda *batch: reported.append(batch))]
+    assert reported == [(1, 3), (2, 3), (3, 3)]

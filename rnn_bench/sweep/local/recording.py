@@ -10,8 +10,8 @@ from mlflow.exceptions import MlflowException
 
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.tracking import schema
-from rnn_bench.tracking.availability import impatient
-from rnn_bench.tracking.claims import Ledger
+from rnn_bench.tracking.availability import short_timeouts
+from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.further import lacking
 
 log = logging.getLogger("rnn_bench")
@@ -26,17 +26,16 @@ class Recorder:
     def reuse_answer(self, queued: QueuedRun) -> Run | None:
         """Return the finished run that answers all that is asked, and tag it with this sweep; None
         if there is none, or MLflow cannot be reached."""
-        ledger = self._ledger(queued)
+        claims = self._claims(queued)
         try:
-            with impatient():
-                finished = [run for run in ledger.rows() if run.info.status == "FINISHED"]
+            with short_timeouts():
+                finished = [run for run in claims.rows() if run.info.status == "FINISHED"]
                 if not finished:
                     return None
                 answer = finished[0]
                 if lacking(queued.job.config, answer.data.metrics, queued.name).asks:
                     return None
-                if ledger.sweep_tag not in answer.data.tags:
-                    self.client.set_tag(answer.info.run_id, ledger.sweep_tag, schema.REUSED)
+                claims.tag_as_reused(answer)
                 return answer
         except (MlflowException, OSError):  # the run's process can wait for MLflow
             return None
@@ -46,8 +45,8 @@ class Recorder:
         printed (the file `output`) and the error to the run's log."""
         config = queued.job.config
         try:
-            with impatient():
-                run_id = self._ledger(queued).end(outcome, error, queued.progress.run_id)
+            with short_timeouts():
+                run_id = self._claims(queued).end(outcome, error, queued.progress.run_id)
             if run_id is None:
                 return
             log_path = Path(config.output_dir) / "runs" / run_id / schema.LOG_FILE
@@ -58,6 +57,6 @@ class Recorder:
         except (MlflowException, OSError) as problem:
             log.warning("The end of %s could not be recorded: %s", queued.name, problem)
 
-    def _ledger(self, queued: QueuedRun) -> Ledger:
+    def _claims(self, queued: QueuedRun) -> RunClaims:
         context = self.client, self.experiment_id
-        return Ledger(*context, queued.name, queued.job.config, queued.corpus)
+        return RunClaims(*context, queued.name, queued.job.config, queued.corpus)
