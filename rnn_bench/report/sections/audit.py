@@ -7,7 +7,7 @@ from typing import Any
 from rnn_bench.data.audit.summary import best_constant, is_telling
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import digits
+from rnn_bench.report.formatting import format_number
 
 LENGTHS = ("min", "q25", "median", "q75", "max")
 
@@ -33,7 +33,7 @@ def audit_section(results: Results) -> Section | None:
                         name,
                         f"{count:,}",
                         f"{count / max(facts['articles'], 1):.1%}",
-                        *(digits(words.get(key, math.nan), 0) for key in LENGTHS),
+                        *(format_number(words.get(key, math.nan), 0) for key in LENGTHS),
                     )
                 )
     tables = [
@@ -81,7 +81,7 @@ def audit_section(results: Results) -> Section | None:
 def probe_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
     constant = best_constant(audit)
     articles = f"{audit['splits']['test']['articles']:,}"
-    rows = [(corpus, "nothing: the best constant", "", digits(constant), "", articles)]
+    rows = [(corpus, "nothing: the best constant", "", format_number(constant), "", articles)]
     for probe in audit["probes"]:
         if probe["missing"]:
             rows.append((corpus, probe["name"], f"not computed: {probe['missing']}", "", "", ""))
@@ -89,7 +89,14 @@ def probe_rows(corpus: str, audit: dict[str, Any]) -> Sequence[Sequence[str]]:
         finding = "tells the classes apart" if is_telling(probe, audit) else ""
         span = f"{probe['low']:.4f} to {probe['high']:.4f}"
         rows.append(
-            (corpus, probe["name"], finding, digits(probe["accuracy"]), span, f"{probe['n']:,}")
+            (
+                corpus,
+                probe["name"],
+                finding,
+                format_number(probe["accuracy"]),
+                span,
+                f"{probe['n']:,}",
+            )
         )
     return rows
 
