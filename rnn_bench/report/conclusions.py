@@ -109,7 +109,9 @@ def describe_baseline(
     relation, p = compare(results, corpus, best, strongest)
     name = "The baseline" if len(baselines) == 1 else "The strongest baseline"
     accuracy = format_estimate_with_count(results.accuracies[strongest.key])
-    return f"{name}, {strongest.label}, has {accuracy}; {best.label} {with_verb(relation)} it{p}."
+    return (
+        f"{name} is {strongest.label}, with {accuracy}; {best.label} {with_verb(relation)} it{p}."
+    )
 
 
 def count_corpora(results: Results) -> str:

@@ -148,7 +148,7 @@ def accuracy_of(model: Correctness) -> Estimate:
     if len(model.repetitions) > 1:
         return within_shares(mean_over_seeds(model.correct.mean(1).tolist()))
     share = share_of_articles(model.repetitions[0])
-    why = "all seeds give the same model" if model.is_fixed else "one seed: not about other seeds"
+    why = "all seeds give the same model" if model.is_fixed else "one seed: other seeds may differ"
     return replace(share, method=f"{share.method} ({why})")
 
 

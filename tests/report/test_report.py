@@ -250,3 +250,53 @@ def test_a_report_folder_that_cannot_be_written_is_named(
     assert "There is no report: UsageError: reports/" in answered.out
     assert report_command([]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_user_s_own_baseline_is_not_called_a_network(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority,tfidf", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    best = max(recorded_runs(), key=lambda run: run.data.metrics["test_accuracy"])
+    for name, value in {"model": "mine", "kind": "baseline", "kernel": "torch"}.items():
+        client.set_tag(best.info.run_id, name, value)
+    found = results(workplace)
+    (paragraph,) = write_conclusions(found)
+    assert paragraph.startswith("On demo, mine has a test accuracy of ")
+    assert "network" not in paragraph
+    client.set_tag(best.info.run_id, "kind", "network")
+    (paragraph,) = write_conclusions(results(workplace))
+    assert "The baseline is " in paragraph
+
+
+def test_accuracy_and_macro_f1_come_from_the_stored_predictions(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=tfidf", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    (run,) = recorded_runs()
+    metrics = run.data.metrics
+    for name in ("test_accuracy", "test_macro_f1", "test_loss"):
+        client.log_metric(run.info.run_id, name, 0.125)
+    found = results(workplace)
+    (recorded,) = found.sweep.runs
+    for name in ("test_accuracy", "test_macro_f1"):
+        assert found.metric(recorded, name) == pytest.approx(metrics[name])
+    assert found.metric(recorded, "test_loss") == 0.125
+
+
+def test_damaged_files_of_a_run_leave_its_recorded_metrics(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    damaged = recorded_runs()[0]
+    client.log_text(damaged.info.run_id, "article,label\n0,", "test_predictions.csv")
+    client.log_text(damaged.info.run_id, "{", "audit.json")
+    assert report_command([]) == 0
+    assert f"The predictions of {damaged.info.run_name} are not used: " in caplog.text
+    assert f"The audit of {damaged.info.run_name} is not used: " in caplog.text
+    found = results(workplace)
+    recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
+    accuracy = damaged.data.metrics["test_accuracy"]
+    assert found.metric(recorded, "test_accuracy") == accuracy

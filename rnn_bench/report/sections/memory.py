@@ -19,6 +19,10 @@ def memory_section(results: Results) -> Section | None:
     figures, tables, text = [], [], []
     points = accuracies_by_distance(results)
     if points:
+        text.append(
+            "One word of each article, the cue, tells its class. The further it stands from the "
+            "end, the longer a model must remember it."
+        )
         figures.append(draw_distances(points, results.palette))
         tables.append(distance_table(points))
     corpora = [farthest_corpus(results)] if points else results.corpora

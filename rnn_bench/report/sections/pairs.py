@@ -27,9 +27,9 @@ def pairs_section(results: Results) -> Section | None:
         return None
     text = [
         "Each row compares the test accuracies of two models on the same articles. A difference "
-        "counts if p, after Holm's correction for the number of pairs of the corpus, is below "
-        "0.05. P(1st > 2nd) is how often the first model is more accurate than the second, over "
-        "all pairs of their seeds; a tie counts half.",
+        "is significant if p (Holm), which is corrected for the number of pairs of the corpus, is "
+        "below 0.05. P(1st > 2nd) is how often the first model is more accurate than the second, "
+        "over all pairs of their seeds; a tie counts half. 1 fit: all seeds give the same model.",
     ]
     if any(each.one_seed for found in results.comparisons.values() for each in found):
         text.append(ONE_SEED)
@@ -39,7 +39,7 @@ def pairs_section(results: Results) -> Section | None:
 
 def pairs_table(name: str, corpus: str, found: list[Comparison]) -> Table:
     columns = (
-        *("first", "", "second", "difference", "95 % interval", "p", "p (Holm)"),
+        *("first", "result", "second", "difference", "95 % interval", "p", "p (Holm)"),
         *("P(1st > 2nd)", "method", "seeds"),
     )
     rows = [

@@ -24,7 +24,7 @@ def tuning_section(results: Results) -> Section | None:
     table = Table(
         "tuning",
         "Mean validation loss",
-        ("corpus", "configuration", "validation loss", "seeds", ""),
+        ("corpus", "configuration", "validation loss", "seeds", "choice"),
         rows,
         words=2,
         note="Among configurations that differ only in the optimizer's settings, the one with the "
