@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator
 
-from rnn_bench.report.drawing import Figure, drawn
+from rnn_bench.report.drawing import Figure, draw_figure
 from rnn_bench.report.palette import CELLS, OTHERS
 
 GREY = "#888888"
@@ -35,7 +35,7 @@ def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, flo
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return canvas
 
-    return drawn(name, title, f"{title}, {unit}: {told(values)}.", draw)
+    return draw_figure(name, title, f"{title}, {unit}: {told(values)}.", draw)
 
 
 def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -57,7 +57,7 @@ def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, 
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
         return canvas
 
-    return drawn(name, title, f"{title}, {unit}: {told(values)}.", draw)
+    return draw_figure(name, title, f"{title}, {unit}: {told(values)}.", draw)
 
 
 def line(name: str, title: str, x_unit: str, y_unit: str, points: Mapping[float, float]) -> Figure:
@@ -82,7 +82,7 @@ def line(name: str, title: str, x_unit: str, y_unit: str, points: Mapping[float,
         return canvas
 
     said = ", ".join(f"{x:g} {y:.4g}" for x, y in points.items())
-    return drawn(name, title, f"{title}, {y_unit} over {x_unit}: {said}.", draw)
+    return draw_figure(name, title, f"{title}, {y_unit} over {x_unit}: {said}.", draw)
 
 
 def told(values: Mapping[str, Mapping[str, float]]) -> str:

@@ -183,13 +183,7 @@ def conclude(
     from rnn_bench.tracking.outbox import send_unsent, unsent
     from rnn_bench.tracking.run_key import run_name
     from rnn_bench.tracking.store import store_uri
-    from rnn_bench.tracking.sweeps import (
-        end_open_rows,
-        failed,
-        is_incomplete,
-        last_attempts,
-        runs_of,
-    )
+    from rnn_bench.tracking.sweeps import end_open_rows, sweep_runs
     from rnn_bench.training.console import console
 
     output_dir = Path(config.output_dir)
@@ -202,25 +196,26 @@ def conclude(
         with short_timeouts():
             if not waiting:
                 end_open_rows(client, experiment_id, config.sweep_id, interrupted)
-            runs = last_attempts(runs_of(client, experiment_id, config.sweep_id))
+            runs = sweep_runs(client, experiment_id, config.sweep_id)
     except Exception as error:
         if not unreachable(error):
             raise
         return FAILED
     store = store_uri(config.tracking)
-    recorded = {run.data.tags["run_key"] for run in runs}
+    recorded = {run.tags["run_key"] for run in runs}
     missing = [
         run_name(job.config, job.defaults) for key, job in questions.items() if key not in recorded
     ]
     notes = [f"Failed: {name}: it has no record in MLflow." for name in missing]
     if interrupted and missing:
         notes = [f"{len(missing)} of {len(questions)} runs were not begun."]
-    incomplete = [run for run in runs if is_incomplete(run, config.sweep_id)]
-    notes += [f"Failed: {run.info.run_name}: not evaluated further." for run in incomplete]
+    incomplete = [run for run in runs if run.lacks_evaluation(config.sweep_id)]
+    notes += [f"Failed: {run.name}: not evaluated further." for run in incomplete]
     if not interrupted:
-        notes += record_audits(client, runs, questions)
+        notes += record_audits(client, [run.row for run in runs], questions)
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
-    return FAILED if missing or incomplete or any(map(failed, runs)) else SUCCESS
+    all_completed = all(run.is_completed for run in runs)
+    return SUCCESS if all_completed and not missing and not incomplete else FAILED
 
 
 def write_page(client: "MlflowClient", experiment_id: str, sweep_id: str) -> None:

@@ -34,7 +34,7 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class PredictionScores:
     """Shares between 0 and 1; nan where a number is undefined, and `undefined` says why, by the
     number's name.
 
@@ -92,7 +92,9 @@ def read_predictions(path: Path) -> Predictions:
     )
 
 
-def evaluate_predictions(predictions: Predictions, shared: Collection[int] = ()) -> Evaluation:
+def evaluate_predictions(
+    predictions: Predictions, shared: Collection[int] = ()
+) -> PredictionScores:
     """All of it; `shared` are the test articles, counted from 0, whose text is in training too."""
     from sklearn.metrics import confusion_matrix, f1_score
 
@@ -115,7 +117,7 @@ def evaluate_predictions(predictions: Predictions, shared: Collection[int] = ())
             auc = _roc_auc(predictions)
     if not unshared.any():
         undefined["unshared_accuracy"] = "every test article shares its text with training"
-    return Evaluation(
+    return PredictionScores(
         classes=predictions.classes,
         articles=len(correct),
         accuracy=float(correct.mean()),

@@ -1,9 +1,8 @@
-"""The report command: what a sweep found, as one page."""
+"""The command `python -m rnn_bench.report`, which writes the report on a sweep."""
 
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
 SUCCESS, UNUSABLE = 0, 2
 
 DESCRIPTION = """\
-Write the report on a sweep, from MLflow's record alone: one HTML page that
+Write the report on a sweep, from what MLflow has recorded: one HTML page that
 needs no network, its tables as Markdown, CSV and LaTeX, its figures as SVG.
-A sweep that is not finished, or has failed runs, is reported as far as it is."""
+A sweep that is not finished, or has failed runs, is reported as far as it goes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line. Return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m rnn_bench.report",
         description=DESCRIPTION,
@@ -55,22 +54,21 @@ def make_report(
     client: "MlflowClient", experiment_id: str, sweep_id: str, folder: str | Path | None
 ) -> Path:
     """Write the report on a sweep, or on the `latest`, into a folder, by default
-    `reports/<sweep id>`; returns the page's path.
+    `reports/<sweep id>`. Return the page's path.
 
     Raises:
         UsageError: there is no such sweep, or the folder cannot be written.
     """
     from rnn_bench.report.analysis import Results
-    from rnn_bench.report.assembly import report
+    from rnn_bench.report.assembly import assemble_report
     from rnn_bench.report.files import write_report
     from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     if sweep_id == "latest":
         sweep_id = latest_sweep(client, experiment_id)
-    with tempfile.TemporaryDirectory() as downloads:
-        sweep = read_sweep(client, experiment_id, sweep_id, Path(downloads))
-        return write_report(report(Results(sweep)), Path(folder or Path("reports", sweep_id)))
+    report = assemble_report(Results(read_sweep(client, experiment_id, sweep_id)))
+    return write_report(report, Path(folder or Path("reports", sweep_id)))
 
 
 if __name__ == "__main__":

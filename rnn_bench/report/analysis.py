@@ -1,179 +1,167 @@
-"""What a sweep's answers come to: predictions, estimates and comparisons, each worked out once."""
+"""What a sweep's runs come to: predictions, estimates and comparisons, each computed once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
 from functools import cached_property
 
 import numpy as np
 
+from rnn_bench.config.errors import UsageError
 from rnn_bench.data.audit.results import CorpusAudit
+from rnn_bench.data.corpus import DataError
 from rnn_bench.evaluation.predictions import (
-    Evaluation,
     Predictions,
+    PredictionScores,
     evaluate_predictions,
     read_predictions,
 )
-from rnn_bench.report.configurations import Configuration, chosen, configurations, corpora
+from rnn_bench.report.configurations import Configuration, choose_tuned, group_runs
 from rnn_bench.report.palette import colours
 from rnn_bench.report.statistics import (
-    Answers,
     Comparison,
+    Correctness,
     Estimate,
     accuracy_of,
     compare_all,
     mean_over_seeds,
     within_shares,
 )
-from rnn_bench.tracking.sweeps import Recorded, Sweep
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
+from rnn_bench.tracking.sweeps import Sweep
 
-BASELINES = ("tfidf", "majority")
-PREDICTIONS, AUDIT = "test_predictions.csv", "audit.json"
+log = logging.getLogger(__name__)
+
+# Metrics that a run's stored predictions give too, and their names in PredictionScores.
+FROM_PREDICTIONS = {schema.TEST_ACCURACY: "accuracy", schema.TEST_MACRO_F1: "macro_f1"}
 
 
-@dataclass(frozen=True)
 class Results:
-    """Of a sweep. `found` has every configuration, `compared` the answered ones whose test
-    accuracy may be looked at."""
+    """The results of a sweep, each computed when it is first used.
 
-    sweep: Sweep
+    `configurations` are all of the sweep. `compared` are the completed ones whose test accuracy
+    may be looked at: where the optimizer was tuned, those that validation loss chose.
+    """
 
-    @cached_property
-    def found(self) -> list[Configuration]:
-        return configurations(self.sweep)
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.configurations = group_runs(sweep)
+        self.compared = choose_tuned([each for each in self.configurations if each.completed])
+        self.corpora = list(dict.fromkeys(each.corpus for each in self.compared))
 
-    @cached_property
-    def compared(self) -> list[Configuration]:
-        return chosen([each for each in self.found if each.answered])
-
-    @cached_property
-    def corpora(self) -> list[str]:
-        return corpora(self.compared)
+    def on(self, corpus: str) -> list[Configuration]:
+        """Return the compared configurations of a corpus."""
+        return [each for each in self.compared if each.corpus == corpus]
 
     @cached_property
     def palette(self) -> dict[str, str]:
         """A colour by label, the same in every figure."""
         return colours(self.compared)
 
-    def on(self, corpus: str) -> list[Configuration]:
-        return [each for each in self.compared if each.corpus == corpus]
+    def metric(self, run: RecordedRun, name: str) -> float:
+        """Return a metric of a run, computed from its stored predictions where that is possible,
+        else as it was recorded; nan if it is neither stored nor recorded."""
+        if run.id in self.scores and name in FROM_PREDICTIONS:
+            return float(getattr(self.scores[run.id], FROM_PREDICTIONS[name]))
+        return run.metric(name)
+
+    def values(self, configuration: Configuration, name: str) -> list[float]:
+        """Return a metric of the completed runs of a configuration, by seed."""
+        return [self.metric(run, name) for run in configuration.completed]
 
     @cached_property
     def predictions(self) -> dict[str, Predictions]:
-        """By run id, of the compared configurations' runs that have them."""
+        """The stored predictions by run id, of the compared runs that have them."""
         found = {}
         for each in self.compared:
-            for run in each.answered:
-                path = run.artifact(PREDICTIONS)
-                if path is not None:
-                    found[run.id] = read_predictions(path)
+            for run in each.completed:
+                with run.local_artifact(schema.PREDICTIONS_FILE) as path:
+                    try:
+                        if path is not None:
+                            found[run.id] = read_predictions(path)
+                    except UsageError as error:
+                        log.warning("The predictions of %s are not used: %s", run.name, error)
         return found
 
     @cached_property
     def audits(self) -> dict[str, CorpusAudit]:
-        """By corpus, where a run has one."""
+        """The audit of each corpus that was audited."""
         found: dict[str, CorpusAudit] = {}
-        for each in self.found:
-            for run in each.answered:
-                if each.corpus not in found and run.has(AUDIT) and (path := run.artifact(AUDIT)):
-                    found[each.corpus] = CorpusAudit.from_json(path.read_bytes(), path)
+        for each in self.configurations:
+            for run in each.completed:
+                if each.corpus in found:
+                    break
+                with run.local_artifact(schema.AUDIT_FILE) as path:
+                    try:
+                        if path is not None:
+                            found[each.corpus] = CorpusAudit.from_json(path.read_bytes(), path)
+                    except DataError as error:
+                        log.warning("The audit of %s is not used: %s", run.name, error)
         return found
 
     @cached_property
-    def evaluations(self) -> dict[str, list[Evaluation]]:
-        """By config key, of the runs with predictions, by seed."""
+    def scores(self) -> dict[str, PredictionScores]:
+        """The scores of the stored predictions by run id."""
         shared = {name: audit.test_articles_in_train for name, audit in self.audits.items()}
         return {
-            each.key: [
-                evaluate_predictions(self.predictions[run.id], shared.get(each.corpus, ()))
-                for run in each.answered
-                if run.id in self.predictions
-            ]
+            run.id: evaluate_predictions(
+                self.predictions[run.id],
+                shared.get(each.corpus, ()),
+            )
             for each in self.compared
+            for run in each.completed
+            if run.id in self.predictions
         }
 
     @cached_property
-    def answers(self) -> dict[str, Answers]:
-        """By config key, of the configurations all of whose answered runs have predictions."""
+    def correctness(self) -> dict[str, Correctness]:
+        """By config key, of the configurations all of whose completed runs have predictions."""
         found = {}
         for each in self.compared:
-            rows = [self.predictions.get(run.id) for run in each.answered]
-            known = [row for row in rows if row is not None]
-            if known and len(known) == len(rows):
-                found[each.key] = Answers(
+            rows = [
+                self.predictions[run.id] for run in each.completed if run.id in self.predictions
+            ]
+            if len(rows) == len(each.completed):
+                found[each.key] = Correctness(
                     each.label,
                     each.key,
-                    labels=known[0].labels,
-                    correct=np.stack([row.correct for row in known]),
-                    is_random=each.model not in BASELINES,
+                    labels=rows[0].labels,
+                    correct=np.stack([row.correct for row in rows]),
+                    is_random=not each.is_baseline,
                 )
         return found
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
-        """Test accuracy by config key: over seeds, or over articles where there is one model."""
+        """The test accuracy by config key, with an interval over seeds; over test articles where
+        there is one model."""
         found = {}
         for each in self.compared:
-            answers = self.answers.get(each.key)
+            correctness = self.correctness.get(each.key)
             found[each.key] = (
-                within_shares(mean_over_seeds(each.values("test_accuracy")))
-                if answers is None
-                else accuracy_of(answers)
+                within_shares(mean_over_seeds(self.values(each, schema.TEST_ACCURACY)))
+                if correctness is None
+                else accuracy_of(correctness)
             )
         return found
 
     @cached_property
     def comparisons(self) -> dict[str, list[Comparison]]:
-        """By corpus, of each pair on the same test articles."""
+        """By corpus, of each pair of its configurations; only corpora with a pair."""
         found = {}
         for corpus in self.corpora:
-            answers = [
-                self.answers[each.key] for each in self.on(corpus) if each.key in self.answers
+            models = [
+                self.correctness[each.key]
+                for each in self.on(corpus)
+                if each.key in self.correctness
             ]
-            if pairs := compare_all(answers):
+            if pairs := compare_all(models):
                 found[corpus] = pairs
         return found
 
-    @cached_property
-    def seconds(self) -> dict[str, float]:
-        """Training time by run id, of the largest group of runs whose times can be compared: the
-        same machine, device, threads and number of runs at once, and never resumed."""
-        groups: dict[tuple[str, ...], dict[str, float]] = {}
-        for each in self.compared:
-            for run in each.answered:
-                if "train_seconds" in run.metrics and not was_resumed(run):
-                    conditions = tuple(run.tags.get(name, "") for name in CONDITIONS)
-                    groups.setdefault(conditions, {})[run.id] = run.metrics["train_seconds"]
-        return max(groups.values(), key=len, default={})
-
-    def transfers(self) -> dict[str, dict[str, tuple[Estimate, float]]]:
-        """Accuracy and share of unknown tokens by config key and the corpus that is read."""
-        found: dict[str, dict[str, tuple[Estimate, float]]] = {}
-        for each in self.compared:
-            for corpus in transferred(each.answered):
-                metric = f"{TRANSFER}{corpus}/"
-                runs = [run for run in each.answered if f"{metric}accuracy" in run.metrics]
-                values = [run.metrics[f"{metric}accuracy"] for run in runs]
-                accuracy = within_shares(mean_over_seeds(values))
-                unknown = float(np.mean([run.metrics[f"{metric}unknown_share"] for run in runs]))
-                found.setdefault(each.key, {})[corpus] = accuracy, unknown
-        return found
-
-
-CONDITIONS = ("host", "device", "threads", "concurrent_jobs")
-TRANSFER = "transfer/"
-
-
-def was_resumed(run: Recorded) -> bool:
-    tags: Mapping[str, str] = run.tags
-    return any(how == "resumed" for name, how in tags.items() if name.startswith("sweep."))
-
-
-def transferred(runs: Sequence[Recorded]) -> list[str]:
-    return sorted(
-        {
-            name.removeprefix(TRANSFER).partition("/")[0]
-            for run in runs
-            for name in run.metrics
-            if name.startswith(TRANSFER)
-        }
-    )
+    def comparison(
+        self, corpus: str, first: Configuration, second: Configuration
+    ) -> Comparison | None:
+        """Return the comparison of two configurations in either order; None if there is none."""
+        names = {first.label, second.label}
+        pairs = self.comparisons.get(corpus, [])
+        return next((each for each in pairs if {each.first, each.second} == names), None)

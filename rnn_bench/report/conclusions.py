@@ -1,185 +1,194 @@
-"""The answer in sentences that the statistics support."""
+"""The conclusions that the statistics support, in sentences."""
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 
-from rnn_bench.report.analysis import BASELINES, Results
+from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
-from rnn_bench.report.distances import FOUND, distances, farthest
-from rnn_bench.report.formatting import listed, numbered, told
-from rnn_bench.report.sections.published import PUBLISHED
-from rnn_bench.report.statistics import SIGNIFICANCE, Comparison
+from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
+from rnn_bench.report.formatting import format_count, format_estimate_with_count, join_words
+from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDED, WORSE, Estimate
+from rnn_bench.report.study import PUBLISHED
+from rnn_bench.tracking import schema
 
-SEVERAL = 3  # corpora that have sentences of their own; of more, the answer counts
+MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
+NOT_COMPARED = "not compared with"
+NO_BASELINE = "No baseline was trained, so whether a network is needed is not known."
 
 
-def answer(results: Results) -> list[str]:
-    """Paragraphs of two sentences: which network, and whether it beats the baselines."""
+def write_conclusions(results: Results) -> list[str]:
+    """Return paragraphs on which network is the most accurate, and whether it beats the
+    baselines."""
     if not results.compared:
-        return ["No run of this sweep is answered yet."]
-    if distances(results):
-        return [of_distances(results)]
-    if len(results.corpora) > SEVERAL:
-        return [of_many(results)]
-    return [of_corpus(results, corpus) for corpus in results.corpora]
+        return ["No run of this sweep is completed yet."]
+    if points := accuracies_by_distance(results):
+        corpus = farthest_corpus(results)
+        return [f"{describe_distances(points)} {describe_best(results, corpus)}"]
+    if len(results.corpora) > MOST_PARAGRAPHS:
+        return [count_corpora(results)]
+    return [describe_corpus(results, corpus) for corpus in results.corpora]
 
 
-def basis(results: Results) -> str:
-    """What the numbers of the answer are."""
+def explain_numbers(results: Results) -> str:
+    """Return how the numbers of the conclusions are to be read."""
     if not results.compared:
         return ""
-    said = "Mean test accuracies, each with a 95 % interval over what it names; splits are fixed."
+    sentences = ["Accuracies are means over seeds. Brackets: 95 % confidence interval."]
     if results.comparisons:
-        said += (
-            " Better and worse: p below 0.05 after Holm's correction over the pairs of a corpus, "
-            "which is the p given."
+        sentences.append(
+            "Better and worse mean p < 0.05; p is corrected for the number of pairs of the corpus "
+            "(Holm)."
         )
-    return " ".join([said, *samples(results)])
+    return " ".join([*sentences, *name_other_editions(results)])
 
 
-def samples(results: Results) -> list[str]:
-    """Which corpora of the study are not as they were published."""
-    editions = {run.tags["dataset"]: run.tags["data_edition"] for run in results.sweep.runs}
+def name_other_editions(results: Results) -> list[str]:
+    """Return a sentence for each corpus of the study whose articles are not the published ones."""
+    editions = {
+        run.tags[schema.DATASET]: run.tags.get(schema.DATA_EDITION) for run in results.sweep.runs
+    }
     return [
         f"The articles of {corpus} are "
-        + ("a sample of the published ones." if edition == "sample" else "another edition.")
+        + ("a sample of the published ones." if edition == "sample" else "not the published ones.")
         for corpus, edition in editions.items()
         if corpus in PUBLISHED and edition != "published"
     ]
 
 
-def of_corpus(results: Results, corpus: str) -> str:
-    """The best network against the other networks, and against the baselines."""
-    networks, baselines = ranked(results, corpus)
-    first = of_best(results, corpus)
-    if not networks:
-        return first
-    return f"{first} {against_baselines(results, corpus, networks[0], baselines)}"
+def describe_corpus(results: Results, corpus: str) -> str:
+    """Return how the best network compares with the other networks and with the baselines."""
+    networks, baselines = rank(results, corpus)
+    sentences = [describe_best(results, corpus)]
+    if networks and baselines:
+        sentences.append(describe_baseline(results, corpus, networks[0], baselines))
+    elif networks:
+        sentences.append(NO_BASELINE)
+    return " ".join(sentences)
 
 
-def of_best(results: Results, corpus: str) -> str:
-    """The best network against the other networks; the best baseline where there is none."""
-    networks, baselines = ranked(results, corpus)
+def describe_best(results: Results, corpus: str) -> str:
+    """Return how the best network compares with the others; the best baseline where there is no
+    network."""
+    networks, baselines = rank(results, corpus)
     best, *others = networks or baselines
-    reaches = told(results.accuracies[best.key])
+    accuracy = format_estimate_with_count(results.accuracies[best.key])
     if not networks or not others:
-        return f"On {corpus}, {best.label} reaches {reaches}."
+        return f"On {corpus}, {best.label} has a test accuracy of {accuracy}."
     return (
-        f"On {corpus}, {best.label} has the highest mean test accuracy of the networks, "
-        f"{reaches}; {against(results, corpus, best, others)}."
+        f"On {corpus}, {best.label} has the highest mean test accuracy of the networks: "
+        f"{accuracy}. {describe_others(results, corpus, best, others)}"
     )
 
 
-def of_many(results: Results) -> str:
-    best, over, baseline = Counter[str](), Counter[str](), Counter[str]()
-    for corpus in results.corpora:
-        networks, baselines = ranked(results, corpus)
-        if not networks:
-            continue
-        best[networks[0].label] += 1
-        words = {verdict(results, corpus, networks[0], other)[0] for other in networks[1:]}
-        over["all" if words == {"better than"} else "not all"] += 1
-        if baselines:
-            baseline[verdict(results, corpus, networks[0], baselines[0])[0]] += 1
-    if not best:
-        return f"On {len(results.corpora)} corpora and settings, baselines alone are answered."
-    corpora = f"the {len(results.corpora)} corpora and settings"
-    wins = listed([f"{label} on {count}" for label, count in best.most_common()])
-    first = f"Of {corpora}, the network with the highest mean test accuracy is {wins}"
-    if len({each.label for each in results.compared if each.model not in BASELINES}) > 1:
-        first += f"; it is better than every other network on {over['all'] or 'none'}"
-    found = listed([f"{word} it on {count}" for word, count in baseline.most_common()])
-    second = f"Beside the strongest baseline, that network is {found}" if found else UNKNOWN
-    return f"{first}. {second}."
-
-
-def of_distances(results: Results) -> str:
-    """How far back each cell finds the cue, and which is best at the greatest distance where one
-    does."""
-    reached: dict[str, float] = {}
-    points = distances(results)
-    for label, found in points.items():
-        above = [*takewhile(lambda point: point[1].low > FOUND, found)]
-        if len(found) > 1:
-            reached[label] = above[-1][0] if above else 0
-    unit = next(iter(points.values()))[0][1]
-    parts = [
-        f"{label} {f'up to {steps:g} words' if steps else 'at no distance'}"
-        for label, steps in sorted(reached.items(), key=lambda each: -each[1])
-    ]
-    first = f"The cue is found by {listed(parts)} before the end: accuracy stays above {FOUND}, "
-    first += "half way from chance to certainty, by the lower ends of 95 % intervals over "
-    first += f"{numbered(unit)}."
-    return f"{first} {of_best(results, farthest(results))}"
-
-
-def ranked(results: Results, corpus: str) -> tuple[list[Configuration], list[Configuration]]:
-    """Networks and baselines on a corpus, the highest accuracy first."""
-    order = sorted(results.on(corpus), key=lambda each: -results.accuracies[each.key].value)
-    return (
-        [each for each in order if each.model not in BASELINES],
-        [each for each in order if each.model in BASELINES],
-    )
-
-
-def against(
+def describe_others(
     results: Results, corpus: str, best: Configuration, others: Sequence[Configuration]
 ) -> str:
-    """Which of the others it is better than, and from which it cannot be told apart."""
-    verdicts: dict[str, list[str]] = {}
+    """Return which of the other networks the best one is better than, and which not."""
+    names: dict[str, list[str]] = {}
     for other in others:
-        word, chance = verdict(results, corpus, best, other)
-        verdicts.setdefault(word, []).append(f"{other.label}{chance}")
-    order = ("better than", "worse than", APART, "not compared with")
+        relation, p = compare(results, corpus, best, other)
+        names.setdefault(relation, []).append(f"{other.label}{p}")
     parts = [
-        f"{'' if word == APART else 'is '}{word} {listed(verdicts[word])}"
-        for word in order
-        if word in verdicts
+        f"{with_verb(relation)} {join_words(names[relation])}"
+        for relation in (BETTER, WORSE, UNDECIDED, NOT_COMPARED)
+        if relation in names
     ]
-    said = f"it {' and '.join(parts)}"
-    pairs = [between(results, corpus, best, other) for other in others]
+    sentence = f"It {' and '.join(parts)}."
+    pairs = [results.comparison(corpus, best, other) for other in others]
     if any(pair is not None and pair.one_seed for pair in pairs):
-        said += "; one seed tells trained models apart, but a ranking of cells cannot be told "
-        said += "from it"
-    return said
+        sentence += f" {ONE_SEED}"
+    return sentence
 
 
-def against_baselines(
+def describe_baseline(
     results: Results, corpus: str, best: Configuration, baselines: Sequence[Configuration]
 ) -> str:
-    if not baselines:
-        return f"{UNKNOWN}."
+    """Return how the best network compares with the strongest baseline."""
     strongest = baselines[0]
-    word, chance = verdict(results, corpus, best, strongest)
-    words = f"{word} it" if word == APART else f"is {word} it"
+    relation, p = compare(results, corpus, best, strongest)
     name = "The baseline" if len(baselines) == 1 else "The strongest baseline"
-    reaches = told(results.accuracies[strongest.key])
-    return f"{name}, {strongest.label}, reaches {reaches}; {best.label} {words}{chance}."
+    accuracy = format_estimate_with_count(results.accuracies[strongest.key])
+    return (
+        f"{name} is {strongest.label}, with {accuracy}; {best.label} {with_verb(relation)} it{p}."
+    )
 
 
-def verdict(
+def count_corpora(results: Results) -> str:
+    """Return on how many corpora each network is the best, and beats the others and the
+    strongest baseline."""
+    wins, baseline_relations = Counter[str](), Counter[str]()
+    beats_all = 0
+    for corpus in results.corpora:
+        networks, baselines = rank(results, corpus)
+        if not networks:
+            continue
+        best, *others = networks
+        wins[best.label] += 1
+        relations = {compare(results, corpus, best, other)[0] for other in others}
+        beats_all += relations == {BETTER}
+        if baselines:
+            baseline_relations[compare(results, corpus, best, baselines[0])[0]] += 1
+    count = len(results.corpora)
+    if not wins:
+        return f"On {count} corpora and settings, only baselines are completed."
+    winners = join_words([f"{label} on {n}" for label, n in wins.most_common()])
+    sentences = [
+        f"Of the {count} corpora and settings, the network with the highest mean test accuracy is "
+        f"{winners}."
+    ]
+    if len({each.label for each in results.compared if not each.is_baseline}) > 1:
+        sentences.append(f"It is better than every other network on {beats_all or 'none'}.")
+    if baseline_relations:
+        found = [
+            f"{with_verb(relation)} the strongest baseline on {n}"
+            for relation, n in baseline_relations.most_common()
+        ]
+        sentences.append(f"It {join_words(found)}.")
+    else:
+        sentences.append(NO_BASELINE)
+    return " ".join(sentences)
+
+
+def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
+    """Return up to which distance each model finds the cue."""
+    reached: dict[str, float] = {}
+    for label, found in points.items():
+        if len(found) > 1:
+            above = [*takewhile(lambda point: point[1].low > FOUND, found)]
+            reached[label] = above[-1][0] if above else 0
+    parts = [
+        f"{label} {f'up to {distance:g} words' if distance else 'at no distance'}"
+        for label, distance in sorted(reached.items(), key=lambda each: -each[1])
+    ]
+    first_estimate = next(iter(points.values()))[0][1]
+    return (
+        f"Distance from the end at which a model finds the cue: {join_words(parts)}. A model finds "
+        f"it where the lower end of the 95 % confidence interval (over "
+        f"{format_count(first_estimate)}) is above {FOUND}, half way from chance to certainty."
+    )
+
+
+def rank(results: Results, corpus: str) -> tuple[list[Configuration], list[Configuration]]:
+    """Return the networks and the baselines of a corpus, the highest accuracy first."""
+    order = sorted(results.on(corpus), key=lambda each: -results.accuracies[each.key].value)
+    return (
+        [each for each in order if not each.is_baseline],
+        [each for each in order if each.is_baseline],
+    )
+
+
+def compare(
     results: Results, corpus: str, first: Configuration, second: Configuration
 ) -> tuple[str, str]:
-    """What the first is to the second, and the corrected p in brackets."""
-    found = between(results, corpus, first, second)
+    """Return what the first is to the second, and the corrected p in brackets."""
+    found = results.comparison(corpus, first, second)
     if found is None:
-        return "not compared with", ""
-    word = APART
-    if found.is_told_apart:
-        is_first = found.first == first.label
-        word = "better than" if (found.difference > 0) == is_first else "worse than"
+        return NOT_COMPARED, ""
     p = found.corrected_p
-    return word, " (p < 0.001)" if p < 0.001 else f" (p = {p:.{3 if p < SIGNIFICANCE else 2}f})"
+    in_words = "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < SIGNIFICANCE else 2}f}"
+    return found.relation(first.label), f" ({in_words})"
 
 
-def between(
-    results: Results, corpus: str, first: Configuration, second: Configuration
-) -> Comparison | None:
-    pair = {first.label, second.label}
-    pairs = results.comparisons.get(corpus, [])
-    return next((each for each in pairs if {each.first, each.second} == pair), None)
-
-
-APART = "cannot be told apart from"
-UNKNOWN = "No baseline was trained beside it, so whether a network is needed is not known"
+def with_verb(relation: str) -> str:
+    return relation if relation == UNDECIDED else f"is {relation}"

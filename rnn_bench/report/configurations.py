@@ -1,143 +1,150 @@
-"""The runs of a sweep as what is compared: configurations on corpora, their seeds together."""
+"""Grouping a sweep's runs: seeds of one configuration together, configurations by corpus."""
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from rnn_bench.tracking.sweeps import Recorded, Sweep
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
+from rnn_bench.tracking.sweeps import Sweep
 
-# A configuration is chosen among those that differ in these alone, by validation loss.
+# Settings that are tuned: validation loss chooses among configurations that differ in them alone.
 TUNED = "optimizer."
+# Settings that no label shows, because a name or another setting says the same.
+NOT_SHOWN = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Runs that share a config key, by seed. `corpus` and `label` say what varies in the sweep."""
+    """The runs that share a config key, by seed. `corpus` and `label` are the dataset's and the
+    model's name, with the settings that vary in the sweep."""
 
     key: str
     corpus: str
     model: str
     label: str
-    runs: tuple[Recorded, ...]
+    runs: tuple[RecordedRun, ...]
 
     @property
-    def answered(self) -> tuple[Recorded, ...]:
-        return tuple(run for run in self.runs if run.is_answered)
+    def completed(self) -> tuple[RecordedRun, ...]:
+        return tuple(run for run in self.runs if run.is_completed)
 
     @property
     def title(self) -> str:
         return f"{self.label} on {self.corpus}"
 
-    def values(self, metric: str) -> list[float]:
-        """Of the answered runs, by seed."""
-        return [run.metrics.get(metric, math.nan) for run in self.answered]
+    @property
+    def is_baseline(self) -> bool:
+        return self.runs[0].is_baseline
 
     @property
     def validation_loss(self) -> float:
-        """Mean over seeds of the loss at the evaluated weights' epoch; infinite where it is not a
+        """The mean over seeds of the tested weights' validation loss; infinite where it is not a
         number, as after divergence."""
-        losses = [evaluated_loss(run) for run in self.answered]
+        losses = [run.evaluated_val_loss for run in self.completed]
         return mean(losses) if losses and not any(map(math.isnan, losses)) else math.inf
 
 
-def evaluated_loss(run: Recorded) -> float:
-    """The validation loss of the weights that test was evaluated with."""
-    losses = [value for _, value in run.curves["val_loss"]]
-    if not losses:
-        return math.nan
-    if run.parameters.get("protocol.evaluated_weights") == "last":
-        return losses[-1]
-    return min((loss for loss in losses if not math.isnan(loss)), default=math.nan)
+def group_runs(sweep: Sweep) -> list[Configuration]:
+    """Return every configuration of a sweep, ordered by corpus and first run.
 
+    A corpus under another protocol is another corpus: a protocol is what compared runs share.
+    """
+    datasets = dataset_settings(sweep.runs)
 
-def configurations(sweep: Sweep) -> list[Configuration]:
-    """Every configuration of a sweep, in order of corpus and first run. A corpus under another
-    protocol is another corpus: a protocol is what is held equal between compared runs."""
-    settings = labels(sweep.runs, lambda run: run.tags["dataset"], ("dataset.", "protocol."))
-    articles: dict[tuple[str, str], set[str]] = {}
+    def same_model_and_dataset(run: RecordedRun) -> str:
+        return f"{run.tags[schema.MODEL]} {datasets[run.id]}"
+
+    models = varying_settings(sweep.runs, same_model_and_dataset, ("model.", "optimizer."))
+    groups: dict[str, list[RecordedRun]] = {}
     for run in sweep.runs:
-        articles.setdefault((run.tags["dataset"], settings[run.id]), set()).add(run.fingerprint)
-    for run in sweep.runs:
-        if len(articles[run.tags["dataset"], settings[run.id]]) > 1:  # files that changed meanwhile
-            settings[run.id] = f"{settings[run.id]} {run.fingerprint[:6]}".strip()
-
-    def model_there(run: Recorded) -> str:
-        return f"{run.tags['model']} {settings[run.id]}"
-
-    models = labels(sweep.runs, model_there, ("model.", "optimizer."))
-    groups: dict[str, list[Recorded]] = {}
-    for run in sweep.runs:
-        groups.setdefault(run.tags["config_key"], []).append(run)
+        groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     found = [
         Configuration(
             key=key,
-            corpus=told(runs[0].tags["dataset"], settings[runs[0].id]),
-            model=runs[0].tags["model"],
-            label=told(runs[0].tags["model"], models[runs[0].id]),
-            runs=tuple(sorted(runs, key=lambda run: int(run.tags["seed"]))),
+            corpus=with_settings(runs[0].tags[schema.DATASET], datasets[runs[0].id]),
+            model=runs[0].tags[schema.MODEL],
+            label=with_settings(runs[0].tags[schema.MODEL], models[runs[0].id]),
+            runs=tuple(sorted(runs, key=lambda run: by_value(run.tags[schema.SEED]))),
         )
         for key, runs in groups.items()
     ]
-    return sorted(found, key=lambda each: natural(each.corpus))
+    return sorted(found, key=lambda each: by_value(each.corpus))
 
 
-def labels(
-    runs: Sequence[Recorded], alike: Callable[[Recorded], str], parts: tuple[str, ...]
-) -> dict[str, str]:
-    """By run id, the settings of these parts that vary between runs that are `alike`:
-    `hidden_size 64`. Where a group's option varies its name stands for all of its settings."""
-    groups: dict[str, list[Recorded]] = {}
+def dataset_settings(runs: Sequence[RecordedRun]) -> dict[str, str]:
+    """Return by run id the dataset's and protocol's settings that vary between runs on it, and
+    part of the articles' fingerprint where files were changed between runs."""
+
+    def same_dataset(run: RecordedRun) -> str:
+        return run.tags[schema.DATASET]
+
+    settings = varying_settings(runs, same_dataset, ("dataset.", "protocol."))
+    fingerprints: dict[tuple[str, str], set[str]] = {}
     for run in runs:
-        groups.setdefault(alike(run), []).append(run)
+        corpus = same_dataset(run), settings[run.id]
+        fingerprints.setdefault(corpus, set()).add(run.fingerprint)
+    for run in runs:
+        if len(fingerprints[same_dataset(run), settings[run.id]]) > 1:
+            settings[run.id] = f"{settings[run.id]} {run.fingerprint[:6]}".strip()
+    return settings
+
+
+def varying_settings(
+    runs: Sequence[RecordedRun], group_of: Callable[[RecordedRun], str], prefixes: tuple[str, ...]
+) -> dict[str, str]:
+    """Return by run id the settings that vary within the run's group: `hidden_size 64, lr 0.01`.
+
+    Only parameters with one of the `prefixes` count. Where the option of a config group varies,
+    its name stands for all settings that come with it.
+    """
+    groups: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        groups.setdefault(group_of(run), []).append(run)
     found = {}
-    for same in groups.values():
-        varying = [
+    for group in groups.values():
+        names = sorted({name for run in group for name in run.parameters})
+        shown = [
             name
-            for name in names(same)
-            if name.startswith(parts)
-            and name not in UNTOLD
-            and len({run.parameters.get(name) for run in same}) > 1
+            for name in names
+            if name.startswith(prefixes)
+            and name not in NOT_SHOWN
+            and len({run.parameters.get(name) for run in group}) > 1
+            and not follows_from_option(name, group)
         ]
-        shown = [name for name in varying if varies_beside_option(name, same)]
-        for run in same:
+        for run in group:
             found[run.id] = ", ".join(
-                f"{short(name)} {run.parameters[name]}" for name in shown if name in run.parameters
+                f"{short_name(name)} {run.parameters[name]}"
+                for name in shown
+                if name in run.parameters
             )
     return found
 
 
-def varies_beside_option(name: str, runs: Sequence[Recorded]) -> bool:
-    """Whether a setting varies between runs with the same option of its group."""
+def follows_from_option(name: str, runs: Sequence[RecordedRun]) -> bool:
+    """Return whether a setting is equal in all runs with the same option of its config group."""
     option = f"{name.partition('.')[0]}.name"
     if name == option:
-        return True
+        return False
     values: dict[str | None, set[str | None]] = {}
     for run in runs:
         values.setdefault(run.parameters.get(option), set()).add(run.parameters.get(name))
-    return any(len(each) > 1 for each in values.values())
+    return all(len(each) == 1 for each in values.values())
 
 
-def told(name: str, settings: str) -> str:
+def with_settings(name: str, settings: str) -> str:
     return f"{name} ({settings})" if settings else name
 
 
-# What a name, another setting or the files' place says already.
-UNTOLD = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
-
-
-def names(runs: Iterable[Recorded]) -> list[str]:
-    return sorted({name for run in runs for name in run.parameters})
-
-
-def short(name: str) -> str:
-    group, _, key = name.partition(".")
+def short_name(parameter: str) -> str:
+    group, _, key = parameter.partition(".")
     return group if key == "name" else key
 
 
-def natural(text: str) -> list[tuple[int, float, str]]:
-    """A key that sorts numbers in a text by value."""
+def by_value(text: str) -> list[tuple[int, float, str]]:
+    """Return a sort key under which numbers within a text are ordered by value."""
     words = re.split(r"[\s,()]+", text)
     return [(0, float(word), "") if is_number(word) else (1, 0.0, word) for word in words]
 
@@ -149,29 +156,20 @@ def is_number(word: str) -> bool:
         return False
 
 
-def chosen(found: Sequence[Configuration]) -> list[Configuration]:
-    """Of configurations that differ in the optimizer's settings alone, the one with the lowest
-    mean validation loss. Its test accuracy is the only one that may be looked at."""
+def choose_tuned(found: Sequence[Configuration]) -> list[Configuration]:
+    """Return the configuration with the lowest mean validation loss of each group that differs in
+    the optimizer's settings alone. The report shows no other's test accuracy."""
     rivals: dict[tuple[object, ...], list[Configuration]] = {}
     for each in found:
-        rivals.setdefault((each.corpus, each.model, untuned(each.runs[0])), []).append(each)
+        rivals.setdefault((each.corpus, each.model, fixed_settings(each.runs[0])), []).append(each)
     best = [min(group, key=lambda each: each.validation_loss) for group in rivals.values()]
     return [each for each in found if each in best]
 
 
-def untuned(run: Recorded) -> tuple[tuple[str, str], ...]:
-    """A run's settings without the seed and what is tuned."""
-    kept: Mapping[str, str] = run.parameters
+def fixed_settings(run: RecordedRun) -> tuple[tuple[str, str], ...]:
+    """Return a run's settings without the seed and what is tuned."""
     return tuple(
         (name, value)
-        for name, value in sorted(kept.items())
-        if name != "seed" and (not name.startswith(TUNED) or name == f"{TUNED}name")
+        for name, value in sorted(run.parameters.items())
+        if name != schema.SEED and (not name.startswith(TUNED) or name == f"{TUNED}name")
     )
-
-
-def corpora(found: Sequence[Configuration]) -> list[str]:
-    return list(dict.fromkeys(each.corpus for each in found))
-
-
-def models(found: Sequence[Configuration]) -> list[str]:
-    return list(dict.fromkeys(each.label for each in found))

@@ -1,4 +1,4 @@
-"""What a report consists of: sections of text, tables and figures."""
+"""The parts of a report: sections of text, tables and figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from rnn_bench.report.drawing import Figure
 
 @dataclass(frozen=True)
 class Link:
-    """A cell's text and the address that it leads to."""
+    """A cell whose text links to an address."""
 
     text: str
     address: str
@@ -22,8 +22,7 @@ Cell = str | Link
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under a heading; the first `words` columns are text, the others figures.
-    `note` names methods and numbers."""
+    """A table. Its first `words` columns are text, the others numbers. `note` explains them."""
 
     name: str
     title: str
@@ -35,6 +34,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
+    """A part of the page. The tables of a `folded` one are hidden until a reader opens them."""
+
     name: str
     title: str
     text: Sequence[str] = ()
@@ -45,13 +46,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """`answer` is the first thing a reader sees, `basis` says what its numbers are, `status` how
-    complete the sweep is."""
+    """A report on a sweep. `status` says how complete the sweep is, `conclusions` is what a reader
+    sees first, and `explanation` says how its numbers are to be read."""
 
     title: str
     status: str
-    answer: Sequence[str]
-    basis: str = ""
+    conclusions: Sequence[str]
+    explanation: str = ""
     sections: Sequence[Section] = field(default_factory=list)
     command: str = ""
 

@@ -1,4 +1,4 @@
-"""How a figure becomes SVG that takes the page's text colour and font."""
+"""Drawing a figure as SVG that takes the text colour and font of the page around it."""
 
 import io
 import math
@@ -7,6 +7,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -42,8 +43,8 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Figure:
-    """`svg` stands in a page, and `narrow` in one as wide as a phone; `text` says what they show
-    to who does not see it."""
+    """A figure for a wide page (`svg`) and for a phone (`narrow`). `title` is its caption, `text`
+    describes it to readers who do not see it."""
 
     name: str
     title: str
@@ -52,17 +53,18 @@ class Figure:
     narrow: str
 
 
-def drawn(name: str, title: str, text: str, draw: Callable[[float], Canvas]) -> Figure:
-    """A figure drawn for both widths (in inches)."""
+def draw_figure(name: str, title: str, text: str, draw: Callable[[float], Canvas]) -> Figure:
+    """Draw a figure for both widths; `draw` takes a width in inches."""
     with mpl.rc_context(STYLE):
         wide, narrow = (
-            svg(draw(width), f"{name}{suffix}", title, text)
+            to_svg(draw(width), f"{name}{suffix}", title, text)
             for width, suffix in ((WIDE, ""), (NARROW, "-narrow"))
         )
     return Figure(name, title, text, wide, narrow)
 
 
-def svg(canvas: Canvas, name: str, title: str, text: str) -> str:
+def to_svg(canvas: Canvas, name: str, title: str, text: str) -> str:
+    """Return a drawing as SVG with a title and a description; `name` makes its ids unique."""
     buffer = io.StringIO()
     with warnings.catch_warnings():  # the reader's fonts have the letters that matplotlib's lack
         warnings.filterwarnings("ignore", r"Glyph .* missing from")
@@ -75,39 +77,36 @@ def svg(canvas: Canvas, name: str, title: str, text: str) -> str:
     found = re.sub(r"(url\(#|href=\"#)", rf"\1{name}-", found)
     label = f'<svg role="img" aria-labelledby="{name}-title {name}-text" '
     described = (
-        f'<title id="{name}-title">{escaped(title)}</title>'
-        f'<desc id="{name}-text">{escaped(text)}</desc>'
+        f'<title id="{name}-title">{escape(title, quote=False)}</title>'
+        f'<desc id="{name}-text">{escape(text, quote=False)}</desc>'
     )
     head, _, rest = found.replace("<svg ", label, 1).partition(">")
     return f"{head}>{described}{rest}"
 
 
-def escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def folded(text: str, inches: float) -> str:
-    """A text in at most two lines of so many inches."""
+def fold_text(text: str, inches: float) -> str:
+    """Return a text in at most two lines of so many inches."""
     return "\n".join(textwrap.wrap(text, int(inches * 13), max_lines=2, placeholder=" …"))
 
 
-def panels(
+def make_panels(
     count: int, width: float, height: float, **shared: Any
 ) -> tuple[Canvas, list[Axes], float]:
-    """Small multiples of so many inches of height in rows, and the width of each."""
+    """Return a drawing with panels of so many inches of height in rows, the panels, and the width
+    of each in inches."""
     columns = min(3, count, int(width / PANEL))
     rows = math.ceil(count / columns)
     canvas = Canvas(figsize=(width, height * rows + 0.6))
     grid = canvas.subplots(rows, columns, squeeze=False, **shared)
-    for place, axes in enumerate(grid.flat):
-        axes.set_visible(place < count)
-        if place >= count - columns:  # nothing is below
+    for position, axes in enumerate(grid.flat):
+        axes.set_visible(position < count)
+        if position >= count - columns:  # nothing is below
             axes.xaxis.set_tick_params(labelbottom=True)
     return canvas, [*grid.flat][:count], width / columns
 
 
-def legend(canvas: Canvas, axes: Sequence[Axes], width: float) -> None:
-    """One for all panels, above them."""
+def add_legend(canvas: Canvas, axes: Sequence[Axes], width: float) -> None:
+    """Put one legend above all panels."""
     entries: dict[str, Any] = {}
     for each in axes:
         for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
@@ -115,14 +114,14 @@ def legend(canvas: Canvas, axes: Sequence[Axes], width: float) -> None:
     longest = max(map(len, entries))
     canvas.legend(
         entries.values(),
-        [folded(label, width - 0.8) for label in entries],
+        [fold_text(label, width - 0.8) for label in entries],
         loc="outside upper left",
         ncols=max(1, min(len(entries), int(width * 13 / (longest + 6)))),
     )
 
 
-def logarithmic(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic x axis with a few plain numbers, be it decades long or a part of one."""
+def use_logarithmic_x(axes: Axes, values: Sequence[float]) -> None:
+    """Make the x axis logarithmic, with a few plain numbers whether it spans decades or less."""
     low, high = math.log10(min(values)), math.log10(max(values))
     step = max(1, math.ceil((high - low) / 3))
     ticks = [10.0**power for power in range(math.floor(low), math.ceil(high) + 1, step)]

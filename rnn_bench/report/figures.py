@@ -1,4 +1,4 @@
-"""The report's figures."""
+"""Drawing the report's figures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,102 +8,112 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
-from rnn_bench.report.drawing import WIDE, Figure, drawn, folded, legend, logarithmic, panels
+from rnn_bench.report.drawing import (
+    WIDE,
+    Figure,
+    add_legend,
+    draw_figure,
+    fold_text,
+    make_panels,
+    use_logarithmic_x,
+)
 from rnn_bench.report.palette import INK
 from rnn_bench.report.statistics import Estimate
+from rnn_bench.tracking import schema
 
 MARKERS = {"rnn": "o", "lstm": "s", "gru": "^", "tfidf": "D", "majority": "X"}
 HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 
-def accuracy_figure(
-    found: Sequence[Configuration], estimates: Mapping[str, Estimate], palette: Mapping[str, str]
-) -> Figure:
-    """Test accuracy of each configuration with its interval (`estimates`, by key), and each
-    seed."""
-    order = [*found][::-1]
-    several = len({each.corpus for each in found}) > 1
+def draw_accuracies(results: Results) -> Figure:
+    """Draw the test accuracy of each configuration with its interval, and of each seed."""
+    order = results.compared[::-1]
+    several = len(results.corpora) > 1
     names = [each.title if several else each.label for each in order]
 
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 0.7 + 0.3 * len(order)))
         axes = canvas.subplots()
         for place, each in enumerate(order):
-            colour, estimate = palette[each.label], estimates[each.key]
+            colour, estimate = results.palette[each.label], results.accuracies[each.key]
             if math.isfinite(estimate.low):
                 axes.plot([estimate.low, estimate.high], [place] * 2, color=colour, lw=2)
-            seeds = each.values("test_accuracy")
+            seeds = results.values(each, schema.TEST_ACCURACY)
             axes.plot(seeds, [place] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
             marker = MARKERS.get(each.model, "P")
             axes.plot([estimate.value], [place], marker, color=colour, ms=6)
-        axes.set_yticks(range(len(order)), [folded(name, max(0.36 * width, 1.4)) for name in names])
+        axes.set_yticks(
+            range(len(order)), [fold_text(name, max(0.36 * width, 1.4)) for name in names]
+        )
         axes.set_ylim(-0.6, len(order) - 0.4)
         axes.set_xlabel("test accuracy (share of articles)")
         axes.xaxis.set_major_locator(MaxNLocator(int(width * 1.2)))
         axes.grid(visible=False, axis="y")
         return canvas
 
-    said = "; ".join(f"{each.title} {estimates[each.key].value:.4f}" for each in found)
-    text = f"Means with 95 % intervals, and each seed as a tick: {said}."
-    return drawn("accuracy", "Test accuracy", text, draw)
+    values = "; ".join(
+        f"{each.title} {results.accuracies[each.key].value:.4f}" for each in results.compared
+    )
+    text = f"Mean test accuracy of each model: {values}."
+    title = "Test accuracy: mean (symbol), 95 % confidence interval (line), each seed (tick)"
+    return draw_figure("accuracy", title, text, draw)
 
 
-def loss_figure(found: Sequence[Configuration], palette: Mapping[str, str]) -> Figure | None:
-    """Small multiples of the losses by epoch, a line a seed; None if nothing has epochs."""
-    shown = [each for each in found if any(len(run.curves["val_loss"]) > 1 for run in each.runs)]
+def draw_losses(results: Results) -> Figure | None:
+    """Draw the losses by epoch, a panel a configuration and a line a seed; None if no run has
+    two epochs."""
+    shown = [each for each in results.compared if any(len(run.val_losses) > 1 for run in each.runs)]
     if not shown:
         return None
-    several = len({each.corpus for each in found}) > 1
+    several = len(results.corpora) > 1
     losses = [
         value
         for each in shown
         for run in each.runs
-        for _, value in chain(*run.curves.values())
+        for value in chain(run.train_losses.values(), run.val_losses.values())
         if math.isfinite(value)
     ]
     highest = max(losses, default=1.0)
 
     def draw(width: float) -> Canvas:
-        canvas, grid, own = panels(len(shown), width, 1.8, sharex=True, sharey=True)
+        canvas, grid, own = make_panels(len(shown), width, 1.8, sharex=True, sharey=True)
         for axes, each in zip(grid, shown, strict=True):
-            draw_losses(axes, each, palette[each.label])
-            axes.set_title(folded(each.title if several else each.label, own - 0.2))
+            plot_losses(axes, each, results.palette[each.label])
+            axes.set_title(fold_text(each.title if several else each.label, own - 0.2))
         grid[0].set_ylim(0, 1.05 * min(highest, HIGHEST_LOSS))
         canvas.supxlabel("epoch", fontsize=9)
         canvas.supylabel("loss (nats)", fontsize=9)
-        legend(canvas, grid, width)
+        add_legend(canvas, grid, width)
         return canvas
 
-    text = "Training loss dashed, validation loss solid, a line a seed, for "
-    text += "; ".join(each.title for each in shown)
+    title = "Training loss (dashed) and validation loss (solid) by epoch, one line per seed"
     if highest > HIGHEST_LOSS:
-        text += f". Losses above {HIGHEST_LOSS:g} are cut off"
-    return drawn("losses", "Training and validation loss by epoch", f"{text}.", draw)
+        title += f"; the axis ends at {HIGHEST_LOSS:g} nats"
+    text = f"Losses by epoch of {'; '.join(each.title for each in shown)}."
+    return draw_figure("losses", title, text, draw)
 
 
-def draw_losses(axes: Axes, each: Configuration, colour: str) -> None:
-    for name, style, alpha in (("train_loss", "--", 0.55), ("val_loss", "-", 0.9)):
-        words = "training" if name == "train_loss" else "validation"
-        axes.plot([], [], style, color=INK, alpha=alpha, lw=1.1, label=words)
+def plot_losses(axes: Axes, each: Configuration, colour: str) -> None:
+    for name, style, alpha in (("training", "--", 0.55), ("validation", "-", 0.9)):
+        axes.plot([], [], style, color=INK, alpha=alpha, lw=1.1, label=name)
         for run in each.runs:
-            points = run.curves[name]
-            epochs, values = [epoch for epoch, _ in points], [value for _, value in points]
-            mark = "." if len(points) == 1 else ""
+            losses = run.train_losses if name == "training" else run.val_losses
+            epochs, values = [*losses.keys()], [*losses.values()]
+            mark = "." if len(losses) == 1 else ""
             axes.plot(epochs, values, style, marker=mark, color=colour, alpha=alpha, lw=1.1)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def time_figure(
-    found: Sequence[Configuration], seconds: Mapping[str, float], palette: Mapping[str, str]
-) -> Figure | None:
-    """Test accuracy over training seconds by corpus, of runs (`seconds`, by id) whose times can be
-    compared; None if there are none."""
+def draw_times(results: Results, seconds: Mapping[str, float]) -> Figure | None:
+    """Draw test accuracy over training time (`seconds`, by run id), a panel a corpus and a point
+    a run; None if there are no times."""
     points: dict[str, list[tuple[Configuration, list[tuple[float, float]]]]] = {}
-    for each in found:
+    for each in results.compared:
         timed = [
-            (seconds[run.id], run.metrics["test_accuracy"])
-            for run in each.answered
+            (seconds[run.id], results.metric(run, schema.TEST_ACCURACY))
+            for run in each.completed
             if run.id in seconds
         ]
         if timed:
@@ -115,7 +125,7 @@ def time_figure(
     ]
 
     def draw(width: float) -> Canvas:
-        canvas, grid, own = panels(len(points), width, 2.3, sharex=True, sharey=True)
+        canvas, grid, own = make_panels(len(points), width, 2.3, sharex=True, sharey=True)
         for axes, (corpus, of_corpus) in zip(grid, points.items(), strict=True):
             for each, timed in of_corpus:
                 axes.plot(
@@ -124,30 +134,31 @@ def time_figure(
                     marker=MARKERS.get(each.model, "P"),
                     ms=5,
                     alpha=0.8,
-                    color=palette[each.label],
+                    color=results.palette[each.label],
                     label=each.label,
                 )
-            logarithmic(axes, all_seconds)
+            use_logarithmic_x(axes, all_seconds)
             if len(points) > 1:
-                axes.set_title(folded(corpus, own - 0.2))
+                axes.set_title(fold_text(corpus, own - 0.2))
         canvas.supxlabel("training time (seconds, logarithmic)", fontsize=9)
         canvas.supylabel("test accuracy", fontsize=9)
-        legend(canvas, grid, width)
+        add_legend(canvas, grid, width)
         return canvas
 
     labels = dict.fromkeys(each.label for of_corpus in points.values() for each, _ in of_corpus)
-    text = f"A point a run, of {', '.join(labels)}, on {', '.join(points)}."
-    return drawn("time", "Test accuracy over training time", text, draw)
+    text = f"Runs of {', '.join(labels)} on {', '.join(points)}."
+    title = "Test accuracy over training time, one point per run"
+    return draw_figure("time", title, text, draw)
 
 
-def gradient_figure(
+def draw_gradient_flow(
+    name: str,
     corpus: str,
-    place: int,
     flows: Mapping[str, Mapping[str, Sequence[float]]],
     palette: Mapping[str, str],
 ) -> Figure:
-    """Gradient norms over the steps back from the end, before training and with the evaluated
-    weights; `flows` by label: columns steps_back, initial and trained."""
+    """Draw gradient norms over the steps back from the end, before and after training; `flows`
+    has by label the columns steps_back, initial and trained."""
 
     def draw(width: float) -> Canvas:
         columns = 2 if width == WIDE else 1
@@ -165,23 +176,23 @@ def gradient_figure(
                 )
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
-            axes.set_title("before training" if when == "initial" else "evaluated weights")
+            axes.set_title("before training" if when == "initial" else "after training")
         canvas.supxlabel("steps back from the end (tokens)", fontsize=9)
         canvas.supylabel("gradient norm (mean over articles)", fontsize=9)
-        legend(canvas, [*grid], width)
+        add_legend(canvas, [*grid], width)
         return canvas
 
     text = (
         "Mean norm of the gradient of an article's loss with respect to the hidden state, "
         f"over steps back from the article's end, for {', '.join(flows)}."
     )
-    return drawn(f"gradients-{place}", f"Gradient flow on {corpus}", text, draw)
+    return draw_figure(name, f"Gradient flow on {corpus}", text, draw)
 
 
-def distance_figure(
+def draw_distances(
     points: Mapping[str, Sequence[tuple[float, Estimate]]], palette: Mapping[str, str]
 ) -> Figure:
-    """Test accuracy over the distance of the demo corpus's cue; `points` by label."""
+    """Draw test accuracy over the distance of the demo corpus's cue; `points` by label."""
 
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 3.1))
@@ -196,13 +207,14 @@ def distance_figure(
         ticks = sorted({x for found in points.values() for x, _ in found})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel(folded("most words between cue and end (logarithmic)", width - 0.8))
+        axes.set_xlabel(fold_text("most words between cue and end (logarithmic)", width - 0.8))
         axes.set_ylabel("test accuracy")
-        legend(canvas, [axes], width)
+        add_legend(canvas, [axes], width)
         return canvas
 
-    said = "; ".join(
+    values = "; ".join(
         f"{label}: " + ", ".join(f"{estimate.value:.3f} at {x:g}" for x, estimate in found)
         for label, found in points.items()
     )
-    return drawn("distance", "Accuracy over the distance of the cue", f"{said}.", draw)
+    title = "Test accuracy by the distance of the cue, with 95 % confidence intervals"
+    return draw_figure("distance", title, f"{values}.", draw)

@@ -1,4 +1,4 @@
-"""A report as files: one page, the tables as Markdown, CSV and LaTeX, the figures as SVG."""
+"""Writing a report: one page, its tables as Markdown, CSV and LaTeX, its figures as SVG."""
 
 import re
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from rnn_bench.report.drawing import Figure
 from rnn_bench.report.palette import plain as plain_colours
 
 PAGE = "index.html"
-# What a figure has where no page gives it any.
-ALONE = "<style>svg{font-family:sans-serif;background:#fff}</style>"
+# Font and background of a figure outside the page.
+STANDALONE_STYLE = "<style>svg{font-family:sans-serif;background:#fff}</style>"
 
 LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -24,7 +24,7 @@ LATEX = {
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write a report's files into a folder; returns the page's path.
+    """Write a report's files into a folder. Return the page's path.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -32,31 +32,29 @@ def write_report(report: Report, folder: Path) -> Path:
     try:
         for name in ("tables", "figures"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+        (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
         for table in report.tables:
-            frame = plain(table)
-            frame.to_csv(folder / "tables" / f"{table.name}.csv", index=False)
-            (folder / "tables" / f"{table.name}.tex").write_text(latex(table), encoding="utf-8")
-            (folder / "tables" / f"{table.name}.md").write_text(
-                markdown_table(table) + "\n", encoding="utf-8"
-            )
+            path = folder / "tables" / f"{table.name}.csv"
+            to_frame(table).to_csv(path, index=False)
+            path.with_suffix(".tex").write_text(to_latex(table), encoding="utf-8")
+            path.with_suffix(".md").write_text(markdown_table(table) + "\n", encoding="utf-8")
         for figure in report.figures:
             path = folder / "figures" / f"{figure.name}.svg"
             path.write_text(standalone(figure), encoding="utf-8")
         page = folder / PAGE
-        page.write_text(html(report), encoding="utf-8")
+        page.write_text(to_html(report), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return page
 
 
 def standalone(figure: Figure) -> str:
-    """The figure's SVG as a file of its own."""
-    return re.sub(r"(<svg [^>]*>)", rf"\1{ALONE}", plain_colours(figure.svg), count=1)
+    """Return a figure's SVG as a file of its own."""
+    return re.sub(r"(<svg [^>]*>)", rf"\1{STANDALONE_STYLE}", plain_colours(figure.svg), count=1)
 
 
-def html(report: Report) -> str:
-    """The page: no file or address beside it is needed. All text is escaped."""
+def to_html(report: Report) -> str:
+    """Return the page, which needs no other file and no network. All text is escaped."""
     templates = Environment(
         loader=PackageLoader("rnn_bench.report", "."),
         autoescape=True,
@@ -68,30 +66,30 @@ def html(report: Report) -> str:
     return templates.get_template("page.html.jinja").render(report=report)
 
 
-def plain(table: Table) -> pd.DataFrame:
+def to_frame(table: Table) -> pd.DataFrame:
     rows = [[str(cell) for cell in row] for row in table.rows]
     return pd.DataFrame(rows, columns=list(table.columns), dtype=str)
 
 
-def latex(table: Table) -> str:
-    """A table that booktabs sets; `<` and `>` too come out as they are, in any font encoding."""
-    frame = plain(table).map(in_latex)
-    frame.columns = [*map(in_latex, table.columns)]
-    places = "l" * table.words + "r" * (len(table.columns) - table.words)
+def to_latex(table: Table) -> str:
+    """Return a LaTeX table that needs the package booktabs."""
+    frame = to_frame(table).map(escape_latex)
+    frame.columns = [*map(escape_latex, table.columns)]
+    column_format = "l" * table.words + "r" * (len(table.columns) - table.words)
+    caption = escape_latex(table.title)
     return str(
-        frame.to_latex(
-            index=False, escape=False, caption=in_latex(table.title), column_format=places
-        )
+        frame.to_latex(index=False, escape=False, caption=caption, column_format=column_format)
     )
 
 
-def in_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Return a text as LaTeX shows it, in any font encoding."""
     return "".join(LATEX.get(letter, letter) for letter in text)
 
 
-def markdown(report: Report) -> str:
-    """Text and tables of the page; figures as files beside it."""
-    parts = [f"# {report.title}", report.status, *report.answer, report.basis]
+def to_markdown(report: Report) -> str:
+    """Return the page's text and tables; figures are links to their files."""
+    parts = [f"# {report.title}", report.status, *report.conclusions, report.explanation]
     for section in report.sections:
         parts += [f"## {section.title}", *section.text]
         for table in section.tables:
@@ -99,12 +97,12 @@ def markdown(report: Report) -> str:
             parts += [table.note] if table.note else []
         parts += [f"![{figure.text}](figures/{figure.name}.svg)" for figure in section.figures]
     if report.command:
-        parts += ["## The command that makes it again", f"```\n{report.command}\n```"]
+        parts += ["## Command that reproduces this sweep", f"```\n{report.command}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
 def markdown_table(table: Table) -> str:
-    aligned = ["---" if place < table.words else "---:" for place in range(len(table.columns))]
+    aligned = ["---" if column < table.words else "---:" for column in range(len(table.columns))]
     lines = [table.columns, aligned, *table.rows]
     return "\n".join(markdown_row(line) for line in lines)
 

@@ -1,7 +1,7 @@
-"""Intervals and tests: what repeated runs on one set of test articles allow to say.
+"""Confidence intervals and significance tests of test accuracies.
 
-All of it holds for the given splits: another choice of training and test articles is a source of
-variation that no number here covers.
+Everything holds for one split of a corpus: no number covers the variation that another choice of
+training and test articles would bring.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,17 @@ CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 RESAMPLES = 10_000
 CHUNK = 2**22  # article weights held at once
-ONE_SEED = "these trained models only: one seed cannot rank models"
+BETTER, WORSE, UNDECIDED = "better than", "worse than", "cannot be told apart from"
+ONE_SEED = (
+    "With one seed this compares two trained models, not the architectures. Use 3 seeds or more "
+    "to rank them."
+)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval, which is nan where nothing is known about the spread;
-    `n` counts `unit`s, over which the interval is."""
+    """A value with its 95 % confidence interval over `n` seeds or test articles (`unit`). The
+    interval is nan where the spread is unknown; `method` says in words how it was computed."""
 
     value: float
     low: float
@@ -33,11 +37,11 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Which test articles the runs of one `config_key` got right, a row for each seed.
+class Correctness:
+    """Which test articles the models of one configuration classify correctly, a row a seed.
 
-    `labels` are the articles' true classes; `is_random` is False for models whose seed decides
-    nothing.
+    `key` is the config key, `labels` are the articles' true classes. `is_random` is False for
+    models whose seed should not matter.
     """
 
     name: str
@@ -48,28 +52,31 @@ class Answers:
 
     @property
     def is_fixed(self) -> bool:
-        """Without randomness, and the rows agree: a user's own baseline may draw numbers."""
+        """Whether all seeds give the same model. A user's own baseline may differ by seed."""
         return not self.is_random and bool((self.correct == self.correct[0]).all())
 
     @property
     def repetitions(self) -> Bool[np.ndarray, "repetitions articles"]:
-        """The rows that say something new: a model without randomness has one."""
+        """The rows of different trainings: one if all seeds give the same model."""
         return self.correct[:1] if self.is_fixed else self.correct
 
     @property
     def is_single(self) -> bool:
-        """Random, and trained once."""
+        """Whether the model depends on the seed, and was trained with one."""
         return not self.is_fixed and len(self.correct) == 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The first model's accuracy less the second's, with its 95 % interval and p-value.
+    """The accuracy of the first model minus that of the second.
 
-    `corrected_p` is Holm's over the pairs of one corpus. `probability` is that of a training of
-    the first beating one of the second: the share of pairs of seeds in which it does, ties
-    counted half (Bouthillier et al. 2021, arXiv 2103.03098). `one_seed`: a random
-    model was trained once. `seeds` are the two models' numbers of them.
+    Attributes:
+        low, high: the ends of its 95 % confidence interval.
+        corrected_p: `p` after Holm's correction over the pairs of one corpus.
+        probability: how often a training of the first beats one of the second: the share of pairs
+            of seeds, where a tie counts half (Bouthillier et al. 2021, arXiv 2103.03098).
+        one_seed: a model that depends on the seed was trained with one only.
+        seeds: in words, how many trainings of each model.
     """
 
     first: str
@@ -86,20 +93,19 @@ class Comparison:
     articles: int
 
     @property
-    def is_told_apart(self) -> bool:
+    def is_significant(self) -> bool:
         return self.corrected_p < SIGNIFICANCE
 
-    @property
-    def verdict(self) -> str:
-        """What the first is to the second: better, worse, or cannot be told apart."""
-        word = "cannot be told apart"
-        if self.is_told_apart:
-            word = "better" if self.difference > 0 else "worse"
-        return f"{word} ({ONE_SEED})" if self.one_seed else word
+    def relation(self, name: str) -> str:
+        """Return what the model of this name is to the other: BETTER, WORSE or UNDECIDED."""
+        if not self.is_significant:
+            return UNDECIDED
+        better = self.first if self.difference > 0 else self.second
+        return BETTER if name == better else WORSE
 
 
 def mean_over_seeds(values: Sequence[float]) -> Estimate:
-    """The mean of one metric over the runs of a `config_key`, with Student's t interval.
+    """Return the mean of a metric over the seeds of a configuration, with Student's t interval.
 
     The interval is about other trainings on the same articles, and knows no bounds such as 1. It
     is nan with one value, and where a diverged run's value is not finite.
@@ -108,22 +114,22 @@ def mean_over_seeds(values: Sequence[float]) -> Estimate:
 
     n, mean = len(values), float(np.mean(values))
     if n == 1:
-        return Estimate(mean, nan, nan, n, "one seed, no interval; splits fixed")
+        return Estimate(mean, nan, nan, n, "one seed, no interval")
     half = nan
     if isfinite(mean):
         half = float(t.isf((1 - CONFIDENCE) / 2, n - 1) * np.std(values, ddof=1)) / sqrt(n)
-    method = f"mean of {n} seeds, Student's t interval; splits fixed"
+    method = f"Student's t interval over {n} seeds"
     return Estimate(mean, mean - half, mean + half, n, method)
 
 
 def within_shares(estimate: Estimate) -> Estimate:
-    """With an interval of what a share can be."""
+    """Return the estimate with its interval cut to 0..1."""
     low, high = np.clip([estimate.low, estimate.high], 0, 1).tolist()  # nan stays nan
     return replace(estimate, low=low, high=high)
 
 
 def share_of_articles(correct: Bool[np.ndarray, " articles"]) -> Estimate:
-    """One trained model's accuracy, with Wilson's interval over the articles; all is nan without
+    """Return a trained model's accuracy with Wilson's interval over the articles; nan without
     articles."""
     from scipy.stats import binomtest
 
@@ -131,22 +137,23 @@ def share_of_articles(correct: Bool[np.ndarray, " articles"]) -> Estimate:
     if n == 0:
         return Estimate(nan, nan, nan, 0, "no articles", "test articles")
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
-    method = f"share of {n:,} test articles, Wilson interval; splits fixed"
+    method = f"Wilson interval over {n:,} test articles"
     low, high = float(interval.low), float(interval.high)
     return Estimate(right / n, low, high, n, method, "test articles")
 
 
-def accuracy_of(model: Answers) -> Estimate:
-    """Over seeds, or over articles where there is one training; says which."""
+def accuracy_of(model: Correctness) -> Estimate:
+    """Return a model's mean accuracy, with an interval over seeds; over articles where there is
+    one training."""
     if len(model.repetitions) > 1:
         return within_shares(mean_over_seeds(model.correct.mean(1).tolist()))
     share = share_of_articles(model.repetitions[0])
-    why = "no randomness" if model.is_fixed else "one seed, other trainings not covered"
-    return replace(share, method=f"{share.method}; {why}")
+    why = "all seeds give the same model" if model.is_fixed else "one seed: other seeds may differ"
+    return replace(share, method=f"{share.method} ({why})")
 
 
-def compare_all(models: Sequence[Answers], resamples: int = RESAMPLES) -> list[Comparison]:
-    """Each pair of the models of one corpus, with p-values corrected over these pairs (Holm).
+def compare_all(models: Sequence[Correctness], resamples: int = RESAMPLES) -> list[Comparison]:
+    """Compare each pair of the models of one corpus; p-values are corrected over the pairs (Holm).
 
     Seeds and articles are crossed: every training reads every article. Both are resampled, the
     articles the same for all models, so that pairs stay pairs. For crossed factors no bootstrap
@@ -160,9 +167,9 @@ def compare_all(models: Sequence[Answers], resamples: int = RESAMPLES) -> list[C
     Welch and Satterthwaite; those hold it in 95 to 98 % there, and in more where seeds decide
     little.
 
-    A model without randomness counts once, so that only articles are resampled for it. Two
-    models with one training each, not both without randomness, get the exact McNemar test
-    instead, and an interval over articles.
+    A model that all seeds give alike counts once, so that only articles are resampled for it. Two
+    models with one training each get the exact McNemar test instead, and an interval over
+    articles, unless neither depends on the seed.
 
     The weights of the articles depend on their number and a model's seed weights on its key, so
     that results neither depend on the other models nor change from call to call.
@@ -196,9 +203,9 @@ def compare_all(models: Sequence[Answers], resamples: int = RESAMPLES) -> list[C
 
 
 def _resampled_accuracies(
-    models: Sequence[Answers], resamples: int
+    models: Sequence[Correctness], resamples: int
 ) -> list[Float[np.ndarray, " resamples"]]:
-    """Of each model, its mean accuracy in each resample."""
+    """Return each model's mean accuracy in each resample."""
     repetitions = [model.repetitions for model in models]
     # Counts of articles are whole numbers, exact in float32 as in any order of summation.
     rows = np.concatenate(repetitions).astype(np.float32)
@@ -207,9 +214,9 @@ def _resampled_accuracies(
     counts = []
     for start in range(0, resamples, size := max(1, CHUNK // articles)):
         chunk = min(size, resamples - start)
-        drawn = generator.integers(articles, size=(chunk, articles))
-        drawn += articles * np.arange(chunk)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=chunk * articles)
+        draws = generator.integers(articles, size=(chunk, articles))
+        draws += articles * np.arange(chunk)[:, None]
+        weights = np.bincount(draws.ravel(), minlength=chunk * articles)
         counts.append(rows @ weights.reshape(chunk, articles).T.astype(np.float32))
     right = np.split(
         np.concatenate(counts, axis=1).astype(np.float64),
@@ -218,20 +225,20 @@ def _resampled_accuracies(
     accuracies = []
     for model, of_model in zip(models, right, strict=True):
         seeds = len(of_model)
-        draws = max(1, seeds - 1)
+        drawn_seeds = max(1, seeds - 1)
         own = np.random.default_rng([*model.key.encode()])
-        times = own.multinomial(draws, [1 / seeds] * seeds, size=resamples)
-        accuracies.append((times * of_model.T).sum(1) / (draws * articles))
+        times = own.multinomial(drawn_seeds, [1 / seeds] * seeds, size=resamples)
+        accuracies.append((times * of_model.T).sum(1) / (drawn_seeds * articles))
     return accuracies
 
 
 def _compare(
-    first: Answers,
-    second: Answers,
+    first: Correctness,
+    second: Correctness,
     resampled: Float[np.ndarray, " resamples"],
     resamples: int,
 ) -> Comparison:
-    """Uncorrected; `resampled` are differences of accuracies."""
+    """Compare two models without correction; `resampled` are differences of accuracies."""
     from scipy.stats import t
 
     a, b = first.repetitions, second.repetitions
@@ -244,7 +251,7 @@ def _compare(
         p = _mcnemar(a[0], b[0])
     elif standard_error:
         p = float(2 * t.sf(abs(difference) / standard_error, freedom))
-    else:  # no spread at all: the sign test of articles that all point the same way, or of none
+    else:  # no spread at all: the sign test, of articles that all favour the same model or none
         p = min(1.0, 2 * 0.5 ** len(by_article)) if difference else 1.0
     right_a, right_b = a.sum(1)[:, None], b.sum(1)
     return Comparison(
@@ -258,13 +265,14 @@ def _compare(
         probability=float(((right_a > right_b) + 0.5 * (right_a == right_b)).mean()),
         one_seed=first.is_single or second.is_single,
         method=_method(first, second, resamples),
-        seeds=f"{_repeated(first)} and {_repeated(second)}",
+        seeds=f"{_count_trainings(first)} and {_count_trainings(second)}",
         articles=len(by_article),
     )
 
 
 def _degrees_of_freedom(samples: Sequence[Float[np.ndarray, "_"]]) -> float:
-    """Of the sum of the samples' means (Satterthwaite 1946, doi 10.2307/3002019)."""
+    """Return the degrees of freedom of the sum of the samples' means (Satterthwaite 1946, doi
+    10.2307/3002019)."""
     parts = [
         (float(each.var(ddof=1)) / len(each), len(each) - 1) for each in samples if len(each) > 1
     ]
@@ -273,14 +281,14 @@ def _degrees_of_freedom(samples: Sequence[Float[np.ndarray, "_"]]) -> float:
 
 
 def _mcnemar(first: Bool[np.ndarray, " articles"], second: Bool[np.ndarray, " articles"]) -> float:
-    """The exact p-value of two trained models on the same articles."""
+    """Return the exact p-value of two trained models on the same articles."""
     from statsmodels.stats.contingency_tables import mcnemar
 
     table = [[int((f & s).sum()) for s in (second, ~second)] for f in (first, ~first)]
     return float(mcnemar(table, exact=True).pvalue)
 
 
-def _method(first: Answers, second: Answers, resamples: int) -> str:
+def _method(first: Correctness, second: Correctness, resamples: int) -> str:
     models = (first, second)
     repeated = [model.name for model in models if len(model.repetitions) > 1]
     times = f"{resamples:,} resamples"
@@ -302,5 +310,5 @@ def _method(first: Answers, second: Answers, resamples: int) -> str:
     return words
 
 
-def _repeated(model: Answers) -> str:
+def _count_trainings(model: Correctness) -> str:
     return "1 fit" if model.is_fixed else str(len(model.repetitions))

@@ -147,12 +147,12 @@ def register(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: there is no such sweep, or the store does not take it.
     """
-    from rnn_bench.serving.registry import ALIAS, best_run, latest_sweep_on
+    from rnn_bench.serving.registry import ALIAS, best_run
     from rnn_bench.serving.registry import register as registered
     from rnn_bench.serving.stored import asked_of, check_run
     from rnn_bench.tracking.availability import short_timeouts
     from rnn_bench.tracking.store import open_existing
-    from rnn_bench.tracking.sweeps import latest_sweep
+    from rnn_bench.tracking.sweeps import latest_sweep, latest_sweep_on
 
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
     name = arguments.register
@@ -163,14 +163,14 @@ def register(arguments: argparse.Namespace) -> None:
         elif sweep_id == "latest":
             sweep_id = latest_sweep(client, experiment_id)
         best = best_run(client, experiment_id, sweep_id, arguments.dataset)
-        run, tags = best.run, best.run.data.tags
-        check_run(client, run.info.run_id)
+        run = best.run
+        check_run(client, run.id)
         version, is_new = registered(client, run, name)
     print(
-        f"Of {best.candidates} finished runs of sweep {sweep_id} on {tags['dataset']}, "
-        f"{run.info.run_name} has the lowest validation loss: {best.val_loss:.4f}, "
-        f"after epoch {best.epoch}.\n"
-        f"Run {run.info.run_id} is {'now' if is_new else 'already'} version {version} of {name}, "
+        f"Of {best.candidates} finished runs of sweep {sweep_id} on {run.tags['dataset']}, "
+        f"{run.name} has the lowest validation loss: {run.evaluated_val_loss:.4f}, "
+        f"after epoch {run.evaluated_epoch}.\n"
+        f"Run {run.id} is {'now' if is_new else 'already'} version {version} of {name}, "
         f"and its {ALIAS}.\n"
         f"Use it: {PROGRAM} predict models:/{name}@{ALIAS} TEXT"
     )

@@ -1,142 +1,151 @@
-"""The comparison that a sweep ends with, read from the record."""
+"""The comparison that the terminal shows when a sweep ends."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from urllib.parse import quote
 
-from mlflow.entities import Run
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from rnn_bench.config.tracking import Tracking
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
-from rnn_bench.tracking.sweeps import asked_for, failed
+from rnn_bench.tracking.sweeps import sweep_filter
 
-UI = "http://127.0.0.1:5000"
+MLFLOW_PAGES = "http://127.0.0.1:5000"
 LAST_LINES = 4  # of a failed run's log
-MEASURABLE = 0.05  # seconds; the majority class takes none, at any number of tokens a second
+MEASURABLE = 0.05  # seconds; a baseline may take less, and its tokens a second say nothing
 
 
 def print_comparison(
-    runs: Sequence[Run],
+    runs: Sequence[RecordedRun],
     notes: Sequence[str],
     sweep_id: str,
     store: str,
     output_dir: Path,
     console: Console,
 ) -> None:
-    """A row for each configuration, its runs being its seeds; then the failed runs with their
-    logs, the notes, and where to see the rest."""
-    answered = [run for run in runs if not failed(run)]
-    if answered:
-        console.print(comparison(answered))
-    for run in filter(failed, runs):
-        log = output_dir / "runs" / run.info.run_id / "log.txt"
-        outcome = run.data.tags.get("outcome", "not finished").capitalize()
-        reason = f": {run.data.tags['error']}" if outcome == "Failed" else ""
-        console.print(f"{outcome}: {run.info.run_name}{reason}\n  log: {log}", markup=False)
-        if outcome != "Killed":
-            for line in last_lines(log):
-                console.print(f"    {line}", markup=False, highlight=False)
+    """Print a table of the completed runs, a row for each configuration; then the failed runs
+    with the end of their logs, the notes, and the address of the MLflow page."""
+    completed = [run for run in runs if run.is_completed]
+    if completed:
+        console.print(comparison(completed))
+    for run in runs:
+        if not run.is_completed:
+            print_failure(run, output_dir, console)
     for note in notes:
         console.print(note, markup=False)
     if runs:
         start, server = ui_command(store)
-        address = server + comparison_page(runs[0].info.experiment_id, sweep_id)
+        address = server + comparison_page(runs[0].row.info.experiment_id, sweep_id)
         line = f"Sweep {sweep_id}. Compare its runs in MLflow: {start}{address}"
         console.print(line, markup=False, highlight=False)
 
 
+def print_failure(run: RecordedRun, output_dir: Path, console: Console) -> None:
+    """Print the name of a run without a result, why it has none, and the end of its log."""
+    log = output_dir / "runs" / run.id / schema.LOG_FILE
+    outcome = run.tags.get(schema.OUTCOME, "not finished")
+    error = run.tags.get(schema.ERROR, "")
+    reason = f": {error}" if error and outcome == schema.FAILED else ""
+    console.print(f"{outcome.capitalize()}: {run.name}{reason}\n  log: {log}", markup=False)
+    if outcome != schema.KILLED:
+        for line in last_lines(log):
+            console.print(f"    {line}", markup=False, highlight=False)
+
+
 def last_lines(log: Path) -> list[str]:
-    """What a failed run said last."""
+    """Return the last lines of a log; none if it is on another machine."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             text = file.read().decode(errors="replace")
-    except OSError:  # it is on another machine
+    except OSError:
         return []
     return [line.rstrip() for line in text.splitlines() if line.strip()][-LAST_LINES:]
 
 
 def ui_command(store: str) -> tuple[str, str]:
-    """What to start before a store's pages can be opened, if anything, and their address."""
+    """Return what to start before a store's pages can be opened, if anything, and the address of
+    the pages."""
     if store.startswith("http"):
         return "", store.rstrip("/")
     here = store == store_uri(Tracking()) and Path("Makefile").is_file()
     command = "make ui" if here else f"mlflow ui --backend-store-uri {store}"
-    return f"{command}, then ", UI
+    return f"{command}, then ", MLFLOW_PAGES
 
 
 def comparison_page(experiment_id: str, sweep_id: str) -> str:
-    """The MLflow page with the accuracy bars and loss curves of the runs that a sweep asked for."""
+    """Return the path of the MLflow page with accuracy bars and loss curves of a sweep's runs."""
+    order = quote(f"metrics.`{schema.TEST_ACCURACY}`")
     return (
         f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
-        f"&workflowType=machine_learning&orderByKey={quote('metrics.`test_accuracy`')}"
-        f"&orderByAsc=false&searchFilter={quote(asked_for(sweep_id))}"
+        f"&workflowType=machine_learning&orderByKey={order}"
+        f"&orderByAsc=false&searchFilter={quote(sweep_filter(sweep_id))}"
     )
 
 
-def comparison(runs: Sequence[Run]) -> Table:
-    """Dataset x model, by falling accuracy."""
-    several = len({run.data.tags["seed"] for run in runs}) > 1
+def comparison(runs: Sequence[RecordedRun]) -> Table:
+    """Return a row for each configuration, by dataset, the highest mean test accuracy first."""
+    has_several_seeds = len({run.tags[schema.SEED] for run in runs}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("dataset", "model", "test accuracy", "best epoch", "time", "tokens/s"):
-        words = heading in ("dataset", "model")  # folded, never cut, where the window is narrow
+        is_text = heading in ("dataset", "model")  # folded, never cut, where the window is narrow
         table.add_column(
             heading,
-            justify="left" if words else "right",
-            overflow="fold" if words else "ellipsis",
-            no_wrap=not words,
+            justify="left" if is_text else "right",
+            overflow="fold" if is_text else "ellipsis",
+            no_wrap=not is_text,
         )
-    if several:
+    if has_several_seeds:
         table.add_column("runs", justify="right")
+    groups: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     for group in sorted(
-        _groups(runs), key=lambda g: (g[0].data.tags["dataset"], -_mean("test_accuracy", g))
+        groups.values(),
+        key=lambda group: (group[0].tags[schema.DATASET], -_mean(schema.TEST_ACCURACY, group)),
     ):
-        seconds = _mean("train_seconds", group)
-        speed = f"{_mean('tokens_per_second', group):,.0f}"
-        cells = [
-            escape(group[0].data.tags["dataset"]),
-            escape(_configuration(group[0])),
-            _spread("test_accuracy", group, "{:.4f}".format),
-            _spread("best_epoch", group, "{:.0f}".format),
-            f"{seconds:.1f} s",
-            speed if seconds >= MEASURABLE else "",
-        ]
-        diverged = sum(run.data.tags["outcome"] == "diverged" for run in group)
-        if diverged:
-            cells[2] += " diverged" if len(group) == 1 else f" {diverged} diverged"
-        table.add_row(*cells, *([str(len(group))] if several else []))
+        count = [str(len(group))] if has_several_seeds else []
+        table.add_row(*_cells(group), *count)
+    if has_several_seeds:
+        table.caption = "Several seeds: mean (lowest to highest)"
+        table.caption_justify = "left"
     return table
 
 
-def _groups(runs: Sequence[Run]) -> list[list[Run]]:
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.data.tags["config_key"], []).append(run)
-    return list(groups.values())
+def _cells(group: Sequence[RecordedRun]) -> list[str]:
+    seconds = _mean(schema.TRAIN_SECONDS, group)
+    accuracy = _spread(schema.TEST_ACCURACY, group, "{:.4f}".format)
+    if diverged := sum(run.state == schema.DIVERGED for run in group):
+        accuracy += " diverged" if len(group) == 1 else f" {diverged} diverged"
+    return [
+        escape(group[0].tags[schema.DATASET]),
+        escape(_configuration(group[0])),
+        accuracy,
+        _spread(schema.BEST_EPOCH, group, "{:.0f}".format),
+        f"{seconds:.1f} s",
+        f"{_mean(schema.TOKENS_PER_SECOND, group):,.0f}" if seconds >= MEASURABLE else "",
+    ]
 
 
-def _configuration(run: Run) -> str:
-    """The run's name without dataset and seed: the model and what differs from the defaults."""
-    tags = run.data.tags
-    name = str(run.info.run_name).removesuffix(f"-s{tags['seed']}")
-    return name.replace(f"{tags['model']}-{tags['dataset']}", tags["model"], 1)
+def _configuration(run: RecordedRun) -> str:
+    """Return the run's name without dataset and seed: the model and what differs from the
+    defaults."""
+    model, dataset = run.tags[schema.MODEL], run.tags[schema.DATASET]
+    name = run.name.removesuffix(f"-s{run.tags[schema.SEED]}")
+    return name.replace(f"{model}-{dataset}", model, 1)
 
 
-def _values(metric: str, runs: Sequence[Run]) -> list[float]:
-    return [run.data.metrics.get(metric, math.nan) for run in runs]
+def _mean(metric: str, runs: Sequence[RecordedRun]) -> float:
+    return mean(run.metric(metric) for run in runs)
 
 
-def _mean(metric: str, runs: Sequence[Run]) -> float:
-    return mean(_values(metric, runs))
-
-
-def _spread(metric: str, runs: Sequence[Run], write: Callable[[float], str]) -> str:
-    values = _values(metric, runs)
+def _spread(metric: str, runs: Sequence[RecordedRun], write: Callable[[float], str]) -> str:
+    values = [run.metric(metric) for run in runs]
     if len(runs) == 1 or min(values) == max(values):
         return write(values[0])
     return f"{write(mean(values))} ({write(min(values))} to {write(max(values))})"

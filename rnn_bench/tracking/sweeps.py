@@ -1,35 +1,156 @@
-"""Reading runs and sweeps from MLflow."""
+"""The sweeps of the record. Each is a tag of the runs that it asked for, and its command line is
+a tag of the experiment."""
 
 import json
+import logging
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.errors import UsageError
-from rnn_bench.tracking.liveness import is_alive
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.rows import end_row
 
+log = logging.getLogger(__name__)
 
-def asked_for(sweep_id: str) -> str:
-    """MLflow's filter for the runs that a sweep asked for."""
-    return f'tags."sweep.{sweep_id}" LIKE "%"'
+LONGEST_TAG = 5000  # characters of an experiment's tag
+REQUIRED_TAGS = (
+    *(schema.DATASET, schema.MODEL, schema.PROTOCOL, schema.SEED),
+    *(schema.RUN_KEY, schema.CONFIG_KEY),
+)
 
 
-def runs_of(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[Run]:
-    """Every run that a sweep asked for, oldest first."""
-    return all_runs(client, experiment_id, asked_for(sweep_id))
+@dataclass(frozen=True)
+class Sweep:
+    """The runs that a command asked for, as far as they are recorded, oldest first.
+
+    `command` is empty and `asked`, the number of runs asked for, is None where they are unknown.
+    """
+
+    id: str
+    experiment_id: str
+    store: str
+    runs: list[RecordedRun]
+    command: str = ""
+    asked: int | None = None
+
+    @property
+    def completed(self) -> list[RecordedRun]:
+        return [run for run in self.runs if run.is_completed]
+
+    @property
+    def states(self) -> dict[str, int]:
+        """The number of runs by state."""
+        return Counter(run.state for run in self.runs)
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """A sweep in one line of a list. `start` is the local time at which its command began, None
+    if its id does not say; `states` has the number of runs by state."""
+
+    id: str
+    start: datetime | None
+    states: dict[str, int]
+    command: str
+    asked: int | None
+
+
+def note_sweep(
+    client: MlflowClient, experiment_id: str, sweep_id: str, arguments: Sequence[str], runs: int
+) -> None:
+    """Record a sweep's command line and how many runs it asks for."""
+    command = shlex.join(["python", "-m", "rnn_bench", *arguments])
+    note = json.dumps({"command": command, "runs": runs})
+    if len(note) > LONGEST_TAG:
+        note = json.dumps({"command": "", "runs": runs})
+    client.set_experiment_tag(experiment_id, schema.SWEEP + sweep_id, note)
+
+
+def recorded_sweeps(client: MlflowClient, experiment_id: str) -> list[SweepSummary]:
+    """Return every sweep whose command was recorded, newest first."""
+    notes = _notes(client, experiment_id)
+    rows: dict[str, list[Run]] = {sweep_id: [] for sweep_id in notes}
+    for row in all_runs(client, experiment_id):
+        for tag in row.data.tags:
+            if tag.startswith(schema.SWEEP) and (sweep_id := tag[len(schema.SWEEP) :]) in rows:
+                rows[sweep_id].append(row)
+    return [
+        SweepSummary(
+            id=sweep_id,
+            start=_start(sweep_id),
+            states=Counter(run.state for run in _latest_attempts(client, rows[sweep_id])),
+            command=notes[sweep_id].get("command", ""),
+            asked=notes[sweep_id].get("runs"),
+        )
+        for sweep_id in sorted(notes, reverse=True)
+    ]
+
+
+def latest_sweep(client: MlflowClient, experiment_id: str) -> str:
+    """Return the id of the sweep that began last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    sweeps = _notes(client, experiment_id)
+    if not sweeps:
+        raise UsageError(
+            "There is no sweep in the record yet. Make one: python -m rnn_bench -m ..."
+        )
+    return max(sweeps)
+
+
+def latest_sweep_on(client: MlflowClient, experiment_id: str, dataset: str) -> str:
+    """Return the id of the sweep that trained the newest finished run on a corpus.
+
+    Raises:
+        UsageError: there is no finished run on it.
+    """
+    finished = (
+        f'tags.{schema.DATASET} = "{dataset}" AND tags.{schema.OUTCOME} = "{schema.FINISHED}"'
+    )
+    newest = client.search_runs([experiment_id], finished, max_results=1)
+    if not newest:
+        raise UsageError(f"The record has no finished run on {dataset}.")
+    return str(newest[0].data.tags[schema.SWEEP_ID])
+
+
+def read_sweep(client: MlflowClient, experiment_id: str, sweep_id: str) -> Sweep:
+    """Return a sweep in whatever state it is.
+
+    Raises:
+        UsageError: the record has no such sweep.
+    """
+    note = _notes(client, experiment_id).get(sweep_id)
+    runs = sweep_runs(client, experiment_id, sweep_id)
+    if note is None and not runs:
+        raise UsageError(f"The record has no sweep {sweep_id}. --sweep latest takes the newest.")
+    note = note or {}
+    store = str(client.tracking_uri)
+    return Sweep(sweep_id, experiment_id, store, runs, note.get("command", ""), note.get("runs"))
+
+
+def sweep_runs(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[RecordedRun]:
+    """Return the runs that a sweep asked for, oldest first, each in its latest attempt."""
+    return _latest_attempts(client, all_runs(client, experiment_id, sweep_filter(sweep_id)))
+
+
+def sweep_filter(sweep_id: str) -> str:
+    """Return MLflow's filter for the runs that a sweep asked for."""
+    return f'tags."{schema.SWEEP}{sweep_id}" LIKE "%"'
 
 
 def all_runs(client: MlflowClient, experiment_id: str, which: str = "") -> list[Run]:
-    """Every run of an experiment that MLflow's filter `which` lets through, oldest first."""
+    """Return every row of an experiment that MLflow's filter `which` lets through, oldest
+    first."""
     runs: list[Run] = []
     token = None
     while token != "":
@@ -44,211 +165,47 @@ def all_runs(client: MlflowClient, experiment_id: str, which: str = "") -> list[
     return runs
 
 
-def note_sweep(
-    client: MlflowClient, experiment_id: str, sweep_id: str, arguments: Sequence[str], runs: int
-) -> None:
-    """Record a sweep's command line and how many runs it asks for, as the experiment's tag
-    `sweep.<id>`."""
-    command = shlex.join(["python", "-m", "rnn_bench", *arguments])
-    note = json.dumps({"command": command, "runs": runs})
-    if len(note) > LONGEST_TAG:
-        note = json.dumps({"command": "", "runs": runs})
-    client.set_experiment_tag(experiment_id, f"sweep.{sweep_id}", note)
-
-
-def failed(run: Run) -> bool:
-    return run.data.tags.get("outcome") not in ("finished", "diverged")
-
-
-def is_incomplete(run: Run, sweep_id: str) -> bool:
-    """Whether a run is finished, but an evaluation that a sweep asked it for beside failed."""
-    return not failed(run) and run.data.tags.get(f"sweep.{sweep_id}") == "failed"
-
-
-def last_attempts(runs: Sequence[Run]) -> list[Run]:
-    """The runs, oldest first, without those that failed and were tried again."""
-    keys = [run.data.tags["run_key"] for run in runs]
-    return [
-        run
-        for place, run in enumerate(runs)
-        if not (failed(run) and keys[place] in keys[place + 1 :])
-    ]
-
-
-ANSWERED = ("finished", "diverged")
-
-
-CURVES = ("train_loss", "val_loss")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A run in the record. `how` the sweep came by it is trained, reused, resumed or failed;
-    `curves` are (epoch, value) by metric; what has to come from a server goes to `downloads`."""
-
-    run: Run
-    how: str
-    curves: Mapping[str, Sequence[tuple[int, float]]]
-    store: str
-    downloads: Path
-
-    @property
-    def id(self) -> str:
-        return str(self.run.info.run_id)
-
-    @property
-    def name(self) -> str:
-        return str(self.run.info.run_name)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return dict(self.run.data.tags)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        return dict(self.run.data.params)
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        return dict(self.run.data.metrics)
-
-    @property
-    def state(self) -> str:
-        """finished, diverged, failed, killed, running, or left: RUNNING with nobody at it."""
-        if self.run.info.status == "RUNNING":
-            return "running" if is_alive(self.run) else "left"
-        return self.tags.get("outcome", str(self.run.info.status).lower())
-
-    @property
-    def is_answered(self) -> bool:
-        return self.state in ANSWERED
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the prepared articles, as far as the row says."""
-        inputs = self.run.inputs.dataset_inputs if self.run.inputs else []
-        return str(inputs[0].dataset.digest) if inputs else ""
-
-    @cached_property
-    def articles(self) -> dict[str, int]:
-        """How many each split has."""
-        inputs = self.run.inputs.dataset_inputs if self.run.inputs else []
-        profile = json.loads(inputs[0].dataset.profile or "{}") if inputs else {}
-        return dict(profile.get("articles", {}))
-
-    def artifact(self, path: str) -> Path | None:
-        """A file of the run on this machine; None if it has none of that name."""
-        where = str(self.run.info.artifact_uri)
-        if where.startswith("file:"):
-            found = Path(unquote(urlparse(where).path), path)
-        else:
-            folder = self.downloads / self.id
-            folder.mkdir(exist_ok=True)
-            try:
-                client = MlflowClient(self.store)
-                found = Path(client.download_artifacts(self.id, path, str(folder)))
-            except (MlflowException, OSError):
-                return None
-        return found if found.is_file() else None
-
-    def has(self, path: str) -> bool:
-        """Whether the run has an artifact in its top folder."""
-        return path in self._listed
-
-    @cached_property
-    def _listed(self) -> set[str]:
-        try:
-            return {item.path for item in MlflowClient(self.store).list_artifacts(self.id)}
-        except (MlflowException, OSError):
-            return set()
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What a command asked for: the runs that the record has, oldest first, the command, and how
-    many runs it was, if that is known."""
-
-    id: str
-    experiment_id: str
-    store: str
-    runs: list[Recorded]
-    command: str = ""
-    asked: int | None = None
-    states: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def answered(self) -> list[Recorded]:
-        return [run for run in self.runs if run.is_answered]
-
-
-def latest_sweep(client: MlflowClient, experiment_id: str) -> str:
-    """The id of the sweep that began last.
-
-    Raises:
-        UsageError: there is none.
-    """
-    tags = client.get_experiment(experiment_id).tags
-    sweeps = sorted(name.removeprefix("sweep.") for name in tags if name.startswith("sweep."))
-    if not sweeps:
-        raise UsageError(
-            "There is no sweep in the record yet. Make one: python -m rnn_bench -m ..."
-        )
-    return sweeps[-1]
-
-
-def read_sweep(client: MlflowClient, experiment_id: str, sweep_id: str, downloads: Path) -> Sweep:
-    """A sweep in whatever state it is. `downloads` is a folder for its artifacts.
-
-    Raises:
-        UsageError: the record knows no such sweep.
-    """
-    tag = f"sweep.{sweep_id}"
-    noted = client.get_experiment(experiment_id).tags.get(tag)
-    rows = last_attempts(runs_of(client, experiment_id, sweep_id))
-    if noted is None and not rows:
-        raise UsageError(f"The record has no sweep {sweep_id}. --sweep latest takes the newest.")
-    note: dict[str, Any] = json.loads(noted) if noted else {}
-    runs = [
-        Recorded(
-            run=row,
-            how=row.data.tags.get(tag, ""),
-            curves={name: _curve(client, row, name) for name in CURVES},
-            store=str(client.tracking_uri),
-            downloads=downloads,
-        )
-        for row in rows
-    ]
-    states: dict[str, int] = {}
-    for run in runs:
-        states[run.state] = states.get(run.state, 0) + 1
-    return Sweep(
-        id=sweep_id,
-        experiment_id=experiment_id,
-        store=str(client.tracking_uri),
-        runs=runs,
-        command=note.get("command", ""),
-        asked=note.get("runs"),
-        states=states,
-    )
-
-
-def _curve(client: MlflowClient, run: Run, name: str) -> list[tuple[int, float]]:
-    if name not in run.data.metrics:
-        return []
-    history = client.get_metric_history(run.info.run_id, name)
-    return sorted((point.step, point.value) for point in history)
-
-
-LONGEST_TAG = 5000  # characters of an experiment's tag
-
-
 def end_open_rows(
     client: MlflowClient, experiment_id: str, sweep_id: str, interrupted: bool
 ) -> None:
-    """Once all jobs of a sweep have ended, each in its row if it could: end the others' rows."""
-    outcome, error = "failed", "its process died, killed or out of memory"
+    """End the rows that dead processes of a sweep left open. Call it when all its jobs ended."""
+    outcome, error = schema.FAILED, "its process died, killed or out of memory"
     if interrupted:
-        outcome, error = "killed", "the sweep was interrupted"
-    for run in runs_of(client, experiment_id, sweep_id):
-        if run.data.tags["sweep_id"] == sweep_id and run.info.status == "RUNNING":
-            end_row(client, run.info.run_id, sweep_id, outcome, error)
+        outcome, error = schema.KILLED, "the sweep was interrupted"
+    for row in all_runs(client, experiment_id, sweep_filter(sweep_id)):
+        if row.data.tags.get(schema.SWEEP_ID) == sweep_id and row.info.status == "RUNNING":
+            end_row(client, row.info.run_id, sweep_id, outcome, error)
+
+
+def _latest_attempts(client: MlflowClient, rows: Sequence[Run]) -> list[RecordedRun]:
+    """Return the runs of these rows, oldest first, without those that failed and were tried
+    again, and without rows that this package did not write."""
+    runs = []
+    for row in rows:
+        if lacking := [tag for tag in REQUIRED_TAGS if tag not in row.data.tags]:
+            words = "Run %s is left out: its row lacks the tags %s."
+            log.warning(words, row.info.run_id, ", ".join(lacking))
+        else:
+            runs.append(RecordedRun(row, client))
+    latest = {run.tags[schema.RUN_KEY]: run for run in runs}
+    return [run for run in runs if run.is_completed or run is latest[run.tags[schema.RUN_KEY]]]
+
+
+def _notes(client: MlflowClient, experiment_id: str) -> dict[str, dict[str, Any]]:
+    """Return what `note_sweep` recorded, by sweep id."""
+    notes = {}
+    for tag, text in client.get_experiment(experiment_id).tags.items():
+        if tag.startswith(schema.SWEEP):
+            try:
+                note = json.loads(text)
+            except ValueError:
+                note = None
+            notes[tag.removeprefix(schema.SWEEP)] = note if isinstance(note, dict) else {}
+    return notes
+
+
+def _start(sweep_id: str) -> datetime | None:
+    try:
+        return datetime.strptime(sweep_id[:15], "%Y%m%d-%H%M%S")
+    except ValueError:
+        return None

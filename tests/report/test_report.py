@@ -13,8 +13,8 @@ from mlflow.entities import Run
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.__main__ import main as report_command
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.assembly import report
-from rnn_bench.report.conclusions import answer
+from rnn_bench.report.assembly import assemble_report
+from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.tracking.store import open_existing, open_store
 from rnn_bench.tracking.sweeps import read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Command
@@ -29,7 +29,7 @@ NASTY = "<script>alert('a|b & c_$%')</script>"
 def results(workplace: Path) -> Results:
     client, experiment = open_existing(None, "rnn-bench")
     (folder,) = (workplace / "reports").iterdir()
-    return Results(read_sweep(client, experiment, folder.name, workplace))
+    return Results(read_sweep(client, experiment, folder.name))
 
 
 def page(workplace: Path) -> str:
@@ -75,8 +75,8 @@ def test_the_figures_are_those_of_the_record(
     estimate = found.accuracies[configuration.key]
     assert estimate.value == pytest.approx(sum(values) / 3)
     assert estimate.low < min(values) <= max(values) < estimate.high
-    evaluations = found.evaluations[configuration.key]
-    assert [each.accuracy for each in evaluations] == pytest.approx(sorted_by_seed(recorded_runs()))
+    accuracies = found.values(configuration, "test_accuracy")
+    assert accuracies == pytest.approx(sorted_by_seed(recorded_runs()))
 
 
 def sorted_by_seed(runs: list[Run]) -> list[float]:
@@ -98,9 +98,9 @@ def test_runs_in_every_state_are_told_apart(
     found = results(workplace)
     assert found.sweep.states == {
         **{"failed": 1, "killed": 1, "diverged": 1},
-        **{"left": 1, "finished": 1},
+        **{"abandoned": 1, "finished": 1},
     }
-    assert "5 runs in the record (1 diverged, 1 failed, 1 finished, 1 killed, 1 left)" in page(
+    assert "5 runs in the record (1 abandoned, 1 diverged, 1 failed, 1 finished, 1 killed)" in page(
         workplace
     )
     assert "majority (1 diverged)" in page(workplace)
@@ -114,7 +114,7 @@ def test_a_sweep_without_an_answer_has_a_report(
     for run in recorded_runs():
         client.set_tag(run.info.run_id, "outcome", "failed")
     assert report_command([]) == 0
-    assert "No run of this sweep is answered yet." in page(workplace)
+    assert "No run of this sweep is completed yet." in page(workplace)
 
 
 def test_a_reused_sweep_has_the_same_answer(rnn_bench: Command, workplace: Path) -> None:
@@ -152,16 +152,18 @@ def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidde
     found = results(workplace)
     (best,) = found.compared
     assert best.label == f"gru (lr {min(losses, key=lambda lr: losses[lr])})"
-    (tuning,) = (section for section in report(found).sections if section.name == "tuning")
+    (tuning,) = (section for section in assemble_report(found).sections if section.name == "tuning")
     assert len(tuning.tables[0].rows) == 2
     assert all("accuracy" not in column for column in tuning.tables[0].columns)
 
 
 def test_one_seed_ranks_nothing(rnn_bench: Command, workplace: Path) -> None:
     rnn_bench("-m", "model=rnn,gru", *SMALL)
-    (paragraph,) = answer(results(workplace))
-    assert "one seed tells trained models apart, but a ranking of cells cannot be told" in paragraph
-    assert ". No baseline was trained beside it" in paragraph
+    (paragraph,) = write_conclusions(results(workplace))
+    assert "With one seed this compares two trained models, not the architectures." in paragraph
+    assert paragraph.endswith(
+        " No baseline was trained, so whether a network is needed is not known."
+    )
     assert "McNemar" in page(workplace)
 
 
@@ -176,7 +178,7 @@ def test_protocols_are_not_compared_with_each_other(rnn_bench: Command, workplac
     ("model", "says"),
     [
         ("rnn", "Of the 4 corpora and settings, the network with the highest mean test accuracy"),
-        ("majority", "On 4 corpora and settings, baselines alone are answered."),
+        ("majority", "On 4 corpora and settings, only baselines are completed."),
     ],
 )
 def test_settings_that_vary_beside_a_protocol_are_not_lumped(
@@ -187,7 +189,7 @@ def test_settings_that_vary_beside_a_protocol_are_not_lumped(
     found = results(workplace)
     assert len(found.corpora) == 4
     assert found.comparisons == {}
-    (paragraph,) = answer(found)
+    (paragraph,) = write_conclusions(found)
     assert paragraph.startswith(says)
 
 
@@ -202,7 +204,7 @@ def test_articles_that_changed_between_runs_are_another_corpus(
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     for run in recorded_runs():
         client.set_tag(run.info.run_id, "sweep.both", "trained")
-    found = Results(read_sweep(client, "1", "both", workplace))
+    found = Results(read_sweep(client, "1", "both"))
     assert len(found.corpora) == 2
     assert all(re.fullmatch(r"mine \([0-9a-f]{6}\)", corpus) for corpus in found.corpora)
     assert len(found.comparisons) == 2
@@ -217,8 +219,8 @@ def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplac
     assert list(table["model"]) == ["rnn", "gru"]
     for figure in ("distance", "gradients-1"):
         assert (folder / f"figures/{figure}.svg").is_file()
-    (paragraph,) = answer(results(workplace))
-    assert paragraph.startswith("The cue is found by ")
+    (paragraph,) = write_conclusions(results(workplace))
+    assert paragraph.startswith("Distance from the end at which a model finds the cue: ")
     assert "On demo (cue_distance 8), " in paragraph
 
 
@@ -248,3 +250,53 @@ def test_a_report_folder_that_cannot_be_written_is_named(
     assert "There is no report: UsageError: reports/" in answered.out
     assert report_command([]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_user_s_own_baseline_is_not_called_a_network(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority,tfidf", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    best = max(recorded_runs(), key=lambda run: run.data.metrics["test_accuracy"])
+    for name, value in {"model": "mine", "kind": "baseline", "kernel": "torch"}.items():
+        client.set_tag(best.info.run_id, name, value)
+    found = results(workplace)
+    (paragraph,) = write_conclusions(found)
+    assert paragraph.startswith("On demo, mine has a test accuracy of ")
+    assert "network" not in paragraph
+    client.set_tag(best.info.run_id, "kind", "network")
+    (paragraph,) = write_conclusions(results(workplace))
+    assert "The baseline is " in paragraph
+
+
+def test_accuracy_and_macro_f1_come_from_the_stored_predictions(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=tfidf", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    (run,) = recorded_runs()
+    metrics = run.data.metrics
+    for name in ("test_accuracy", "test_macro_f1", "test_loss"):
+        client.log_metric(run.info.run_id, name, 0.125)
+    found = results(workplace)
+    (recorded,) = found.sweep.runs
+    for name in ("test_accuracy", "test_macro_f1"):
+        assert found.metric(recorded, name) == pytest.approx(metrics[name])
+    assert found.metric(recorded, "test_loss") == 0.125
+
+
+def test_damaged_files_of_a_run_leave_its_recorded_metrics(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    damaged = recorded_runs()[0]
+    client.log_text(damaged.info.run_id, "article,label\n0,", "test_predictions.csv")
+    client.log_text(damaged.info.run_id, "{", "audit.json")
+    assert report_command([]) == 0
+    assert f"The predictions of {damaged.info.run_name} are not used: " in caplog.text
+    assert f"The audit of {damaged.info.run_name} is not used: " in caplog.text
+    found = results(workplace)
+    recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
+    accuracy = damaged.data.metrics["test_accuracy"]
+    assert found.metric(recorded, "test_accuracy") == accuracy

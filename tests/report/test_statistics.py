@@ -10,8 +10,10 @@ from jaxtyping import Bool
 from scipy import stats
 
 from rnn_bench.report.statistics import (
-    ONE_SEED,
-    Answers,
+    BETTER,
+    UNDECIDED,
+    WORSE,
+    Correctness,
     accuracy_of,
     compare_all,
     mean_over_seeds,
@@ -25,13 +27,13 @@ EXAMPLES = settings(max_examples=40, deadline=None)
 
 def answers(
     name: str, correct: Bool[np.ndarray, "seeds articles"], is_random: bool = True
-) -> Answers:
-    return Answers(name, f"key of {name}", np.zeros(correct.shape[1], int), correct, is_random)
+) -> Correctness:
+    return Correctness(name, f"key of {name}", np.zeros(correct.shape[1], int), correct, is_random)
 
 
 def trained(
     name: str, accuracies: list[float], articles: int = 400, is_random: bool = True, seed: int = 0
-) -> Answers:
+) -> Correctness:
     """A row for each accuracy, with the errors on random articles."""
     random = np.random.default_rng(seed)
     rows = [random.permutation(articles) < round(each * articles) for each in accuracies]
@@ -43,7 +45,7 @@ def rows(seeds: int, articles: int) -> st.SearchStrategy[Bool[np.ndarray, "seeds
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[Answers, Answers]:
+def pairs(draw: st.DrawFn) -> tuple[Correctness, Correctness]:
     articles = draw(st.integers(1, 30))
     first, second = (
         answers(name, draw(rows(draw(st.integers(1, 4)), articles)), draw(st.booleans()))
@@ -63,8 +65,7 @@ def test_the_mean_over_seeds_has_student_s_t_interval(values: list[float]) -> No
     assert estimate.value == pytest.approx(np.mean(values))
     assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
     assert estimate.n == len(values)
-    assert f"{len(values)} seeds" in estimate.method
-    assert "splits fixed" in estimate.method
+    assert estimate.method == f"Student's t interval over {len(values)} seeds"
 
 
 def test_equal_seeds_have_an_interval_without_width() -> None:
@@ -96,7 +97,7 @@ def test_a_share_of_articles_has_wilson_s_interval() -> None:
     estimate = share_of_articles(np.arange(10) < 8)
     assert estimate.value == 0.8
     assert (estimate.low, estimate.high) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-    assert "10 test articles, Wilson" in estimate.method
+    assert estimate.method == "Wilson interval over 10 test articles"
 
 
 def test_no_articles_have_no_share() -> None:
@@ -115,7 +116,7 @@ def test_an_accuracy_says_what_its_interval_is_over() -> None:
         answers("tfidf", np.tile(trained("tfidf", [0.9]).correct, (3, 1)), is_random=False)
     )
     assert (fixed.value, fixed.n) == (0.9, 400)
-    assert "no randomness" in fixed.method
+    assert "all seeds give the same model" in fixed.method
 
 
 # --- two models ---------------------------------------------------------------------------------
@@ -123,35 +124,38 @@ def test_an_accuracy_says_what_its_interval_is_over() -> None:
 
 @EXAMPLES
 @given(pairs())
-def test_swapped_models_mirror(pair: tuple[Answers, Answers]) -> None:
+def test_swapped_models_mirror(pair: tuple[Correctness, Correctness]) -> None:
     (one,), (other,) = compare_all(pair, FEW), compare_all(pair[::-1], FEW)
     assert (one.first, one.second) == (other.second, other.first)
     assert one.difference == -other.difference
     assert (one.low, one.high) == (-other.high, -other.low)
     assert (one.p, one.corrected_p) == (other.p, other.corrected_p)
     assert one.probability == pytest.approx(1 - other.probability)
-    mirrored = other.verdict.replace("worse", "BETTER").replace("better", "worse").lower()
-    assert one.verdict == mirrored
+    assert one.relation(one.first) == other.relation(one.first)
+    mirrored = {BETTER: WORSE, WORSE: BETTER, UNDECIDED: UNDECIDED}
+    assert one.relation(one.second) == mirrored[one.relation(one.first)]
 
 
 @EXAMPLES
 @given(pairs())
-def test_a_comparison_is_a_coherent_answer(pair: tuple[Answers, Answers]) -> None:
+def test_a_comparison_is_a_coherent_answer(pair: tuple[Correctness, Correctness]) -> None:
     (each,) = compare_all(pair, FEW)
     assert -1 <= each.low <= each.difference <= each.high <= 1
     assert 0 <= each.p <= each.corrected_p <= 1
     assert 0 <= each.probability <= 1
-    assert each.is_told_apart == (not each.verdict.startswith("cannot be told apart"))
+    assert each.is_significant == (each.relation(each.first) != UNDECIDED)
 
 
 @EXAMPLES
 @given(pairs())
-def test_models_with_the_same_answers_cannot_be_told_apart(pair: tuple[Answers, Answers]) -> None:
+def test_models_with_the_same_answers_cannot_be_told_apart(
+    pair: tuple[Correctness, Correctness],
+) -> None:
     first = pair[0]
     for second in (first, replace(first, name="other", key="another key")):
         (each,) = compare_all([first, second], FEW)
         assert (each.difference, each.p, each.probability) == (0, 1, 0.5)
-        assert each.verdict.startswith("cannot be told apart")
+        assert each.relation(first.name) == UNDECIDED
 
 
 def test_a_bootstrap_over_articles_only_agrees_with_scipy_s() -> None:
@@ -214,14 +218,15 @@ def test_articles_that_all_say_the_same_are_as_good_as_their_number(articles: in
     (each,) = compare_all([answers("a", right), answers("b", wrong)], FEW)
     assert (each.low, each.difference, each.high) == (1, 1, 1)
     assert each.p == pytest.approx(stats.binomtest(articles, articles).pvalue)
-    assert each.is_told_apart == (articles == 12)
+    assert each.is_significant == (articles == 12)
 
 
 def test_seeds_tell_apart_what_articles_show_clearly() -> None:
     (each,) = compare_all(
         [trained("gru", [0.99, 0.98, 0.985], 1000), trained("rnn", [0.5, 0.51, 0.49], 1000)]
     )
-    assert each.verdict == "better"
+    assert each.relation("gru") == BETTER
+    assert not each.one_seed
     assert each.corrected_p < 1e-6
     assert each.probability == 1
 
@@ -257,12 +262,13 @@ def test_one_seed_each_gets_the_exact_mcnemar_test(
     expected = stats.binomtest(only_first, discordant).pvalue if discordant else 1
     assert each.p == pytest.approx(expected)
     assert each.method.startswith("exact McNemar test")
-    assert each.verdict.endswith(f"({ONE_SEED})")
+    assert each.one_seed
 
 
 def test_one_seed_against_many_speaks_of_that_training_only() -> None:
     (each,) = compare_all([trained("a", [0.9]), trained("b", [0.5, 0.55, 0.6])])
-    assert each.verdict == f"better ({ONE_SEED})"
+    assert each.relation("a") == BETTER
+    assert each.one_seed
     assert "over seeds of b and test articles" in each.method
     assert "a with one seed" in each.method
 
@@ -301,6 +307,6 @@ def test_one_model_has_nothing_to_be_compared_with() -> None:
 @pytest.mark.parametrize("labels", [np.zeros(399, int), np.ones(400, int)])
 def test_other_test_articles_cannot_be_compared(labels: np.ndarray) -> None:
     here = trained("a", [0.8])
-    there = Answers("b", "key of b", labels, trained("b", [0.8], len(labels)).correct)
+    there = Correctness("b", "key of b", labels, trained("b", [0.8], len(labels)).correct)
     with pytest.raises(ValueError, match=re.escape("a and b were tested on different articles")):
         compare_all([here, there])

@@ -5,7 +5,8 @@ import re
 import pytest
 from mlflow.entities import Run
 
-from rnn_bench.serving.registry import best_run, validation_loss
+from rnn_bench.serving.registry import best_run
+from rnn_bench.tracking.recorded_run import RecordedRun
 from tests.conftest import Command
 from tests.serving.conftest import CSV, TINY, Trained
 
@@ -59,7 +60,9 @@ def test_the_loss_is_that_of_the_weights_that_were_tested(there: Trained) -> Non
         losses = [point.value for point in sorted(history, key=lambda point: point.step)]
         last = run.data.params["protocol.evaluated_weights"] == "last"
         expected = losses[-1] if last else min(losses)
-        assert validation_loss(there.client, run) == (expected, losses.index(expected) + 1)
+        recorded = RecordedRun(run, there.client)
+        assert recorded.evaluated_val_loss == expected
+        assert recorded.evaluated_epoch == losses.index(expected) + 1
         differs |= losses[-1] > min(losses)
     assert differs
     run = there.run(model="gru")

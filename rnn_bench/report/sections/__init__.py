@@ -1,0 +1,35 @@
+"""The report's sections. A section is a file here with a function that returns a `Section`, or
+None where the results have nothing to show in it, and a line in `SECTIONS`."""
+
+from collections.abc import Callable
+
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.contents import Section
+from rnn_bench.report.sections.accuracy import accuracy_section
+from rnn_bench.report.sections.audit import audit_section
+from rnn_bench.report.sections.losses import losses_section
+from rnn_bench.report.sections.machine import machine_section
+from rnn_bench.report.sections.memory import memory_section
+from rnn_bench.report.sections.pairs import pairs_section
+from rnn_bench.report.sections.predictions import predictions_section
+from rnn_bench.report.sections.published import published_section
+from rnn_bench.report.sections.runs import runs_section
+from rnn_bench.report.sections.time import time_section
+from rnn_bench.report.sections.transfer import transfer_section
+from rnn_bench.report.sections.tuning import tuning_section
+
+# In the order of the page.
+SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
+    accuracy_section,
+    pairs_section,
+    published_section,
+    tuning_section,
+    transfer_section,
+    memory_section,
+    losses_section,
+    time_section,
+    predictions_section,
+    audit_section,
+    runs_section,
+    machine_section,
+)

@@ -1,9 +1,10 @@
-"""The section on test accuracy of every model."""
+"""The section on the test accuracy of every model."""
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.figures import accuracy_figure
-from rnn_bench.report.formatting import averaged, digits, interval, sentence
+from rnn_bench.report.figures import draw_accuracies
+from rnn_bench.report.formatting import format_interval, format_mean, format_number
+from rnn_bench.tracking import schema
 
 
 def accuracy_section(results: Results) -> Section | None:
@@ -12,31 +13,32 @@ def accuracy_section(results: Results) -> Section | None:
     rows = []
     for each in results.compared:
         estimate = results.accuracies[each.key]
-        diverged = sum(run.state == "diverged" for run in each.answered)
+        diverged = sum(run.state == schema.DIVERGED for run in each.completed)
         rows.append(
             (
                 each.corpus,
                 each.label + (f" ({diverged} diverged)" if diverged else ""),
-                digits(estimate.value),
-                interval(estimate),
-                averaged(each.values("test_macro_f1")),
-                averaged(each.values("test_loss")),
-                averaged(each.values("best_epoch"), 1),
-                str(len(each.answered)),
+                format_number(estimate.value),
+                format_interval(estimate),
+                format_mean(results.values(each, schema.TEST_MACRO_F1)),
+                format_mean(results.values(each, schema.TEST_LOSS)),
+                format_mean(results.values(each, schema.BEST_EPOCH), 1),
+                str(len(each.completed)),
             )
         )
     methods = dict.fromkeys(results.accuracies[each.key].method for each in results.compared)
     table = Table(
         "accuracy",
-        "Models and corpora",
+        "Test accuracy",
         (
             *("corpus", "model", "test accuracy", "95 % interval"),
             *("macro F1", "test loss", "best epoch", "seeds"),
         ),
         rows,
         words=2,
-        note=f"{' '.join(map(sentence, methods))} The splits are the same for all runs of a "
-        "corpus: what another split would change is not in the intervals.",
+        note="Means over seeds. Test loss is in nats; best epoch is the one with the lowest "
+        f"validation loss. 95 % confidence interval: {'; '.join(methods)}. All runs of a corpus "
+        "use the same split, so the intervals do not show what another split would change.",
     )
-    drawn = accuracy_figure(results.compared, results.accuracies, results.palette)
-    return Section("accuracy", "Test accuracy", tables=[table], figures=[drawn])
+    figures = [draw_accuracies(results)]
+    return Section("accuracy", "Test accuracy", tables=[table], figures=figures)

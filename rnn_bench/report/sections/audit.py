@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import digits
+from rnn_bench.report.formatting import format_number
 
 Row = Sequence[str]
 QUARTILES = ("min", "q25", "median", "q75", "max")
@@ -70,7 +70,7 @@ def size_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
     return [
         (
             *(corpus, split, name, f"{count:,}", f"{count / max(sizes.articles, 1):.1%}"),
-            *(digits(getattr(sizes.words.get(name), key, math.nan), 0) for key in QUARTILES),
+            *(format_number(getattr(sizes.words.get(name), key, math.nan), 0) for key in QUARTILES),
         )
         for split, sizes in audit.splits.items()
         for name, count in sizes.classes.items()
@@ -80,7 +80,7 @@ def size_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
 def probe_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
     """Return a row for the best constant and for each probe."""
     articles = f"{audit.splits['test'].articles:,}"
-    constant = digits(audit.best_constant)
+    constant = format_number(audit.best_constant)
     rows: list[Row] = [(corpus, "nothing: the best constant", "", constant, "", articles)]
     for probe in audit.probes:
         if probe.accuracy is None:
@@ -88,7 +88,9 @@ def probe_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
             continue
         finding = "tells the classes apart" if audit.beats_constant(probe) else ""
         interval = f"{probe.low:.4f} to {probe.high:.4f}"
-        rows.append((corpus, probe.name, finding, digits(probe.accuracy), interval, f"{probe.n:,}"))
+        rows.append(
+            (corpus, probe.name, finding, format_number(probe.accuracy), interval, f"{probe.n:,}")
+        )
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The section on how far back each cell remembers."""
+"""The section on how far back each model remembers."""
 
 import math
 
@@ -7,45 +7,34 @@ import pandas as pd
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.distances import distances, farthest
-from rnn_bench.report.figures import distance_figure, gradient_figure
-from rnn_bench.report.formatting import averaged, spanned
+from rnn_bench.report.distances import accuracies_by_distance, farthest_corpus
+from rnn_bench.report.figures import draw_distances, draw_gradient_flow
+from rnn_bench.report.formatting import format_estimate, format_mean
 from rnn_bench.report.statistics import Estimate
-
-GRADIENTS = "gradient_flow.csv"
+from rnn_bench.tracking import schema
 
 
 def memory_section(results: Results) -> Section | None:
-    """How far back a cell remembers: accuracy over the cue's distance, and gradients."""
+    """Show accuracy by the cue's distance, and how far gradients reach back."""
     figures, tables, text = [], [], []
-    points = distances(results)
+    points = accuracies_by_distance(results)
     if points:
-        figures.append(distance_figure(points, results.palette))
-        steps = sorted({x for found in points.values() for x, _ in found})
-        rows = [
-            (label, *(of_distance(found, step) for step in steps))
-            for label, found in points.items()
-        ]
-        methods = dict.fromkeys(e.method for found in points.values() for _, e in found)
-        tables.append(
-            Table(
-                "distance",
-                "Test accuracy over the cue's distance",
-                ("model", *(f"{step:g} words" for step in steps)),
-                rows,
-                note="The cue stands at any distance up to the given one. In brackets 95 % "
-                f"intervals: {'; '.join(methods)}.",
-            )
+        text.append(
+            "One word of each article, the cue, tells its class. The further it stands from the "
+            "end, the longer a model must remember it."
         )
-    corpora = [farthest(results)] if points else results.corpora
+        figures.append(draw_distances(points, results.palette))
+        tables.append(distance_table(points))
+    corpora = [farthest_corpus(results)] if points else results.corpora
     flows = {corpus: flow for corpus in corpora if (flow := gradient_flows(results, corpus))}
-    for place, (corpus, flow) in enumerate(flows.items(), start=1):
-        figures.append(gradient_figure(corpus, place, flow, results.palette))
+    for number, (corpus, flow) in enumerate(flows.items(), start=1):
+        figures.append(draw_gradient_flow(f"gradients-{number}", corpus, flow, results.palette))
     if flows:
         text.append(
-            "Gradient flow: the norm of the gradient of an article's loss with respect to the "
-            "hidden state so many steps before its end, averaged over test articles and seeds. "
-            "Where it falls to nothing, training cannot learn from what stands there."
+            "Gradient flow is the norm of the gradient of an article's loss with respect to the "
+            "hidden state at a given number of steps before the article's end, averaged over test "
+            "articles and seeds. Where it is near zero, training learns nothing from the words "
+            "at that distance."
         )
         tables.append(reach_table(results))
     if not figures:
@@ -53,44 +42,64 @@ def memory_section(results: Results) -> Section | None:
     return Section("memory", "Memory", text, tables, figures)
 
 
-def of_distance(points: list[tuple[float, Estimate]], step: float) -> str:
-    return next((spanned(estimate) for x, estimate in points if x == step), "")
+def distance_table(points: dict[str, list[tuple[float, Estimate]]]) -> Table:
+    distances = sorted({distance for found in points.values() for distance, _ in found})
+    rows = []
+    for label, found in points.items():
+        estimates = dict(found)
+        cells = [format_estimate(estimates[x]) if x in estimates else "" for x in distances]
+        rows.append((label, *cells))
+    methods = dict.fromkeys(e.method for found in points.values() for _, e in found)
+    return Table(
+        "distance",
+        "Test accuracy by the distance of the cue",
+        ("model", *(f"{distance:g} words" for distance in distances)),
+        rows,
+        note="The cue stands at most this many words before the end of the article. Brackets: "
+        f"95 % confidence interval, {'; '.join(methods)}.",
+    )
 
 
 def reach_table(results: Results) -> Table:
-    reached = "gradient_flow/{}_reach".format
     rows = [
         (
             *(each.corpus, each.label),
-            *(averaged(each.values(reached(when)), 1) for when in ("initial", "trained")),
-            str(len(each.answered)),
+            *(
+                format_mean(results.values(each, reach), 1)
+                for reach in (schema.INITIAL_REACH, schema.TRAINED_REACH)
+            ),
+            str(len(each.completed)),
         )
         for each in results.compared
-        if any(map(math.isfinite, each.values(reached("trained"))))
+        if any(map(math.isfinite, results.values(each, schema.TRAINED_REACH)))
     ]
     return Table(
         "reach",
         "Reach of the gradient, in steps back",
-        ("corpus", "model", "before training", "evaluated weights", "seeds"),
+        ("corpus", "model", "before training", "after training", "seeds"),
         rows,
         words=2,
-        note="Steps after which the mean norm first falls below a hundredth of that at the last "
-        "token; the articles' greatest length if it never does. Means over seeds.",
+        note="The steps after which the mean norm first falls below a hundredth of its value at "
+        "the last token, or the length of the longest article if it never does. Means over seeds.",
     )
 
 
 def gradient_flows(results: Results, corpus: str) -> dict[str, dict[str, list[float]]]:
-    """Mean norms over seeds, by label."""
+    """Return the mean norms over seeds by label: columns steps_back, initial and trained."""
     found = {}
     for each in results.on(corpus):
         if tables := gradient_tables(each):
-            together = pd.concat(tables).groupby("steps_back", as_index=False).mean()
+            means = pd.concat(tables).groupby("steps_back", as_index=False).mean()
             found[each.label] = {
-                name: together[name].tolist() for name in ("steps_back", "initial", "trained")
+                name: means[name].tolist() for name in ("steps_back", "initial", "trained")
             }
     return found
 
 
 def gradient_tables(each: Configuration) -> list[pd.DataFrame]:
-    paths = [run.artifact(GRADIENTS) for run in each.answered if run.has(GRADIENTS)]
-    return [pd.read_csv(path) for path in paths if path is not None]
+    tables = []
+    for run in each.completed:
+        with run.local_artifact(schema.GRADIENT_FLOW_FILE) as path:
+            if path is not None:
+                tables.append(pd.read_csv(path))
+    return tables

@@ -1,63 +1,74 @@
-"""The section on what stored predictions say beyond accuracy."""
+"""The section on calibration, ROC AUC and confusion matrices of the stored predictions."""
 
 import numpy as np
 
+from rnn_bench.evaluation.predictions import PredictionScores
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import averaged
+from rnn_bench.report.formatting import format_mean
+
+Found = list[tuple[str, str, list[PredictionScores]]]
 
 
-def evaluation_section(results: Results) -> Section | None:
-    """What the stored predictions say beyond accuracy."""
-    rows, confusions, named = [], [], set[tuple[str, ...]]()
+def predictions_section(results: Results) -> Section | None:
+    found: Found = []
     for each in results.compared:
-        found = results.evaluations.get(each.key, [])
-        if not found:
-            continue
-        rows.append(
-            (
-                each.corpus,
-                each.label,
-                averaged([one.roc_auc for one in found]),
-                averaged([one.expected_calibration_error for one in found]),
-                averaged([one.accuracy for one in found]),
-                averaged([one.unshared_accuracy for one in found]),
-                str(found[0].unshared_articles),
-                str(len(found)),
-            )
-        )
-        classes = tuple(found[0].classes)
-        total = np.sum([one.confusion for one in found], axis=0)
-        confusions += [
-            (each.corpus, each.label, name, *(f"{count:,}" for count in total[place]))
-            for place, name in enumerate(classes)
-        ]
-        named.add(classes)
-    if not rows:
+        scores = [results.scores[run.id] for run in each.completed if run.id in results.scores]
+        if scores:
+            found.append((each.corpus, each.label, scores))
+    if not found:
         return None
-    widest = max(map(len, named))
-    predicted = next(iter(named)) if len(named) == 1 else range(1, widest + 1)
-    tables = [
-        Table(
-            "evaluation",
-            "Beyond accuracy",
-            (
-                *("corpus", "model", "ROC AUC", "calibration error", "accuracy"),
-                *("accuracy on unshared", "unshared articles", "seeds"),
-            ),
-            rows,
-            words=2,
-            note="Means over seeds, from the stored predictions. Calibration error: expected, 15 "
-            "bins (Guo et al. 2017). Unshared: test articles whose text does not stand in the "
-            "training file as well, as far as the audit knows.",
-        ),
-        Table(
-            "confusion",
-            "Confusion matrices, summed over seeds",
-            ("corpus", "model", "label", *(f"predicted {name}" for name in predicted)),
-            [(*row, *[""] * (widest + 3 - len(row))) for row in confusions],
-            words=3,
-            note="Predicted classes in the order of the labels.",
-        ),
-    ]
+    tables = [scores_table(found), confusion_table(found)]
     return Section("evaluation", "Beyond accuracy", tables=tables, folded=True)
+
+
+def scores_table(found: Found) -> Table:
+    rows = [
+        (
+            corpus,
+            label,
+            format_mean([each.roc_auc for each in scores]),
+            format_mean([each.expected_calibration_error for each in scores]),
+            format_mean([each.accuracy for each in scores]),
+            format_mean([each.unshared_accuracy for each in scores]),
+            f"{scores[0].unshared_articles:,}",
+            str(len(scores)),
+        )
+        for corpus, label, scores in found
+    ]
+    return Table(
+        "evaluation",
+        "Beyond accuracy",
+        (
+            *("corpus", "model", "ROC AUC", "calibration error", "accuracy"),
+            *("accuracy on unshared", "unshared articles", "seeds"),
+        ),
+        rows,
+        words=2,
+        note="Means over seeds, computed from the stored predictions. Calibration error: expected "
+        "calibration error with 15 bins (Guo et al. 2017). Unshared: the test articles whose text "
+        "is not in the training file too; all of them if the corpus was not audited.",
+    )
+
+
+def confusion_table(found: Found) -> Table:
+    """Return a row for each label of each configuration. Where corpora have different classes,
+    columns are numbered."""
+    named = list(dict.fromkeys(scores[0].classes for _, _, scores in found))
+    widest = max(map(len, named))
+    predicted = named[0] if len(named) == 1 else range(1, widest + 1)
+    rows = []
+    for corpus, label, scores in found:
+        total = np.sum([each.confusion for each in scores], axis=0)
+        for name, counts in zip(scores[0].classes, total, strict=True):
+            cells = [f"{count:,}" for count in counts]
+            rows.append((corpus, label, name, *cells, *[""] * (widest - len(cells))))
+    return Table(
+        "confusion",
+        "Confusion matrices, summed over seeds",
+        ("corpus", "model", "label", *(f"predicted {name}" for name in predicted)),
+        rows,
+        words=3,
+        note="Numbers of test articles by label and predicted class. Predicted classes are in the "
+        "order of the labels.",
+    )

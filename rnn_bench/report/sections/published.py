@@ -1,41 +1,29 @@
-"""The section on published and reproduced accuracies."""
+"""The section that sets reproduced accuracies beside the study's published ones."""
 
+import math
 from statistics import mean
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import averaged, digits
-from rnn_bench.tracking.sweeps import Recorded
-
-# Test accuracies of the study, means of batch means: of its notebook (ISOT), and of its written
-# report (Kaggle), whose recipe is another: 20 epochs and Xavier initial weights.
-PUBLISHED = {
-    "isot": {"rnn": 0.5021, "lstm": 0.9869, "gru": 0.9944},
-    "kaggle": {"rnn": 0.58, "lstm": 0.80, "gru": 0.84},
-}
-
-
-OWN_RECIPE = ("isot",)
+from rnn_bench.report.formatting import format_mean, format_number
+from rnn_bench.report.study import PUBLISHED, SAME_RECIPE
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
 
 
 def published_section(results: Results) -> Section | None:
     rows = []
     for each in results.compared:
-        run = each.answered[0]
-        published = PUBLISHED.get(run.tags["dataset"], {}).get(each.model)
-        if run.tags["protocol"] != "notebook" or published is None:
-            continue
-        values = [value for value in each.values("test_accuracy_batch_mean") if value == value]
-        if values:
-            verdict = published_verdict(run, published, values)
+        run = each.completed[0]
+        published = PUBLISHED.get(run.tags[schema.DATASET], {}).get(each.model)
+        values = results.values(each, schema.TEST_ACCURACY_BATCH_MEAN)
+        values = [value for value in values if math.isfinite(value)]
+        if published is not None and run.tags[schema.PROTOCOL] == "notebook" and values:
             rows.append(
                 (
-                    each.corpus,
-                    each.label,
-                    digits(published),
-                    averaged(values),
-                    str(len(values)),
-                    verdict,
+                    *(each.corpus, each.label),
+                    *(format_number(published), format_mean(values), str(len(values))),
+                    describe_difference(run, published, mean(values)),
                 )
             )
     if not rows:
@@ -43,24 +31,22 @@ def published_section(results: Results) -> Section | None:
     table = Table(
         "published",
         "Published and reproduced",
-        ("corpus", "model", "published", "reproduced", "seeds", "verdict"),
+        ("corpus", "model", "published", "reproduced", "seeds", "difference"),
         rows,
         words=2,
-        note="Means of the batches' accuracies, as the study computes them. The study made one run "
-        "each.",
+        note="Accuracies are means of the batches' accuracies, as the study computes them. The "
+        "study trained each model once.",
     )
     return Section("published", "Published and reproduced", tables=[table])
 
 
-def published_verdict(run: Recorded, published: float, values: list[float]) -> str:
-    """A verdict on the published edition alone."""
-    edition = run.tags["data_edition"]
+def describe_difference(run: RecordedRun, published: float, reproduced: float) -> str:
+    """Return the difference, or why the two accuracies cannot be compared."""
+    edition = run.tags.get(schema.DATA_EDITION, "")
     if edition != "published":
-        size = sum(run.articles.values())
-        return (
-            f"none: these articles are {'a sample' if edition == 'sample' else 'another edition'}"
-            + (f" ({size:,})" if size else "")
-        )
-    if run.tags["dataset"] not in OWN_RECIPE:
-        return "none: published with 20 epochs and other initial weights"
-    return f"differs by {mean(values) - published:+.4f}"
+        size = sum(run.split_sizes.values())
+        articles = "a sample" if edition == "sample" else "another edition"
+        return f"not comparable: these articles are {articles}" + (f" ({size:,})" if size else "")
+    if run.tags[schema.DATASET] not in SAME_RECIPE:
+        return "not comparable: published with 20 epochs and other initial weights"
+    return f"{reproduced - published:+.4f}"

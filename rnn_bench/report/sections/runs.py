@@ -1,32 +1,32 @@
-"""The section on every run."""
-
-import math
+"""The section that lists every run."""
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Link, Section, Table
-from rnn_bench.report.formatting import digits
+from rnn_bench.report.formatting import format_number
 from rnn_bench.sweep.comparison_table import ui_command
+from rnn_bench.tracking import schema
 
 
 def runs_section(results: Results) -> Section | None:
-    start, server = ui_command(results.sweep.store)
-    experiment = results.sweep.experiment_id
+    sweep = results.sweep
+    if not sweep.runs:
+        return None
+    start, server = ui_command(sweep.store)
     rows = [
         (
-            Link(run.name, f"{server}/#/experiments/{experiment}/runs/{run.id}"),
+            Link(run.name, f"{server}/#/experiments/{sweep.experiment_id}/runs/{run.id}"),
             run.state,
-            run.how,
-            digits(run.metrics.get("test_accuracy", math.nan)),
-            f"{run.metrics['train_seconds']:.1f}" if "train_seconds" in run.metrics else "",
-            run.tags.get("error", ""),
+            run.origin(sweep.id),
+            format_number(results.metric(run, schema.TEST_ACCURACY)),
+            format_number(run.metric(schema.TRAIN_SECONDS), 1),
+            run.tags.get(schema.ERROR, ""),
             ", ".join(f"{name}={value}" for name, value in sorted(run.parameters.items())),
         )
-        for run in results.sweep.runs
+        for run in sweep.runs
     ]
-    if not rows:
-        return None
-    columns = ("run", "state", "by", "test accuracy", "seconds", "error", "parameters")
+    columns = ("run", "state", "how", "test accuracy", "seconds", "error", "parameters")
     table = Table("runs", "Every run", columns, rows, words=3)
-    shown = f"Start them first: {start.removesuffix(', then ')}." if start else ""
-    text = [f"Names lead to MLflow's pages. {shown}".strip()]
-    return Section("runs", "Every run", text, [table], folded=True)
+    text = "A run's name links to its page in MLflow."
+    if start:
+        text += f" Start the pages first: {start.removesuffix(', then ')}."
+    return Section("runs", "Every run", [text], [table], folded=True)

@@ -2,33 +2,33 @@
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import digits
+from rnn_bench.report.formatting import format_number
 
 
 def tuning_section(results: Results) -> Section | None:
-    """The grid that configurations were chosen from, by validation loss alone."""
-    kept = {each.key for each in results.compared}
-    if all(each.key in kept for each in results.found if each.answered):
+    """Show the configurations that differ in the optimizer's settings, and which one validation
+    loss chose."""
+    candidates = [each for each in results.configurations if each.completed]
+    if len(candidates) == len(results.compared):
         return None
     rows = [
         (
             each.corpus,
             each.label,
-            digits(each.validation_loss),
-            str(len(each.answered)),
-            "chosen" if each.key in kept else "",
+            format_number(each.validation_loss),
+            str(len(each.completed)),
+            "chosen" if each in results.compared else "",
         )
-        for each in results.found
-        if each.answered
+        for each in candidates
     ]
     table = Table(
         "tuning",
         "Mean validation loss",
-        ("corpus", "configuration", "validation loss", "seeds", ""),
+        ("corpus", "configuration", "validation loss", "seeds", "choice"),
         rows,
         words=2,
-        note="Of configurations that differ in the optimizer's settings, the one with the lowest "
-        "mean validation loss is compared on the test articles. The others' test accuracies are "
-        "not shown.",
+        note="Among configurations that differ only in the optimizer's settings, the one with the "
+        "lowest mean validation loss is chosen and compared on the test articles. Test accuracies "
+        "of the others are not shown.",
     )
     return Section("tuning", "How configurations were chosen", tables=[table])

@@ -1,0 +1,156 @@
+"""A run as MLflow has recorded it."""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.liveness import is_alive
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A row of MLflow, with what is read from it. `client` is of the store that has it."""
+
+    row: Run
+    client: MlflowClient
+
+    @property
+    def id(self) -> str:
+        return str(self.row.info.run_id)
+
+    @property
+    def name(self) -> str:
+        return str(self.row.info.run_name)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self.row.data.tags)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return dict(self.row.data.params)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return dict(self.row.data.metrics)
+
+    def metric(self, name: str) -> float:
+        """Return the last value of a metric; nan if it was not recorded."""
+        return float(self.row.data.metrics.get(name, math.nan))
+
+    @property
+    def state(self) -> str:
+        """finished, diverged, failed, killed, running, or abandoned: RUNNING without a process."""
+        if self.row.info.status == "RUNNING":
+            return "running" if is_alive(self.row) else "abandoned"
+        return self.tags.get(schema.OUTCOME, str(self.row.info.status).lower())
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the run has a result. A diverged run has one."""
+        return self.state in schema.ANSWERS
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the model is a baseline, such as the majority class, and not a network."""
+        if kind := self.tags.get(schema.KIND):
+            return kind == schema.BASELINE
+        # Rows from before this tag: only baselines were computed by scikit-learn.
+        return self.tags.get(schema.KERNEL) == "scikit-learn"
+
+    def origin(self, sweep_id: str) -> str:
+        """Return how a sweep came by the run: trained, reused, resumed or failed."""
+        return self.tags.get(schema.SWEEP + sweep_id, "")
+
+    def lacks_evaluation(self, sweep_id: str) -> bool:
+        """Return whether the run has a result, but a further evaluation for the sweep failed."""
+        return self.is_completed and self.origin(sweep_id) == schema.FAILED
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of the prepared articles; empty if it was not recorded."""
+        inputs = self.row.inputs.dataset_inputs if self.row.inputs else []
+        return str(inputs[0].dataset.digest) if inputs else ""
+
+    @cached_property
+    def split_sizes(self) -> dict[str, int]:
+        """The number of articles in train, validation and test; empty if it was not recorded."""
+        inputs = self.row.inputs.dataset_inputs if self.row.inputs else []
+        try:
+            profile: dict[str, Any] = (
+                json.loads(inputs[0].dataset.profile or "{}") if inputs else {}
+            )
+            return {split: int(count) for split, count in profile["articles"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return {}
+
+    @cached_property
+    def train_losses(self) -> dict[int, float]:
+        """The training loss (in nats) by epoch."""
+        return self._history(schema.TRAIN_LOSS)
+
+    @cached_property
+    def val_losses(self) -> dict[int, float]:
+        """The validation loss (in nats) by epoch."""
+        return self._history(schema.VAL_LOSS)
+
+    def _history(self, metric: str) -> dict[int, float]:
+        if metric not in self.row.data.metrics:
+            return {}
+        points = self.client.get_metric_history(self.id, metric)
+        return dict(sorted((point.step, point.value) for point in points))
+
+    @property
+    def evaluated_epoch(self) -> int | None:
+        """The epoch whose weights were tested; None if no epoch was recorded."""
+        epochs = self.val_losses
+        if not epochs:
+            return None
+        if self.parameters.get("protocol.evaluated_weights") == "last":
+            return max(epochs)
+        best = self.metric(schema.BEST_EPOCH)
+        return None if math.isnan(best) else int(best)
+
+    @property
+    def evaluated_val_loss(self) -> float:
+        """The validation loss (in nats) of the weights that were tested; nan if it is unknown."""
+        epoch = self.evaluated_epoch
+        return math.nan if epoch is None else self.val_losses.get(epoch, math.nan)
+
+    @contextmanager
+    def local_artifact(self, name: str) -> Iterator[Path | None]:
+        """Give an artifact's path on this machine while the block runs, None if there is none.
+
+        `name` is a file in the run's top artifact folder. It is downloaded from a remote store.
+        """
+        uri = str(self.row.info.artifact_uri)
+        if uri.startswith("file:"):
+            path = Path(unquote(urlparse(uri).path), name)
+            yield path if path.is_file() else None
+            return
+        with TemporaryDirectory() as folder:
+            yield self._download(name, folder)
+
+    def _download(self, name: str, folder: str) -> Path | None:
+        try:  # a store may retry for minutes to get a file that it does not have
+            if name not in self._artifact_names:
+                return None
+            return Path(self.client.download_artifacts(self.id, name, folder))
+        except (MlflowException, OSError):
+            return None
+
+    @cached_property
+    def _artifact_names(self) -> set[str]:
+        return {item.path for item in self.client.list_artifacts(self.id)}

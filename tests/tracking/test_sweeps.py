@@ -1,0 +1,186 @@
+"""Reading runs and sweeps from the record."""
+
+import logging
+import math
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.tracking import Tracking
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
+from rnn_bench.tracking.store import open_store
+from rnn_bench.tracking.sweeps import (
+    latest_sweep,
+    note_sweep,
+    read_sweep,
+    recorded_sweeps,
+    sweep_runs,
+)
+
+SWEEP = "20260102-030405-abcd"
+TAGS = {
+    schema.DATASET: "demo",
+    schema.MODEL: "gru",
+    schema.PROTOCOL: "fair",
+    schema.SEED: "0",
+    schema.RUN_KEY: "key",
+    schema.CONFIG_KEY: "config",
+    schema.SWEEP + SWEEP: schema.TRAINED,
+}
+Store = tuple[MlflowClient, str]
+NewRun = Callable[..., RecordedRun]
+
+
+@pytest.fixture
+def store(workplace: Path) -> Store:
+    return open_store(Tracking())
+
+
+@pytest.fixture
+def new_run(store: Store) -> NewRun:
+    """Records a run whose tags differ from TAGS; a tag that is None is left out."""
+    client, experiment_id = store
+
+    def record(status: str = "FINISHED", **changed: str | None) -> RecordedRun:
+        tags = {schema.OUTCOME: status.lower(), **TAGS, **changed}
+        known = {name: value for name, value in tags.items() if value is not None}
+        run_id = client.create_run(experiment_id, tags=known).info.run_id
+        client.set_terminated(run_id, status)
+        return RecordedRun(client.get_run(run_id), client)
+
+    return record
+
+
+def with_losses(
+    run: RecordedRun, losses: list[float], best_epoch: int, weights: str
+) -> RecordedRun:
+    for epoch, loss in enumerate(losses, start=1):
+        run.client.log_metric(run.id, schema.VAL_LOSS, loss, step=epoch)
+    run.client.log_metric(run.id, schema.BEST_EPOCH, best_epoch)
+    run.client.log_param(run.id, "protocol.evaluated_weights", weights)
+    return RecordedRun(run.client.get_run(run.id), run.client)
+
+
+# --- one run ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernel", "expected"),
+    [
+        (schema.BASELINE, "torch", True),
+        (schema.NETWORK, "torch", False),
+        (schema.NETWORK, "scikit-learn", False),
+        (None, "scikit-learn", True),
+        (None, "torch", False),
+    ],
+)
+def test_its_kind_says_whether_a_model_is_a_baseline(
+    kind: str | None, kernel: str, expected: bool, new_run: NewRun
+) -> None:
+    assert new_run(kind=kind, kernel=kernel, model="mine").is_baseline == expected
+
+
+@pytest.mark.parametrize(("weights", "epoch", "loss"), [("best", 2, 0.3), ("last", 3, 0.5)])
+def test_the_validation_loss_is_that_of_the_tested_weights(
+    weights: str, epoch: int, loss: float, new_run: NewRun
+) -> None:
+    run = with_losses(new_run(), [0.7, 0.3, 0.5], best_epoch=2, weights=weights)
+    assert (run.evaluated_epoch, run.evaluated_val_loss) == (epoch, loss)
+
+
+def test_the_validation_loss_of_a_diverged_or_unfinished_run_is_not_a_number(
+    new_run: NewRun,
+) -> None:
+    diverged = with_losses(new_run(outcome="diverged"), [math.nan], best_epoch=1, weights="best")
+    assert diverged.is_completed
+    assert math.isnan(diverged.evaluated_val_loss)
+    unfinished = new_run("FAILED")
+    assert unfinished.evaluated_epoch is None
+    assert math.isnan(unfinished.evaluated_val_loss)
+
+
+def test_an_artifact_that_is_not_there_has_no_path(store: Store, new_run: NewRun) -> None:
+    run = new_run()
+    store[0].log_text(run.id, "article,label\n", schema.PREDICTIONS_FILE)
+    with run.local_artifact(schema.PREDICTIONS_FILE) as path:
+        assert path is not None
+        assert path.read_text() == "article,label\n"
+    with run.local_artifact(schema.AUDIT_FILE) as path:
+        assert path is None
+
+
+# --- sweeps -------------------------------------------------------------------------------------
+
+
+def test_a_run_that_failed_and_was_tried_again_is_left_out(store: Store, new_run: NewRun) -> None:
+    new_run("FAILED")
+    again = new_run()
+    other = new_run("FAILED", run_key="another key")
+    runs = sweep_runs(*store, SWEEP)
+    assert [run.id for run in runs] == [again.id, other.id]
+    assert [run.state for run in runs] == ["finished", "failed"]
+
+
+@pytest.mark.parametrize("lacking", sorted(set(TAGS) - {schema.SWEEP + SWEEP}))
+def test_a_row_that_lacks_a_tag_is_left_out_and_named(
+    lacking: str, store: Store, new_run: NewRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, damaged = new_run(), new_run(**{lacking: None})
+    note_sweep(*store, SWEEP, ["-m"], 2)
+    with caplog.at_level(logging.WARNING):
+        assert [each.id for each in read_sweep(*store, SWEEP).runs] == [run.id]
+    assert f"Run {damaged.id} is left out: its row lacks the tags {lacking}." in caplog.text
+    assert recorded_sweeps(*store)[0].states == {"finished": 1}
+
+
+def test_a_row_with_damaged_or_missing_inputs_has_no_split_sizes(new_run: NewRun) -> None:
+    run = new_run()
+    assert (run.fingerprint, run.split_sizes) == ("", {})
+
+
+def test_sweeps_are_listed_newest_first_with_the_states_of_their_runs(
+    store: Store, new_run: NewRun
+) -> None:
+    newer = "20260203-000000-0000"
+    note_sweep(*store, SWEEP, ["-m", "model=gru"], 2)
+    note_sweep(*store, newer, ["-m", "model=rnn"], 3)
+    new_run()
+    new_run("FAILED", run_key="other")
+    first, second = recorded_sweeps(*store)
+    assert (first.id, first.states, first.asked) == (newer, {}, 3)
+    assert (second.id, second.states) == (SWEEP, {"finished": 1, "failed": 1})
+    assert second.start == datetime(2026, 1, 2, 3, 4, 5)
+    assert second.command == "python -m rnn_bench -m model=gru"
+    assert latest_sweep(*store) == newer
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[]", "null"])
+def test_a_damaged_note_leaves_a_sweep_without_its_command(
+    text: str, store: Store, new_run: NewRun
+) -> None:
+    client, experiment_id = store
+    client.set_experiment_tag(experiment_id, schema.SWEEP + SWEEP, text)
+    run = new_run()
+    sweep = read_sweep(client, experiment_id, SWEEP)
+    assert (sweep.command, sweep.asked) == ("", None)
+    assert [each.id for each in sweep.completed] == [run.id]
+    assert recorded_sweeps(client, experiment_id)[0].command == ""
+
+
+def test_a_sweep_that_is_not_recorded_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError, match="The record has no sweep 2026"):
+        read_sweep(*store, "2026")
+    with pytest.raises(UsageError, match="no sweep in the record yet"):
+        latest_sweep(*store)
+    assert recorded_sweeps(*store) == []
+
+
+def test_an_id_that_is_no_time_has_no_start(store: Store) -> None:
+    note_sweep(*store, "mine", [], 1)
+    (sweep,) = recorded_sweeps(*store)
+    assert sweep.start is None
