@@ -12,8 +12,6 @@ INSTALLED := .venv/.installed
 RAY_INSTALLED := .venv-ray/.installed
 BENCH_INSTALLED := .venv/.bench-installed
 STORE := $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
-# A run id is neither a folder nor a URI, which has a colon.
-MODEL_URI = $(if $(findstring :,$(RUN))$(wildcard $(RUN)/MLmodel),$(RUN),runs:/$(RUN)/model)
 # MLflow's page with accuracy bars and loss curves; a new store's first experiment is number 1.
 HASH := \#
 PAGE := $(if $(MLFLOW_TRACKING_URI),,/$(HASH)/experiments/1/runs?compareRunsMode=CHART&workflowType=machine_learning)
@@ -89,13 +87,7 @@ report: $(INSTALLED) ## Write the report on the latest sweep to reports/ (ARGS="
 
 serve: $(INSTALLED) ## Answer texts over HTTP with a run's model (RUN=run id or model URI, PORT=5001 to choose another port)
 	@[ -n '$(RUN)' ] || { echo 'Which model? make serve RUN=a run id, or a model URI such as models:/NAME@champion' >&2; exit 2; }
-	@$(VENV)/python -m rnn_bench.serving predict --json '$(RUN)' '' >/dev/null
-	@echo 'In a few seconds, from another terminal (Ctrl-C here ends it):'; \
-	echo "  curl http://127.0.0.1:$(PORT)/invocations -H 'Content-Type: application/json' \\"; \
-	echo "    -d '{\"inputs\": [\"a first text\", \"a second text\"]}'"; \
-	PATH="$(abspath $(VENV)):$$PATH" MLFLOW_TRACKING_URI='$(STORE)' MLFLOW_ALLOW_PICKLE_DESERIALIZATION=false \
-	MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
-	exec mlflow models serve --model-uri '$(MODEL_URI)' --env-manager local --host 127.0.0.1 --port $(PORT) --workers 1
+	@MLFLOW_DISABLE_TELEMETRY=true exec $(VENV)/python -m rnn_bench.serving serve '$(RUN)' --port $(PORT) $(ARGS)
 
 data: $(INSTALLED) ## Fetch the two fake-news corpora from Kaggle into data/ and prepare them
 	@for corpus in isot kaggle; do $(VENV)/python -m rnn_bench.data fetch $$corpus || exit; done

@@ -3,8 +3,7 @@
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rnn_bench.config.errors import UsageError
@@ -14,11 +13,13 @@ SUCCESS, UNUSABLE = 0, 2
 PROGRAM = "python -m rnn_bench.serving"
 USAGE = f"""\
 {PROGRAM} predict MODEL [TEXT ...] [--csv FILE] [--json]
+       {PROGRAM} serve MODEL [--host HOST] [--port PORT]
        {PROGRAM} --register NAME [--sweep ID] [--dataset NAME]"""
 DESCRIPTION = """\
 Use what was trained.
 
 predict           label texts with a run's model: predict --help
+serve             label texts over HTTP: serve --help
 --register NAME   put the run of a sweep that has the lowest validation loss into
                   MLflow's model registry, as the champion of the model NAME"""
 PREDICTING = """\
@@ -36,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         register_parser().print_help(sys.stderr)
         return UNUSABLE
-    predicts = words[:1] == ["predict"]
-    parser = predict_parser() if predicts else register_parser()
-    arguments = parser.parse_intermixed_args(words[1:] if predicts else words)
-    command: Callable[[argparse.Namespace], None] = predict if predicts else register
+    commands = {"predict": (predict_parser, predict), "serve": (serve_parser, run_server)}
+    is_named = words[0] in commands
+    parser, command = commands[words[0]] if is_named else (register_parser, register)
+    arguments = parser().parse_intermixed_args(words[1:] if is_named else words)
     try:
         command(arguments)
         sys.stdout.flush()
@@ -72,6 +73,27 @@ def predict_parser() -> argparse.ArgumentParser:
         help="its column, by default text; give it twice to join two, such as title and text",
     )
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a text")
+    add_tracking_uri(parser)
+    return parser
+
+
+def serve_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} serve",
+        description="Label texts over HTTP with the model of a run, until Ctrl-C.",
+        epilog=MODELS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", metavar="MODEL", help="see below")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=5000, help="0 takes a free one (%(default)s)")
+    parser.add_argument(
+        "--max-body-bytes",
+        metavar="N",
+        type=int,
+        default=32 * 2**20,
+        help="refuse larger requests (%(default)s)",
+    )
     add_tracking_uri(parser)
     return parser
 
@@ -115,30 +137,36 @@ def predict(arguments: argparse.Namespace) -> None:
     if arguments.csv is not None and arguments.texts:
         raise UsageError("Give texts or --csv, not both.")
 
-    from rnn_bench.serving.classifier import TextClassifier
-    from rnn_bench.serving.inputs import csv_texts, given_texts
-    from rnn_bench.serving.outputs import json_lines, table
-    from rnn_bench.serving.stored import model_folder
-    from rnn_bench.tracking.store import existing_store
+    from rnn_bench.serving.inputs import read_command_line, read_csv_texts
+    from rnn_bench.serving.outputs import format_json_lines, format_table
+    from rnn_bench.serving.stored import load_classifier
     from rnn_bench.training.device import use_threads
 
     if arguments.csv is None:
-        texts = given_texts(arguments.texts)
+        texts = read_command_line(arguments.texts)
     else:
-        texts = csv_texts(arguments.csv, arguments.text_column or ["text"])
-    is_folder = Path(arguments.model).is_dir()
-    store = "" if is_folder else existing_store(arguments.tracking_uri)
-    use_threads(1)  # of each reader; there are as many readers as cores
-    with tempfile.TemporaryDirectory() as downloads:
-        classifier = TextClassifier.load(model_folder(arguments.model, store, Path(downloads)))
+        texts = read_csv_texts(arguments.csv, arguments.text_column or ["text"])
+    use_threads(1)  # of torch; the classifier starts a thread for each core itself
+    classifier = load_classifier(arguments.model, arguments.tracking_uri)
     found = classifier.probabilities(texts)
     labels, probabilities = classifier.labels(found), found.tolist()
     if arguments.json:
-        written = json_lines(labels, probabilities, classifier.classes)
+        written = format_json_lines(labels, probabilities, classifier.classes)
     else:
-        written = table(labels, probabilities, classifier.classes, texts)
+        written = format_table(labels, probabilities, classifier.classes, texts)
     for line in written:
         print(line)
+
+
+def run_server(arguments: argparse.Namespace) -> None:
+    """Serve a model until Ctrl-C.
+
+    Raises:
+        UsageError: there is no such model, or the port cannot be used.
+    """
+    from rnn_bench.serving.app import serve
+
+    serve(**vars(arguments))
 
 
 def register(arguments: argparse.Namespace) -> None:
@@ -149,14 +177,14 @@ def register(arguments: argparse.Namespace) -> None:
     """
     from rnn_bench.serving.registry import ALIAS, best_run
     from rnn_bench.serving.registry import register as registered
-    from rnn_bench.serving.stored import asked_of, check_run
+    from rnn_bench.serving.stored import require_model, selected_store
     from rnn_bench.tracking.availability import short_timeouts
     from rnn_bench.tracking.store import open_existing
     from rnn_bench.tracking.sweeps import latest_sweep, latest_sweep_on
 
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
     name = arguments.register
-    with asked_of(str(client.tracking_uri)), short_timeouts():
+    with selected_store(str(client.tracking_uri)), short_timeouts():
         sweep_id = arguments.sweep
         if sweep_id == "latest" and arguments.dataset:
             sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)
@@ -164,7 +192,7 @@ def register(arguments: argparse.Namespace) -> None:
             sweep_id = latest_sweep(client, experiment_id)
         best = best_run(client, experiment_id, sweep_id, arguments.dataset)
         run = best.run
-        check_run(client, run.id)
+        require_model(client, run.id)
         version, is_new = registered(client, run, name)
     print(
         f"Of {best.candidates} finished runs of sweep {sweep_id} on {run.tags['dataset']}, "

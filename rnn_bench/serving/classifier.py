@@ -1,4 +1,4 @@
-"""A trained model that takes raw text: cleaned, encoded and read as in the run's own test."""
+"""A trained model that takes raw text, which it cleans and encodes as the run's test articles."""
 
 import json
 import math
@@ -32,12 +32,12 @@ from rnn_bench.tracking.model_folder import SETTINGS
 from rnn_bench.training.device import cores
 from rnn_bench.training.prediction import predict
 
-PART = 1024  # texts that a core reads at a time; more where a batch is larger
+CHUNK_SIZE = 1024  # texts that a core classifies at a time; more where a batch is larger
 
 
 @dataclass(frozen=True)
 class TextClassifier:
-    """A model on the CPU, and all else that its answer to a text depends on."""
+    """A model on the CPU, and everything else that its answer to a text depends on."""
 
     model: nn.Module | Baseline
     protocol: Protocol
@@ -47,10 +47,10 @@ class TextClassifier:
 
     @classmethod
     def load(cls, folder: Path) -> "TextClassifier":
-        """The model of a run's `model` folder.
+        """Load the `model` folder of a run.
 
         Raises:
-            ConfigError: the class of the model, a user's own, cannot be imported here.
+            ConfigError: the model's class is the user's own, and cannot be imported here.
         """
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         words = json.loads((folder / schema.VOCABULARY_FILE).read_text(encoding="utf-8"))
@@ -63,27 +63,27 @@ class TextClassifier:
         )
         model.load_state_dict(load_file(folder / schema.WEIGHTS_FILE))
         if isinstance(model, RecurrentClassifier):
-            model.fused = kernel_here(settings["model"], protocol)
+            model.fused = find_kernel(settings["model"], protocol)
         clean = CLEANINGS[settings["cleaning"]]
         return cls(model, protocol, clean, words["words"], words["classes"])
 
     def probabilities(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
-        """Of each class for each text, in order; not numbers if the model diverged.
+        """Return the probability of each class for each text, in order; NaN if the model diverged.
 
-        With readout `padded_end` a text's answer depends on those it shares a batch with: they
-        are read in this order, in the protocol's batch size, as the test articles were.
+        With readout `padded_end` the answer to a text depends on the texts of its batch. So
+        batches have this order and the protocol's batch size, as those of the test articles had.
 
-        Many texts are cut into parts of whole batches, and each core reads a part: with one
-        thread of torch a part, cores do not wait for each other at every step.
+        Many texts are cut into chunks of whole batches, which cores classify in parallel, with one
+        thread of torch each. Threads that share a chunk would wait for each other at every step.
         """
-        size = self.protocol.batch_size * math.ceil(PART / self.protocol.batch_size)
-        parts = [texts[start : start + size] for start in range(0, len(texts), size)]
-        if len(parts) < 2:
-            return self._read(texts)
-        with ThreadPoolExecutor(cores()) as readers:
-            return torch.cat(list(readers.map(self._read, parts)))
+        size = self.protocol.batch_size * math.ceil(CHUNK_SIZE / self.protocol.batch_size)
+        chunks = [texts[start : start + size] for start in range(0, len(texts), size)]
+        if len(chunks) < 2:
+            return self._classify(texts)
+        with ThreadPoolExecutor(cores()) as threads:
+            return torch.cat(list(threads.map(self._classify, chunks)))
 
-    def _read(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
+    def _classify(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
         tokens, offsets = encode_texts(
             [self.clean(text) for text in texts], self.vocabulary, self.protocol.max_length
         )
@@ -92,13 +92,15 @@ class TextClassifier:
         return probabilities(predict(self.model, split, self.protocol))
 
     def labels(self, probabilities: Float[Tensor, "texts classes"]) -> list[str]:
-        """The most probable class of each text."""
-        return [self.classes[place] for place in probabilities.argmax(1)]
+        """Return the most probable class of each text."""
+        return [self.classes[index] for index in probabilities.argmax(1)]
 
 
-def kernel_here(option: dict[str, Any], protocol: Protocol) -> FusedKernel | None:
-    """The fused kernel, if it computes such a model and is faster on this machine, whatever the
-    run was computed by."""
+def find_kernel(option: dict[str, Any], protocol: Protocol) -> FusedKernel | None:
+    """Return the fused kernel if it can compute the model and is faster on this machine.
+
+    It need not be what computed the run.
+    """
     cache = os.environ.get("RNN_BENCH_CACHE")
     config = Config(
         model=Recurrent(**option),

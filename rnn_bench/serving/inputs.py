@@ -1,4 +1,4 @@
-"""The texts to be predicted: from the command line, standard input or a CSV file."""
+"""Reading the texts to classify: from the command line, standard input or a CSV file."""
 
 import sys
 from collections.abc import Sequence
@@ -9,30 +9,32 @@ from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import read_csv, require_columns
 
 
-def given_texts(words: Sequence[str]) -> list[str]:
-    """The texts of a command line; a single - stands for the lines of standard input, and so do
-    none where it is no terminal.
+def read_command_line(words: Sequence[str]) -> list[str]:
+    """Return the texts of a command line.
+
+    A single - means the lines of standard input. So does no text, unless standard input is a
+    terminal.
 
     Raises:
         UsageError: there are none, or they are not UTF-8.
     """
     if list(words) == ["-"] or (not words and not sys.stdin.isatty()):
-        return lines(sys.stdin.buffer.read())
+        return split_lines(sys.stdin.buffer.read())
     if not words:
         raise UsageError(
-            "There is no text to predict. Give some behind the model, lines on standard input, "
+            "There is no text to predict. Give texts after the model, lines on standard input, "
             "or a file with --csv."
         )
-    for place, text in enumerate(words, start=1):
+    for number, text in enumerate(words, start=1):
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise UsageError(f"Text {place} on the command line is not UTF-8.") from None
+            raise UsageError(f"Text {number} on the command line is not UTF-8.") from None
     return list(words)
 
 
-def lines(content: bytes) -> list[str]:
-    """A text a line; an empty line is an empty text.
+def split_lines(content: bytes) -> list[str]:
+    """Return a text for each line of UTF-8; an empty line is an empty text.
 
     Raises:
         UsageError: there are none, or they are not UTF-8.
@@ -54,8 +56,8 @@ def lines(content: bytes) -> list[str]:
     return [line.removesuffix("\r") for line in found]
 
 
-def csv_texts(path: Path, columns: Sequence[str]) -> list[str]:
-    """A text a row of a CSV file; of several columns, their cells joined by a space.
+def read_csv_texts(path: Path, columns: Sequence[str]) -> list[str]:
+    """Return a text for each row of a CSV file. Several columns are joined by a space.
 
     Raises:
         DataError: the file cannot be read, or lacks a column.

@@ -1,4 +1,4 @@
-"""What MLflow runs to load a run's model; every run keeps a copy."""
+"""The code that MLflow runs to load a run's model. Each run's model folder has a copy."""
 
 from mlflow.models import set_model
 

@@ -1,6 +1,7 @@
-"""From what a user calls a model to the folder that it lies in."""
+"""Finding the model that a user names: a run's id, a model URI or a folder."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,42 +12,55 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.errors import UsageError
+from rnn_bench.serving.classifier import TextClassifier
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.model_folder import SETTINGS
+from rnn_bench.tracking.store import existing_store
 
 
-def model_folder(name: str, store: str, downloads: Path) -> Path:
-    """The folder of the model that a run's id, a model URI or a local folder names; one that is
-    not on this machine is brought to `downloads`.
+def load_classifier(name: str, tracking_uri: str | None) -> TextClassifier:
+    """Load the model that a run's id, a model URI or a folder names.
+
+    Args:
+        tracking_uri: MLflow's store; None is the usual one. A folder needs none.
 
     Raises:
-        UsageError: there is no such model, or it is not one that a run of rnn_bench has left.
+        UsageError: there is no such model, or it is not one of a run of rnn_bench.
     """
     if Path(name).is_dir():
-        folder = Path(name)
-    else:
-        with asked_of(store), short_timeouts():
-            is_uri = ":" in name
-            if not is_uri:
-                check_run(MlflowClient(store), name)
-            uri = name if is_uri else f"runs:/{name}/{schema.MODEL_FOLDER}"
-            found = mlflow.artifacts.download_artifacts(
-                artifact_uri=uri, dst_path=str(downloads), tracking_uri=store
-            )
-            folder = Path(found)
+        return load_folder(Path(name), name)
+    store = existing_store(tracking_uri)
+    with tempfile.TemporaryDirectory() as downloads, selected_store(store), short_timeouts():
+        is_uri = ":" in name
+        if not is_uri:
+            require_model(MlflowClient(store), name)
+        uri = name if is_uri else f"runs:/{name}/{schema.MODEL_FOLDER}"
+        # The folder of the artifacts themselves, where they are on this machine.
+        folder = mlflow.artifacts.download_artifacts(
+            artifact_uri=uri, dst_path=downloads, tracking_uri=store
+        )
+        return load_folder(Path(folder), name)
+
+
+def load_folder(folder: Path, name: str) -> TextClassifier:
+    """Load the model in a folder that the user calls `name`.
+
+    Raises:
+        UsageError: it is not the model of a run.
+    """
     if not (folder / SETTINGS).is_file():
         raise UsageError(f"{name} is not the model of a run: it has no file {SETTINGS}.")
-    return folder
+    return TextClassifier.load(folder)
 
 
 @contextmanager
-def asked_of(store: str) -> Iterator[None]:
-    """MLflow asks this store and its registry.
+def selected_store(store: str) -> Iterator[None]:
+    """Make MLflow use a store, and its model registry, for URIs.
 
     Raises:
-        UsageError: it cannot be asked, or lacks what it is asked for.
+        UsageError: MLflow raised an error in the block, or files or the database did.
     """
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = store
@@ -62,15 +76,16 @@ def asked_of(store: str) -> Iterator[None]:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
 
-def check_run(client: MlflowClient, run_id: str) -> None:
-    """
+def require_model(client: MlflowClient, run_id: str) -> None:
+    """Check that a run is finished and has a model.
+
     Raises:
-        UsageError: the run has left no model.
+        UsageError: it is not, or has none.
         MlflowException: there is no such run.
     """
     run = client.get_run(run_id)
     if run.info.status != "FINISHED":
-        state = run.data.tags.get("outcome", "not finished")
+        state = run.data.tags.get(schema.OUTCOME, "not finished")
         if run.info.status == "RUNNING":
             state = "still training" if is_alive(run) else "not finished"
         raise UsageError(f"Run {run_id} ({run.info.run_name}) has no model: it is {state}.")

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from rich.cells import cell_len
 from safetensors.torch import load_file, save_file
 
+from rnn_bench.serving.outputs import format_table
 from tests.conftest import Command
 from tests.serving.conftest import CSV, TINY, Trained, model_of
 
@@ -94,6 +95,8 @@ def test_nothing_in_a_text_breaks_the_table(
         "\x1b[31mred\x1b[0m \u202e",
         "a" * 10**6,
         "\U0001f600" * 50,
+        "[red]not markup[/red]",
+        "[/] :smile: a [link",
     )
     answer = serving("predict", gru, *texts)
     lines = answer.out.splitlines()
@@ -101,6 +104,19 @@ def test_nothing_in_a_text_breaks_the_table(
     assert max(map(cell_len, lines)) <= 60
     assert len({line.index("0.") for line in lines[1:]}) == 1
     assert not {"\x1b", "\t", "\u202e"} & {*answer.out}
+    assert [line[-1] for line in lines[2:6]] == ["\u2026", "m", "\u2026", "\u2026"]
+    assert lines[-2].endswith("  [red]not markup[/red]")
+    assert lines[-1].endswith("  [/] :smile: a [link")
+
+
+def test_labels_and_probabilities_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    classes = [f"[class] {number}" for number in range(9)]
+    head, row = format_table(classes[:1], [[0.125] * 9], classes, ["text " * 100])
+    assert head.split("  ") == ["label".ljust(9), *classes, "text"]
+    assert row.startswith("[class] 0  0.1250     0.1250 ")
+    assert row.count("0.1250") == 9
+    assert row.endswith("  text text text text\u2026")
 
 
 @pytest.mark.parametrize(
