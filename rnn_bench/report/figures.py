@@ -10,10 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.drawing import WIDE, Figure, drawn, folded, legend, logarithmic, panels
-from rnn_bench.report.palette import INK
+from rnn_bench.report.palette import INK, marker
 from rnn_bench.report.statistics import Estimate
 
-MARKERS = {"rnn": "o", "lstm": "s", "gru": "^", "tfidf": "D", "majority": "X"}
 HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 
@@ -35,8 +34,7 @@ def accuracy_figure(
                 axes.plot([estimate.low, estimate.high], [place] * 2, color=colour, lw=2)
             seeds = each.values("test_accuracy")
             axes.plot(seeds, [place] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
-            marker = MARKERS.get(each.model, "P")
-            axes.plot([estimate.value], [place], marker, color=colour, ms=6)
+            axes.plot([estimate.value], [place], marker(each.model), color=colour, ms=6)
         axes.set_yticks(range(len(order)), [folded(name, max(0.36 * width, 1.4)) for name in names])
         axes.set_ylim(-0.6, len(order) - 0.4)
         axes.set_xlabel("test accuracy (share of articles)")
@@ -121,7 +119,7 @@ def time_figure(
                 axes.plot(
                     *zip(*timed, strict=True),
                     linestyle="",
-                    marker=MARKERS.get(each.model, "P"),
+                    marker=marker(each.model),
                     ms=5,
                     alpha=0.8,
                     color=palette[each.label],

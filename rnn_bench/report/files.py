@@ -11,6 +11,7 @@ from rnn_bench.config.errors import UsageError
 from rnn_bench.report.contents import Link, Report, Table
 from rnn_bench.report.drawing import Figure
 from rnn_bench.report.palette import plain as plain_colours
+from rnn_bench.report.palette import styles
 
 PAGE = "index.html"
 # What a figure has where no page gives it any.
@@ -65,7 +66,7 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
     )
     templates.tests["link"] = lambda cell: isinstance(cell, Link)
-    return templates.get_template("page.html.jinja").render(report=report)
+    return templates.get_template("page.html.jinja").render(report=report, styles=styles())
 
 
 def plain(table: Table) -> pd.DataFrame:
