@@ -6,10 +6,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator
 
 from rnn_bench.report.drawing import Figure, draw_figure
-from rnn_bench.report.palette import CELLS, OTHERS
+from rnn_bench.report.palette import OTHERS, styles
 
 GREY = "#888888"
-PALETTE = (CELLS["lstm"], GREY, OTHERS[0], OTHERS[3])
+PALETTE = ("#0072b2", GREY, OTHERS[0], OTHERS[3])
 
 
 def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
@@ -41,7 +41,7 @@ def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, flo
 def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
     """A bar for each outer key, of a piece for each inner key."""
     pieces = list(dict.fromkeys(piece for found in values.values() for piece in found))
-    colours = [*CELLS.values(), *OTHERS]
+    colours = [*(style.light for style in styles().values()), *OTHERS]
 
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 1.0 + 0.35 * len(values)))

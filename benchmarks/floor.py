@@ -1,10 +1,9 @@
 """The least time that training a token can take: its operations over the processor's peak.
 
-A token costs g * h * (e + h) multiply-adds in the recurrent layer's forward pass, where e and h are
-the sizes of embedding and state, and g the number of gates: 1 (RNN), 3 (GRU), 4 (LSTM). The
+A token costs a multiply-add for each weight of the recurrent layer in the forward pass. The
 backward pass does as many again for the gradients of its inputs, and again for those of its
-weights; a multiply-add is two operations: 6 * g * h * (e + h) in all. What embedding, readout and
-optimizer do is not counted.
+weights; a multiply-add is two operations: 6 for each weight in all. Embedding, readout and
+optimizer are not counted.
 """
 
 import shutil
@@ -15,13 +14,14 @@ from pathlib import Path
 
 import torch
 
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+from rnn_bench.models.cell import multiply_adds
+
 SECONDS = 1.0
 CPU_MATRIX, GPU_MATRIX = 2048, 8192
 
 
 def operations_per_token(cell: str, embedding_dim: int, hidden_size: int) -> int:
-    return 6 * GATES[cell] * hidden_size * (embedding_dim + hidden_size)
+    return 6 * multiply_adds(cell, embedding_dim, hidden_size)
 
 
 def peak(device: str, threads: int) -> tuple[float, str]:

@@ -24,7 +24,7 @@ from rnn_bench.config.dataset import Dataset
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.launcher import Packed, register_launcher
-from rnn_bench.config.model import Model
+from rnn_bench.config.model import Model, cell_name
 from rnn_bench.config.optimizer import Optimizer
 from rnn_bench.config.options import check_against_target, unknown_keys
 from rnn_bench.config.schema import GROUPS, Config, register_schemas
@@ -64,6 +64,7 @@ def register() -> None:
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
+    OmegaConf.register_new_resolver("cell_name", cell_name, replace=True)
     for name, resolver in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
 

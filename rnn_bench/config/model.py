@@ -1,17 +1,24 @@
 """The group `model`: every key's type, default, meaning and range."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import hydra.utils
 from omegaconf import MISSING
 
-from rnn_bench.config.options import (
-    FRACTION,
-    POSITIVE,
-    Option,
-    at_least,
-    key,
-    one_of,
-)
+import rnn_bench
+from rnn_bench.config.options import FRACTION, POSITIVE, Option, at_least, key, one_of
+
+
+def cell_names() -> list[str]:
+    """List the package's own recurrent cells: the files in `models/cells`."""
+    folder = Path(rnn_bench.__file__).parent / "models" / "cells"
+    return sorted(file.stem for file in folder.glob("[!_]*.py"))
+
+
+def cell_name(cell: str) -> str:
+    """Return what a cell is called in tables: MinGRU for `my_cells.MinGRU`."""
+    return cell.rpartition(".")[2]
 
 
 @dataclass
@@ -29,7 +36,10 @@ class Recurrent(Model):
     of_the_machine = ("kernel",)
     _target_: str = "rnn_bench.models.recurrent.RecurrentClassifier"
     name: str = key(MISSING, "the model in tables and run names")
-    cell: str = key(MISSING, "the recurrent cell", one_of("rnn", "lstm", "gru"))
+    cell: str = key(
+        MISSING,
+        f"the recurrent cell: {', '.join(cell_names())}, or the path of a class, my_cells.MinGRU",
+    )
     embedding_dim: int = key(100, "size of a token's embedding", at_least(1))
     hidden_size: int = key(128, "size of the hidden state of a direction", at_least(1))
     num_layers: int = key(1, "recurrent layers", at_least(1))
@@ -40,6 +50,11 @@ class Recurrent(Model):
         "code for the recurrence: torch's, the fused one for the CPU, or auto: the faster",
         one_of("auto", "torch", "fused"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cell not in cell_names():  # else torch need not be imported to know it
+            hydra.utils.get_method("rnn_bench.models.cell.cell_class")(self.cell)
 
 
 @dataclass

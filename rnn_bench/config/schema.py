@@ -20,6 +20,7 @@ from rnn_bench.config.options import (
     Option,
     at_least,
     key,
+    target_of,
 )
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.tracking import Tracking
@@ -61,18 +62,10 @@ class Config(Option):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if getattr(self.model, "kernel", "") == "fused" and (reason := self.beyond_fused):
-            raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
-
-    @property
-    def beyond_fused(self) -> str:
-        """The setting of a recurrent model that the fused kernel does not compute, if any: it has
-        one direction and the last state alone."""
-        if self.model.bidirectional:
-            return "model.bidirectional=true"
-        if self.protocol.readout not in ("last_token", "padded_end"):
-            return f"protocol.readout={self.protocol.readout}"
-        return ""
+        if getattr(self.model, "kernel", "") == "fused":  # which imports torch, so only then
+            beyond_fused = target_of(self.model).beyond_fused  # type: ignore[attr-defined]
+            if reason := beyond_fused(self.model.cell, self.protocol.readout):
+                raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
 
 
 GROUPS = ("dataset", "model", "optimizer", "protocol")

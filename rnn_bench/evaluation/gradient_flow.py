@@ -7,37 +7,51 @@ the difficulty of training recurrent neural networks", equations 3 to 5).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, Node
 
-from rnn_bench.config.options import target_of
+from rnn_bench.config.model import cell_name
+from rnn_bench.config.options import build, target_of
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import Batch, batches, reading_order
 from rnn_bench.data.encoding import Split
 from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.models.torch_cell import TorchCell
 
 MOST_ARTICLES = 1024  # of the test split; seconds on a CPU at 512 tokens each
 BATCH_SIZE = 32
 REACH = 0.01  # of the norm at the last token
-STEPS: dict[type[nn.RNNBase], Callable[..., Any]] = {
-    nn.RNN: torch.rnn_tanh_cell,
-    nn.LSTM: torch.lstm_cell,
-    nn.GRU: torch.gru_cell,
-}
+# Nodes of the graph that rearrange or copy stacked states.
+REARRANGING = ("TransposeBackward0", "PermuteBackward0", "CloneBackward0")
 
 
-def has_hidden_states(option: Any) -> bool:
-    """Whether an option of the model group is a network whose recurrence is unrolled here."""
-    return target_of(option) is RecurrentClassifier
+class NotFollowed(Exception):
+    """Says why the gradients of a cell's states cannot be told apart by step."""
+
+
+def reason_not_followed(option: Any) -> str:
+    """Say why an option of the model group has no gradient flow, or nothing, by trying it."""
+    if target_of(option) is not RecurrentClassifier:
+        return "has no hidden states whose gradients could be followed"
+    with torch.random.fork_rng(devices=[]):  # the trial draws weights
+        model = build(option, vocabulary_size=2, classes=2, readout="last_token")
+    tokens, lengths = torch.ones(2, 3, dtype=torch.int32), torch.tensor([3, 2])
+    try:
+        gradient_norms(followed(model), Batch(tokens, lengths, torch.tensor([0, 1])))
+    except (NotFollowed, RuntimeError) as error:
+        return f"has no gradient flow: {cell_name(model.cell)} {str(error).splitlines()[0]}"
+    return ""
 
 
 def gradient_flow(
@@ -47,15 +61,15 @@ def gradient_flow(
     protocol: Protocol,
     on_batch: Callable[[int, int], None],
 ) -> pd.DataFrame:
-    """Mean gradient norms with the initial and the trained weights.
+    """Compute the mean gradient norms with the initial and the trained weights.
 
-    Up to MOST_ARTICLES articles are read, or whole batches of about as many. `on_batch(done,
-    total)` is called before each batch.
+    Reads up to MOST_ARTICLES articles, or whole batches of about as many. Calls `on_batch(done,
+    total)` before each batch.
 
     Returns:
-        `steps_back` from 0, the article's own last token; `articles` with so many tokens, over
-        which the means are taken (in row 0: all that are read); `initial` and `trained`, the
-        means of the norms.
+        `steps_back` from 0, the article's own last token; `articles`, the number of articles with
+        more tokens than that, over which the means are taken; `initial` and `trained`, the means
+        of the norms.
     """
     lengths = split.lengths.cpu().numpy()
     order = drawn_batches(lengths, protocol)
@@ -77,12 +91,12 @@ def gradient_flow(
 
 
 def drawn_batches(lengths: NDArray[np.int64], protocol: Protocol) -> list[NDArray[np.int64]]:
-    """The articles to read: evenly drawn from the split, in batches of similar lengths. With
-    `padded_end` the padding is part of the result, so it is whole batches, as test reads them."""
+    """Choose the articles to read, evenly from the split, in batches of similar lengths. With
+    `padded_end`, where padding is part of the result, choose whole batches of the test."""
     if protocol.readout == "padded_end":
         order = reading_order(lengths, protocol.batch_size, by_length=False)
         most = max(1, MOST_ARTICLES // protocol.batch_size)
-        return [order[place] for place in _evenly(len(order), most)]
+        return [order[index] for index in _evenly(len(order), most)]
     articles = _evenly(len(lengths), MOST_ARTICLES)
     return [articles[batch] for batch in reading_order(lengths[articles], BATCH_SIZE, True)]
 
@@ -92,39 +106,48 @@ def _evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def followed(model: RecurrentClassifier) -> RecurrentClassifier:
-    """A copy without dropout or gradients of its weights, in double precision: what halves at
-    each of 512 steps ends below the smallest single-precision number."""
+    """Copy a model without dropout or gradients of its weights, and with torch's cells computed
+    step by step; in double precision, for a gradient that halves at each of 512 steps ends below
+    the smallest single-precision number."""
     copy = deepcopy(model).eval().requires_grad_(False)
+    copy.fused = None
+    for module in copy.modules():
+        if isinstance(module, TorchCell):
+            module.by_steps = True
     if copy.output.weight.device.type == "mps":  # which has no double precision
         copy.cpu()
     return copy.double()
 
 
 def gradient_norms(model: RecurrentClassifier, batch: Batch) -> Float[Tensor, "batch time"]:
-    """Of each article, the Euclidean norms of d loss / d h_t at 0, 1, ... steps back from its own
+    """Return each article's Euclidean norms of d loss / d h_t at 0, 1, ... steps back from its own
     last token; 0 beyond its first. The loss is the article's cross-entropy in nats.
 
     h_t holds the hidden states of every layer at step t, of the forward direction where there are
     two, and for the LSTM not the cell state. The derivative is the total one that
-    backpropagation through time gives: it counts all that later steps, higher layers and the
-    other direction make of a state. What `padded_end` carries across the padding is therefore
-    counted, though steps are counted from the last token.
+    backpropagation through time gives: it counts the effect of a state through later steps,
+    higher layers and the other direction. With `padded_end` it therefore counts the effect through
+    the padding, though steps are counted from the last token.
 
-    `model` is in evaluation mode, without gradients of its weights.
+    `model` is as `followed` returns it.
+
+    Raises:
+        NotFollowed: its cell computes the states of all steps at once.
     """
-    logits, hidden = unrolled(model, batch)
+    logits, layers = unrolled(model, batch)
     loss = F.cross_entropy(logits, batch.labels, reduction="sum")  # each article's gradient alone
-    gradients = torch.autograd.grad(loss, [state for layer in hidden for state in layer])
-    by_layer = torch.stack(gradients).unflatten(0, (len(hidden), -1))
-    norms = vector_norms(by_layer).T
-    places = batch.lengths[:, None] - 1 - torch.arange(norms.shape[1], device=norms.device)
-    return norms.gather(1, places.clamp(min=0)).masked_fill(places < 0, 0.0)
+    gradients = torch.autograd.grad(loss, [state for layer in layers for state in layer])
+    if gradients[0].shape != (len(batch.labels), model.hidden_size):
+        raise NotFollowed("does not stack a state [batch, hidden_size] for each step.")
+    norms = vector_norms(torch.stack(gradients).unflatten(0, (len(layers), -1))).T
+    steps = batch.lengths[:, None] - 1 - torch.arange(norms.shape[1], device=norms.device)
+    return norms.gather(1, steps.clamp(min=0)).masked_fill(steps < 0, 0.0)
 
 
 def vector_norms(
     gradients: Float[Tensor, "layers time batch hidden"],
 ) -> Float[Tensor, "time batch"]:
-    """Euclidean norms, scaled so that no square falls below the smallest number."""
+    """Return Euclidean norms, scaled so that no square falls below the smallest number."""
     largest = gradients.abs().amax((0, 3), keepdim=True)
     scale = torch.where((largest > 0) & (largest < torch.inf), largest, 1.0)
     scaled: Tensor = torch.linalg.vector_norm(gradients / scale, dim=(0, 3))
@@ -133,56 +156,49 @@ def vector_norms(
 
 def unrolled(
     model: RecurrentClassifier, batch: Batch
-) -> tuple[Float[Tensor, "batch classes"], list[list[Float[Tensor, "batch hidden"]]]]:
-    """The model's logits, and layer by layer the forward direction's hidden state after each
-    step, as nodes of their graph."""
-    recurrent, lengths = model.recurrent, batch.lengths
-    directions = 2 if recurrent.bidirectional else 1
-    padding = torch.arange(batch.tokens.shape[1], device=lengths.device) >= lengths[:, None]
-    skipped = padding if model.packs else torch.zeros_like(padding)
-    states, hidden = model.embedding(batch.tokens), list[list[Tensor]]()
-    for layer in range(recurrent.num_layers):
-        weights = recurrent.all_weights[directions * layer :]
-        hidden.append(layer_states(recurrent, weights[0], states))
-        both = [torch.stack(hidden[-1], 1)]
-        if recurrent.bidirectional:
-            backward = layer_states(recurrent, weights[1], states.flip(1), skipped.flip(1))
-            both.append(torch.stack(backward, 1).flip(1))
-        states = torch.cat(both, 2)
-    return model.output(model.read_out(states, lengths)), hidden
+) -> tuple[Float[Tensor, "batch classes"], list[list[GradientEdge]]]:
+    """Return the model's logits, and layer by layer where the forward direction's state after each
+    step is in their graph.
 
-
-def layer_states(
-    recurrent: nn.RNNBase,
-    weights: Sequence[Tensor],
-    inputs: Float[Tensor, "batch time features"],
-    skipped: Bool[Tensor, "batch time"] | None = None,
-) -> list[Float[Tensor, "batch hidden"]]:
-    """The hidden state after each step of one layer in one direction; it stays zero through the
-    `skipped` steps that come before an article's own.
-
-    `weights` are the layer's input and hidden weights and biases, as torch's modules have them.
+    Raises:
+        NotFollowed: the cell computes the states of all steps at once.
     """
-    step, is_lstm = STEPS[type(recurrent)], isinstance(recurrent, nn.LSTM)
-    cell = inputs.new_zeros(len(inputs), recurrent.hidden_size)
-    hidden = cell.clone().requires_grad_()  # so that the states are nodes though weights are not
-    states = []
-    for time, features in enumerate(inputs.unbind(1)):
-        if is_lstm:
-            hidden, cell = step(features, (hidden, cell), *weights)
-        else:
-            hidden = step(features, hidden, *weights)
-        if skipped is not None:
-            out = skipped[:, time, None]
-            hidden, cell = hidden.masked_fill(out, 0.0), cell.masked_fill(out, 0.0)
-        states.append(hidden)
-    return states
+    layers: list[list[GradientEdge]] = []
+
+    def keep_steps(module: nn.Module, inputs: Any, returned: Any) -> None:
+        states = returned[0] if isinstance(returned, tuple) else returned
+        layers.append(edges_of_steps(states))
+
+    def start_graph(module: nn.Module, inputs: Any, embedded: Tensor) -> None:
+        embedded.requires_grad_()  # for the weights have no gradients
+
+    with ExitStack() as hooks:
+        hooks.enter_context(model.embedding.register_forward_hook(start_graph))
+        for layer in cast(list[nn.ModuleList], [*model.layers]):
+            hooks.enter_context(layer[0].register_forward_hook(keep_steps))
+        logits: Tensor = model(batch.tokens, batch.lengths)
+    return logits, layers
+
+
+def edges_of_steps(states: Float[Tensor, "batch time hidden"]) -> list[GradientEdge]:
+    """Find, in the graph of states that `torch.stack` made of one state a step, each of these.
+
+    Raises:
+        NotFollowed: they were not made so.
+    """
+    node = states.grad_fn
+    while node is not None and node.name() in REARRANGING:
+        node = node.next_functions[0][0]
+    steps = node.next_functions if node is not None and node.name() == "StackBackward0" else ()
+    if len(steps) != states.shape[1] or any(step is None for step, _ in steps):
+        raise NotFollowed("does not compute a state for each step and torch.stack them.")
+    return [GradientEdge(cast(Node, step), output) for step, output in steps]
 
 
 def reach(norms: NDArray[np.float64]) -> float:
-    """How many steps back the mean norm first falls below a hundredth of that at the last token;
-    the number of steps if it never does; not a number where a norm is not finite, or there is no
-    gradient at the last token."""
+    """Return how many steps back the mean norm first falls below a hundredth of that at the last
+    token; the number of steps if it never does; NaN if a norm is not finite, or that at the last
+    token is 0."""
     if norms[0] == 0 or not np.isfinite(norms).all():
         return math.nan
     below = np.flatnonzero(norms < REACH * norms[0])

@@ -1,4 +1,4 @@
-"""A model before training."""
+"""Builds the model of a config, before training."""
 
 import torch
 from torch import nn
@@ -6,18 +6,17 @@ from torch import nn
 from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
 
 
 def initial_model(
     config: Config, corpus: EncodedCorpus, fused: FusedKernel | None = None
-) -> nn.Module | Baseline:
-    """The config's model for a corpus, on the CPU, with the weights that the seed decides;
-    `fused` computes its recurrence, if it is given."""
+) -> nn.Module:
+    """Return the config's model for a corpus, on the CPU, with initial weights drawn from the seed;
+    `fused`, if it is given, computes its recurrence."""
     torch.manual_seed(config.seed)
-    model: nn.Module | Baseline = build(
+    model: nn.Module = build(
         config.model,
         vocabulary_size=len(corpus.vocabulary),
         classes=len(corpus.classes),

@@ -1,34 +1,32 @@
-"""The one network that the recurrent cells are compared in."""
+"""The network in which the recurrent cells are compared."""
 
-from collections.abc import Callable
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.model import cell_name, cell_names
 from rnn_bench.data.vocabulary import PADDING
+from rnn_bench.models.cell import cell_class, multiply_adds
 from rnn_bench.models.kernels.fused import FusedKernel
-
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+from rnn_bench.models.torch_cell import TorchCell
 
 
 class RecurrentClassifier(nn.Module):
-    """Embedding, recurrent layers, readout of the hidden states, linear layer.
+    """Embedding, layers of a recurrent cell, readout of the states, linear layer.
 
-    The readout is the state at each article's own last token (`last_token`), the state after
-    the padded batch's last position (`padded_end`), or the mean or maximum of the states at
-    the article's tokens. With two directions the backward state of `last_token` is the one at
-    the article's first token, where that direction ends.
+    With two directions, a layer has a second cell that reads each article reversed within its own
+    length. The readout of a direction is its state after the article's last token in its reading
+    order (`last_token`), its state after the padded batch's last position (`padded_end`), or the
+    mean or maximum of its states at the article's tokens. Both directions' readouts are
+    concatenated. With `padded_end` padding counts as part of the article throughout.
 
-    Input is right-padded and unpacked, which keeps the fast kernels: a forward state never
-    depends on what comes after it. A backward state does, so two directions need packing,
-    unless `padded_end` asks for the padding.
-
-    `fused`, if it is set, computes the recurrence in the place of torch: in one direction, and
-    where the last state alone is read.
+    `fused`, if it is set, computes the cells in the place of torch.
     """
 
+    version = 1  # raise it when the same weights would give other logits, or training other losses
     fused: FusedKernel | None = None
 
     def __init__(
@@ -45,68 +43,136 @@ class RecurrentClassifier(nn.Module):
         readout: str,
     ) -> None:
         super().__init__()
+        self.cell, self.hidden_size, self.readout = cell, hidden_size, readout
         self.embedding = nn.Embedding(vocabulary_size, embedding_dim, padding_idx=PADDING)
-        self.recurrent = CELLS[cell](
-            embedding_dim,
-            hidden_size,
-            num_layers,
-            batch_first=True,
-            bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
+        make, directions = cell_class(cell), 2 if bidirectional else 1
+        # Weights are drawn in the order of torch's nn.RNN, nn.LSTM and nn.GRU of several layers.
+        self.layers = nn.ModuleList(
+            nn.ModuleList(make(size, hidden_size) for _ in range(directions))
+            for size in _input_sizes(embedding_dim, hidden_size, num_layers, directions)
         )
-        self.readout = readout
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden_size * (2 if bidirectional else 1), classes)
-
-    @property
-    def packs(self) -> bool:
-        """Whether the input is packed, which loses cuDNN's and oneDNN's fast paths."""
-        return self.recurrent.bidirectional and self.readout != "padded_end"
+        self.output = nn.Linear(directions * hidden_size, classes)
 
     def forward(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch classes"]:
-        """Logits of the classes."""
+        """Return the logits of the classes."""
         logits: Tensor = self.output(self.dropout(self.read(tokens, lengths)))
         return logits
 
     def read(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch state"]:
-        """The state that the classifier reads."""
-        embedded = self.embedding(tokens)
-        if self.fused:
-            if self.readout == "padded_end":
-                lengths = torch.full_like(lengths, tokens.shape[1])
-            return self.fused.last_states(self.recurrent, embedded, lengths)
-        if self.packs:
-            packed = pack_padded_sequence(
-                embedded, lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
-            packed_states, _ = self.recurrent(packed)
-            states, _ = pad_packed_sequence(packed_states, batch_first=True)
-        else:
-            states, _ = self.recurrent(embedded)
-        return self.read_out(states, lengths)
+        """Return what the linear layer reads of the last layer's states."""
+        if self.readout == "padded_end":
+            lengths = torch.full_like(lengths, tokens.shape[1])
+        inputs: Tensor = self.embedding(tokens)
+        *below, last = cast(list[nn.ModuleList], [*self.layers])
+        for layer in below:
+            both = [
+                self.states(cell, each, lengths) for cell, each in _pairs(layer, inputs, lengths)
+            ]
+            both[1:] = [reversed_articles(states, lengths) for states in both[1:]]
+            # On [time, batch, hidden], so that dropout draws as between torch's own layers.
+            states = torch.cat([states.transpose(0, 1) for states in both], 2)
+            inputs = self.dropout(states).transpose(0, 1)
+        pairs = _pairs(last, inputs, lengths)
+        return torch.cat([self.read_out(cell, each, lengths) for cell, each in pairs], 1)
 
     def read_out(
-        self, states: Float[Tensor, "batch time directions"], lengths: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch state"]:
-        """What the classifier reads of the last layer's states at every step."""
+        self,
+        cell: nn.Module,
+        inputs: Float[Tensor, "batch time features"],
+        lengths: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch hidden"]:
+        """Return the readout of one cell, whose inputs are in its reading order."""
+        if self.fused and isinstance(cell, TorchCell):
+            return self.fused.last_states(cell, inputs, lengths)
+        states = self.states(cell, inputs, lengths)
+        if self.readout in ("last_token", "padded_end"):
+            return states[torch.arange(len(states), device=states.device), lengths - 1]
+        inside = _inside(lengths, states)[..., None]
         if self.readout == "mean":
-            inside = _inside(lengths, states)
             return (states * inside).sum(1) / lengths[:, None]
-        if self.readout == "max":
-            return states.masked_fill(~_inside(lengths, states), -torch.inf).amax(1)
-        if self.readout == "padded_end":
-            last = states[:, -1]
-        else:
-            last = states[torch.arange(len(states), device=states.device), lengths - 1]
-        if self.recurrent.bidirectional:  # the backward direction ends at the first step
-            size = self.recurrent.hidden_size
-            return torch.cat([last[:, :size], states[:, 0, size:]], dim=1)
-        return last
+        return states.masked_fill(~inside, -torch.inf).amax(1)
+
+    def states(
+        self,
+        cell: nn.Module,
+        inputs: Float[Tensor, "batch time features"],
+        lengths: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch time hidden"]:
+        """Return a cell's state after each input.
+
+        Raises:
+            ConfigError: a user's cell returns something else.
+        """
+        if self.fused and isinstance(cell, TorchCell):
+            return self.fused.all_states(cell, inputs, lengths)
+        returned = cell(inputs, lengths)
+        states: Tensor = returned[0] if isinstance(returned, tuple) else returned
+        wanted, shape = (*inputs.shape[:2], self.hidden_size), getattr(states, "shape", None)
+        if shape != wanted:
+            found = type(states).__name__ if shape is None else [*shape]
+            raise ConfigError(
+                f"model.cell={self.cell} returns {found} where states [batch, time, hidden_size], "
+                f"here {[*wanted]}, are wanted."
+            )
+        return states
+
+    def kernel_name(self, device: torch.device) -> str:
+        """Name the code that computes the cells on a device."""
+        if self.fused:
+            return "fused"
+        cell = cell_class(self.cell)
+        return cell.kernel_name(device) if issubclass(cell, TorchCell) else "torch"
+
+    @staticmethod
+    def beyond_fused(cell: str, readout: str) -> str:
+        """Say what the fused kernel does not compute of a model with this cell and readout, or
+        nothing."""
+        if not hasattr(cell_class(cell), "fused"):
+            known = [name for name in cell_names() if hasattr(cell_class(name), "fused")]
+            return f"{cell_name(cell)}: it computes {', '.join(known)}"
+        if readout not in ("last_token", "padded_end"):
+            return f"protocol.readout={readout}"
+        return ""
+
+    @staticmethod
+    def multiply_adds(
+        cell: str, embedding_dim: int, hidden_size: int, num_layers: int, bidirectional: bool
+    ) -> int:
+        """Count the multiply-adds of all cells for a token, forward."""
+        directions = 2 if bidirectional else 1
+        sizes = _input_sizes(embedding_dim, hidden_size, num_layers, directions)
+        return directions * sum(multiply_adds(cell, size, hidden_size) for size in sizes)
+
+
+def reversed_articles(
+    values: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch time features"]:
+    """Reverse each article within its own length; padding stays where it is."""
+    steps = torch.arange(values.shape[1], device=values.device)
+    order = torch.where(_inside(lengths, values), lengths[:, None] - 1 - steps, steps)
+    return values.gather(1, order[..., None].expand_as(values))
+
+
+def _pairs(layer: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> list[tuple[nn.Module, Tensor]]:
+    """A layer's cells, forward and backward, each with the inputs in its reading order."""
+    pairs = [(layer[0], inputs)]
+    if len(layer) == 2:
+        pairs.append((layer[1], reversed_articles(inputs, lengths)))
+    return pairs
 
 
 def _inside(lengths: Tensor, states: Tensor) -> Tensor:
-    return (torch.arange(states.shape[1], device=states.device) < lengths[:, None])[..., None]
+    """Which steps are an article's own, [batch, time]."""
+    return torch.arange(states.shape[1], device=states.device) < lengths[:, None]
+
+
+def _input_sizes(
+    embedding_dim: int, hidden_size: int, num_layers: int, directions: int
+) -> list[int]:
+    """The size of each layer's inputs."""
+    return [embedding_dim, *[directions * hidden_size] * (num_layers - 1)]

@@ -19,11 +19,10 @@ from rnn_bench.report.drawing import (
     make_panels,
     use_logarithmic_x,
 )
-from rnn_bench.report.palette import INK
+from rnn_bench.report.palette import INK, marker
 from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking import schema
 
-MARKERS = {"rnn": "o", "lstm": "s", "gru": "^", "tfidf": "D", "majority": "X"}
 HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 
@@ -42,8 +41,7 @@ def draw_accuracies(results: Results) -> Figure:
                 axes.plot([estimate.low, estimate.high], [place] * 2, color=colour, lw=2)
             seeds = results.values(each, schema.TEST_ACCURACY)
             axes.plot(seeds, [place] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
-            marker = MARKERS.get(each.model, "P")
-            axes.plot([estimate.value], [place], marker, color=colour, ms=6)
+            axes.plot([estimate.value], [place], marker(each.model), color=colour, ms=6)
         axes.set_yticks(
             range(len(order)), [fold_text(name, max(0.36 * width, 1.4)) for name in names]
         )
@@ -131,7 +129,7 @@ def draw_times(results: Results, seconds: Mapping[str, float]) -> Figure | None:
                 axes.plot(
                     *zip(*timed, strict=True),
                     linestyle="",
-                    marker=MARKERS.get(each.model, "P"),
+                    marker=marker(each.model),
                     ms=5,
                     alpha=0.8,
                     color=results.palette[each.label],

@@ -11,6 +11,7 @@ from rnn_bench.config.errors import UsageError
 from rnn_bench.report.contents import Link, Report, Table
 from rnn_bench.report.drawing import Figure
 from rnn_bench.report.palette import plain as plain_colours
+from rnn_bench.report.palette import styles
 
 PAGE = "index.html"
 # Font and background of a figure outside the page.
@@ -63,7 +64,7 @@ def to_html(report: Report) -> str:
         lstrip_blocks=True,
     )
     templates.tests["link"] = lambda cell: isinstance(cell, Link)
-    return templates.get_template("page.html.jinja").render(report=report)
+    return templates.get_template("page.html.jinja").render(report=report, styles=styles())
 
 
 def to_frame(table: Table) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from rnn_bench.config.errors import UsageError
 from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.evaluation.gradient_flow import gradient_flow, has_hidden_states, reach
+from rnn_bench.evaluation.gradient_flow import gradient_flow, reach, reason_not_followed
 from rnn_bench.evaluation.metrics import probabilities
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
 from rnn_bench.models.baselines.baseline import Baseline
@@ -43,8 +43,8 @@ def lacking(config: Config, recorded: Container[str], name: str) -> Evaluation:
         if f"transfer/{corpus}/accuracy" not in recorded
     ]
     flow = config.evaluation.gradient_flow and "gradient_flow/trained_reach" not in recorded
-    if flow and not has_hidden_states(config.model):
-        log.info("%s  has no hidden states whose gradients could be followed", name)
+    if flow and (reason := reason_not_followed(config.model)):
+        log.info("%s  %s", name, reason)
         flow = False
     return replace(config.evaluation, transfer=corpora, gradient_flow=flow)
 

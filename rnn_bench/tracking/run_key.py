@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rnn_bench.config.model import cell_name
 from rnn_bench.config.options import decisive_keys, name_of, target_of
 from rnn_bench.config.schema import GROUPS, Config
 from rnn_bench.data.fingerprint import digest, sources
@@ -48,6 +49,8 @@ def run_name(config: Config, defaults: Config) -> str:
     for path, value in settings(config).items():
         name = path.rpartition(".")[2]
         if path in NOT_IN_KEY or path == "seed" or name == "name" or usual.get(path) == value:
+            continue
+        if path == "model.cell" and cell_name(value) == parts[0]:
             continue
         parts.append(f"{path.replace('.', '_') if name == 'seed' else name}{value}")
     return "-".join([*parts, f"s{config.seed}"])

@@ -103,16 +103,8 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def kernel(model: nn.Module | Baseline, device: torch.device) -> str:
-    """Which code computes the recurrence; two directions are packed, a slow path."""
+def kernel(model: nn.Module, device: torch.device) -> str:
+    """Name the code that computes the recurrence."""
     if isinstance(model, Baseline):
         return "scikit-learn"
-    if not isinstance(model, RecurrentClassifier):
-        return "torch"
-    if model.fused:
-        return "fused"
-    packed = "-packed" if model.packs else ""
-    if device.type == "cuda":
-        return f"cudnn{packed}"
-    onednn = isinstance(model.recurrent, nn.LSTM) and not packed and device.type == "cpu"
-    return "torch-oneDNN" if onednn else f"torch-native{packed}"
+    return model.kernel_name(device) if isinstance(model, RecurrentClassifier) else "torch"

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
+from rnn_bench.config.model import Recurrent, Tfidf, cell_names
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import Batch
 from rnn_bench.data.encoding import Split
@@ -20,10 +21,13 @@ from rnn_bench.evaluation.gradient_flow import (
     gradient_flow,
     gradient_norms,
     reach,
+    reason_not_followed,
     unrolled,
     vector_norms,
 )
-from rnn_bench.models.recurrent import CELLS, RecurrentClassifier
+from rnn_bench.models.recurrent import RecurrentClassifier
+
+CELLS = cell_names()
 
 
 def classifier(
@@ -82,8 +86,8 @@ def norms_by_hand(model: RecurrentClassifier, cell: str, article: Batch) -> list
     """Of one article, from the cell's equations, layer above layer, step after step."""
     inputs = [*model.embedding(article.tokens[0])]
     layers = []
-    for layer in range(model.recurrent.num_layers):
-        w_ih, w_hh, b_ih, b_hh = model.recurrent.all_weights[layer]
+    for (one_cell,) in model.layers:
+        w_ih, w_hh, b_ih, b_hh = one_cell.weights
         h = c = torch.zeros(7, dtype=torch.double, requires_grad=True)
         states = []
         for x in inputs:
@@ -138,8 +142,69 @@ def test_the_network_that_is_followed_is_the_one_that_is_tested(
 ) -> None:
     model = classifier(cell, readout, num_layers, bidirectional)
     together = batch([4, 9, 1, 6])
-    logits, _ = unrolled(model, together)
+    logits, layers = unrolled(model, together)
+    assert [len(steps) for steps in layers] == [9] * num_layers
+    for layer in model.layers:
+        for each in layer:
+            each.by_steps = False
     torch.testing.assert_close(logits, model(together.tokens, together.lengths))
+
+
+class Averages(nn.Module):
+    """A cell that keeps an average of its inputs, step by step or all at once."""
+
+    def __init__(self, input_size: int, hidden_size: int, at_once: bool = False) -> None:
+        super().__init__()
+        self.inwards = nn.Linear(input_size, hidden_size)
+        self.at_once = at_once
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        inputs = self.inwards(inputs)
+        if self.at_once:
+            return inputs.cumsum(1)
+        states = [inputs[:, 0]]
+        for time in range(1, inputs.shape[1]):
+            states.append(0.5 * states[-1] + inputs[:, time])
+        stacked = torch.stack(states).transpose(0, 1)
+        return stacked, stacked  # states and memory
+
+
+class AtOnce(Averages):
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size, at_once=True)
+
+
+class SinglePrecision(Averages):
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        return torch.stack([*self.inwards(inputs.float()).unbind(1)], 1)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_user_s_cell_is_followed_through_the_states_that_it_stacks(bidirectional: bool) -> None:
+    model = classifier(f"{__name__}.Averages", bidirectional=bidirectional)
+    norms = gradient_norms(model, batch([4, 9, 1]))
+    for i, length in enumerate([4, 9, 1]):
+        halves = norms[i, 0] * 0.5 ** torch.arange(length, dtype=torch.double)
+        torch.testing.assert_close(norms[i, :length], halves)
+
+
+def test_a_cell_that_cannot_be_followed_says_why() -> None:
+    def reason(cell: str) -> str:
+        return reason_not_followed(Recurrent(name="x", cell=f"{__name__}.{cell}"))
+
+    assert reason("Averages") == ""
+    assert reason("AtOnce") == (
+        "has no gradient flow: AtOnce does not compute a state for each step and torch.stack them."
+    )
+    assert "has no gradient flow: SinglePrecision " in reason("SinglePrecision")
+    assert reason_not_followed(Tfidf()).startswith("has no hidden states")
+    assert [reason_not_followed(Recurrent(name=cell, cell=cell)) for cell in CELLS] == [""] * 3
+
+
+def test_the_trial_draws_no_random_numbers() -> None:
+    before = torch.get_rng_state()
+    reason_not_followed(Recurrent(name="gru", cell="gru"))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -1,7 +1,5 @@
 """The baseline that always answers with the shares of the classes."""
 
-from collections.abc import Mapping
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,20 +9,19 @@ from rnn_bench.models.baselines.baseline import Baseline
 
 
 class MajorityClassifier(Baseline):
-    """Every article gets the shares of the classes in the training split."""
+    """Gives every article the shares of the classes in the training split."""
+
+    colours = ("#888888", "#a9b1b8")
+    marker = "X"
+    shares: Tensor
 
     def __init__(self, *, vocabulary_size: int, classes: int, readout: str) -> None:
-        self.shares = torch.zeros(classes)
+        super().__init__()
+        self.register_buffer("shares", torch.zeros(classes))
 
     def fit(self, split: Split) -> None:
         counts = torch.bincount(split.labels.cpu(), minlength=len(self.shares))
-        self.shares = counts / counts.sum()
+        self.shares.copy_(counts / counts.sum())
 
     def log_probabilities(self, split: Split) -> Float[Tensor, "articles classes"]:
         return self.shares.log().expand(len(split), -1)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return {"shares": self.shares}
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.shares = state["shares"]

@@ -1,7 +1,5 @@
 """TF-IDF with logistic regression."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -17,15 +15,22 @@ class TfidfClassifier(Baseline):
     """TF-IDF weights of an article's tokens, and logistic regression with an L2 penalty.
 
     It reads the same token ids as the other models; unknown tokens are left out. scikit-learn
-    fits it; what was fitted is all that it answers from.
+    fits it; the probabilities are computed from the buffers.
     """
 
+    colours = ("#cc79a7", "#e3a3c6")
+    marker = "D"
+    idf: Tensor
+    coefficients: Tensor
+    intercepts: Tensor
+
     def __init__(self, c: float, *, vocabulary_size: int, classes: int, readout: str) -> None:
+        super().__init__()
         self.c, self.vocabulary_size = c, vocabulary_size
         rows = classes if classes > 2 else 1
-        self.idf = torch.zeros(vocabulary_size, dtype=torch.double)
-        self.coefficients = torch.zeros(rows, vocabulary_size, dtype=torch.double)
-        self.intercepts = torch.zeros(rows, dtype=torch.double)
+        shapes = {"idf": (vocabulary_size,), "coefficients": (rows, vocabulary_size)}
+        for name, shape in {**shapes, "intercepts": (rows,)}.items():
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.double))
 
     def fit(self, split: Split) -> None:
         from scipy.sparse import csr_matrix
@@ -37,10 +42,9 @@ class TfidfClassifier(Baseline):
         tfidf, regression = TfidfTransformer(), LogisticRegression(C=self.c, max_iter=1000)
         weights = tfidf.fit_transform(csr_matrix((counts, (articles, tokens)), shape))
         regression.fit(weights, split.labels.numpy())
-        self.idf, self.coefficients, self.intercepts = (
-            torch.from_numpy(np.ascontiguousarray(fitted))
-            for fitted in (tfidf.idf_, regression.coef_, regression.intercept_)
-        )
+        self.idf.copy_(torch.from_numpy(tfidf.idf_))
+        self.coefficients.copy_(torch.from_numpy(regression.coef_))
+        self.intercepts.copy_(torch.from_numpy(regression.intercept_))
 
     def log_probabilities(self, split: Split) -> Float[Tensor, "articles classes"]:
         articles, tokens, counts = self._counts(split)
@@ -56,19 +60,8 @@ class TfidfClassifier(Baseline):
             scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
         return torch.log_softmax(scores, dim=1).float()
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return {
-            "idf": self.idf,
-            "coefficients": self.coefficients,
-            "intercepts": self.intercepts,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.idf = state["idf"]
-        self.coefficients, self.intercepts = state["coefficients"], state["intercepts"]
-
     def _counts(self, split: Split) -> tuple[NDArray[np.int64], ...]:
-        """Article, token and how often it is there, for each token of each article."""
+        """Each article's number, each of its tokens and the token's count in it."""
         tokens = split.tokens.numpy()
         articles = np.repeat(np.arange(len(split)), split.lengths.numpy())
         known = tokens > UNKNOWN

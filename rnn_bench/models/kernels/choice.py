@@ -1,4 +1,4 @@
-"""Which code computes a model's recurrence."""
+"""Chooses the code that computes a model's recurrence."""
 
 import logging
 from pathlib import Path
@@ -10,12 +10,13 @@ from rnn_bench.config.model import Recurrent
 from rnn_bench.config.schema import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable, is_known_to_win
+from rnn_bench.models.recurrent import RecurrentClassifier
 
 log = logging.getLogger(__name__)
 
 
 def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
-    """The fused kernel, if a config's model is computed by it on this device; None: by torch.
+    """Return the fused kernel if it computes a config's model on this device; None: torch does.
 
     `auto` takes it where it computes the same and is known to be faster.
 
@@ -32,7 +33,8 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
                 f"model.kernel=fused is not possible on {device}: it computes on the CPU."
             )
         return None
-    if not asked and (config.beyond_fused or not is_known_to_win()):
+    reason = RecurrentClassifier.beyond_fused(model.cell, config.protocol.readout)
+    if not asked and (reason or not is_known_to_win()):
         return None
     try:
         return FusedKernel(Path(config.cache_dir))

@@ -1,4 +1,4 @@
-"""What nn.RNN, nn.GRU and nn.LSTM compute, by the kernel in this folder, with autograd."""
+"""Calls the fused kernel, which computes torch's cells, from autograd."""
 
 import ctypes
 from collections import defaultdict
@@ -6,24 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnn_bench.models.kernels.library import Call, Sequence, Sizes, Weights, library
-
-CELLS: tuple[type[nn.RNNBase], ...] = (nn.RNN, nn.GRU, nn.LSTM)  # the order of enum Cell
+from rnn_bench.models.torch_cell import TorchCell
 
 
 class Buffers:
-    """Memory that is used again. What is taken belongs to the taker until it is given back; what
-    never is, such as that of a forward pass without a backward one, is freed like any tensor."""
+    """Memory that is used again. Taken memory belongs to the taker until it is given back; if it
+    never is, as after a forward pass without a backward one, it is freed like any tensor."""
 
     def __init__(self) -> None:
         self._free: list[Tensor] = []
 
     def take(self, size: int) -> Tensor:
-        """At least `size` floats, whatever they hold."""
+        """Return at least `size` floats of any value."""
         try:
             buffer = self._free.pop()
         except IndexError:  # threads may read side by side
@@ -31,14 +29,16 @@ class Buffers:
         return buffer if buffer.numel() >= size else torch.empty(size)
 
     def give_back(self, buffer: Tensor) -> None:
-        """One is kept, the largest."""
+        """Keep the buffer if it is the largest so far."""
         if max((kept.numel() for kept in self._free), default=0) < buffer.numel():
             self._free = [buffer]
 
 
 class FusedKernel:
-    """Computes a torch module's recurrence in one direction, from a state of 0, in float32 on the
-    CPU with torch's number of threads; the module keeps the weights.
+    """Computes one of torch's cells from a state of 0, in float32 on the CPU, with torch's number
+    of threads; the cell keeps the weights.
+
+    Gradients themselves have none: asking for them (`create_graph`) is a RuntimeError.
 
     Raises:
         Unavailable: it cannot be compiled here.
@@ -48,59 +48,64 @@ class FusedKernel:
         self.cache_dir = cache_dir
         self.library = library(cache_dir)
         self.scratch = Buffers()
-        self.kept = defaultdict[int | None, Buffers](Buffers)  # of a layer; None: not in training
+        # By the id of the cell that is trained; None: of any cell without gradients.
+        self.kept = defaultdict[int | None, Buffers](Buffers)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:  # a copy of a model has buffers of its own
         return FusedKernel, (self.cache_dir,)
 
     def last_states(
         self,
-        module: nn.RNNBase,
+        cell: TorchCell,
         inputs: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch hidden"]:
-        """The last layer's hidden state at each row's own last step, with dropout between layers
-        as the module has it.
-
-        The gradient itself has none: asking for it (`create_graph`) is a RuntimeError.
+        """Return the state at each article's own last step.
 
         Raises:
             ValueError: the kernel does not compute that.
         """
-        _check(module, inputs, lengths)
-        lengths = lengths.to(torch.int64).contiguous()
-        training = torch.is_grad_enabled()
-        for layer, weights in enumerate(module.all_weights):
-            is_last = layer == module.num_layers - 1
-            inputs = _Layer.apply(  # type: ignore[no-untyped-call]
-                self, module, layer, training, inputs, lengths, *weights
+        return self._compute(cell, inputs, lengths, last=True)
+
+    def all_states(
+        self,
+        cell: TorchCell,
+        inputs: Float[Tensor, "batch time features"],
+        lengths: Int[Tensor, " batch"],
+    ) -> Float[Tensor, "batch time hidden"]:
+        """Return the states after each step, 0 in the padding; in memory time comes first, as in
+        torch's.
+
+        Raises:
+            ValueError: the kernel does not compute that.
+        """
+        return self._compute(cell, inputs, lengths, last=False).transpose(0, 1)
+
+    def _compute(self, cell: TorchCell, inputs: Tensor, lengths: Tensor, last: bool) -> Tensor:
+        tensors = (inputs, *cell.weights)
+        if any(each.dtype != torch.float32 or each.device.type != "cpu" for each in tensors):
+            raise ValueError("The kernel computes with float32 on the CPU.")
+        if len(lengths) == 0 or lengths.min() < 1 or lengths.max() > inputs.shape[1]:
+            raise ValueError(
+                f"Lengths must lie between 1 and {inputs.shape[1]}, and be at least one."
             )
-            if not is_last:  # [time, batch, hidden], so that dropout draws as in torch's layers
-                inputs = F.dropout(inputs, module.dropout, module.training).transpose(0, 1)
-        return inputs
-
-
-def _check(module: nn.RNNBase, inputs: Tensor, lengths: Tensor) -> None:
-    plain = type(module) in CELLS and module.bias and not module.bidirectional
-    if not plain or getattr(module, "nonlinearity", "tanh") != "tanh":
-        raise ValueError("The kernel computes nn.RNN with tanh, nn.GRU and nn.LSTM, one direction.")
-    tensors = (inputs, *module.parameters())
-    if any(each.dtype != torch.float32 or each.device.type != "cpu" for each in tensors):
-        raise ValueError("The kernel computes with float32 on the CPU.")
-    if len(lengths) == 0 or lengths.min() < 1 or lengths.max() > inputs.shape[1]:
-        raise ValueError(f"Lengths must lie between 1 and {inputs.shape[1]}, and be at least one.")
+        lengths, training = lengths.to(torch.int64).contiguous(), torch.is_grad_enabled()
+        states: Tensor = _Layer.apply(  # type: ignore[no-untyped-call]
+            self, cell, last, training, inputs, lengths, *cell.weights
+        )
+        return states
 
 
 class _Layer(torch.autograd.Function):
-    """A layer: the last one's states at the last steps, [batch, hidden], or another's states at
-    all steps, [time, batch, hidden]."""
+    """A cell's states at the articles' last steps, [batch, hidden], or at all steps, [time, batch,
+    hidden]."""
 
     @staticmethod
     def forward(
         ctx: Any,
         kernel: FusedKernel,
-        module: nn.RNNBase,
-        layer: int,
+        cell: TorchCell,
+        last: bool,
         training: bool,
         inputs: Tensor,
         lengths: Tensor,
@@ -109,12 +114,12 @@ class _Layer(torch.autograd.Function):
         if inputs.stride(2) != 1:
             inputs = inputs.contiguous()
         weights = tuple(weight.contiguous() for weight in weights)
-        batch, time, _ = inputs.shape
+        (batch, time, _), hidden = inputs.shape, cell.recurrence.hidden_size
         training = training and any(ctx.needs_input_grad)
         call = Call(
-            cell=CELLS.index(type(module)),
+            cell=cell.fused,
             inputs=inputs.shape[2],
-            hidden=module.hidden_size,
+            hidden=hidden,
             articles=batch,
             steps=time,
             shards=min(torch.get_num_threads(), batch),
@@ -124,14 +129,14 @@ class _Layer(torch.autograd.Function):
             input=_sequence(inputs),
         )
         sizes: Sizes = kernel.library.recurrence_sizes(ctypes.byref(call))
-        pool = kernel.kept[layer if training else None]
+        pool = kernel.kept[id(cell) if training else None]
         kept, scratch = pool.take(sizes.kept), kernel.scratch.take(sizes.forward_scratch)
         call.kept, call.scratch = kept.data_ptr(), scratch.data_ptr()
-        if layer == module.num_layers - 1:
-            states = inputs.new_empty(batch, module.hidden_size)
+        if last:
+            states = inputs.new_empty(batch, hidden)
             call.last = states.data_ptr()
         else:
-            states = inputs.new_empty(time, batch, module.hidden_size)
+            states = inputs.new_empty(time, batch, hidden)
             call.states = _sequence(states.transpose(0, 1))
         kernel.library.recurrence_forward(ctypes.byref(call))
         kernel.scratch.give_back(scratch)

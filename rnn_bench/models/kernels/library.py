@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from enum import IntEnum
 from pathlib import Path
 
 import torch
@@ -23,7 +24,13 @@ COMPILE_SECONDS = 300
 
 
 class Unavailable(Exception):
-    """Why there is no library for this machine."""
+    """Says why there is no library for this machine."""
+
+
+class FusedCell(IntEnum):
+    """The cells that the kernel computes, numbered as geometry.h's enum Cell."""
+
+    RNN, GRU, LSTM = range(3)
 
 
 class Sequence(ctypes.Structure):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mlflow.entities import Run
+from torch import Tensor, nn
 
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.schema import Config
@@ -19,6 +20,17 @@ Compose = Callable[..., Config]
 Runs = Callable[[], list[Run]]
 
 
+class Sums(nn.Module):
+    """A user's cell."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.inwards = nn.Linear(input_size, hidden_size)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        return self.inwards(inputs).cumsum(1)
+
+
 @pytest.fixture
 def winning(kernel: FusedKernel, monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor on which the kernel is known to win."""
@@ -30,9 +42,10 @@ def test_auto_takes_the_kernel_where_it_computes_the_same(
 ) -> None:
     assert fused_kernel(configured(), CPU)
     assert fused_kernel(configured("protocol.readout=padded_end"), CPU)
+    assert fused_kernel(configured("model.bidirectional=true"), CPU)
     for other in (
         ("model.kernel=torch",),
-        ("model.bidirectional=true",),
+        (f"model.cell={__name__}.Sums",),
         ("protocol.readout=mean",),
         ("model=tfidf",),
     ):
@@ -66,7 +79,7 @@ def test_without_a_compiler_torch_computes_with_one_line_in_the_log(
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (("model.bidirectional=true",), "not possible with model.bidirectional=true"),
+        ((f"model.cell={__name__}.Sums",), "not possible with Sums: it computes gru, lstm, rnn."),
         (("protocol.readout=mean",), "not possible with protocol.readout=mean"),
         (("model.kernel=fast",), "must be one of auto, torch, fused"),
     ],

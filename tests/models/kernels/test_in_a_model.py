@@ -8,25 +8,32 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from rnn_bench.config.model import cell_names
 from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.fused import FusedKernel
-from rnn_bench.models.recurrent import CELLS, RecurrentClassifier
+from rnn_bench.models.recurrent import RecurrentClassifier
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", cell_names())
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("readout", ["last_token", "padded_end"])
+@pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_first_losses_of_training_are_torch_s(
-    cell: str, layers: int, readout: str, kernel: FusedKernel, configured: Callable[..., Config]
+    cell: str,
+    layers: int,
+    readout: str,
+    bidirectional: bool,
+    kernel: FusedKernel,
+    configured: Callable[..., Config],
 ) -> None:
     config = configured(
         *("dataset.articles=1000", f"model={cell}", f"model.num_layers={layers}"),
         *("model.hidden_size=24", "dataset.length=30", "dataset.cue_distance=10"),
-        f"protocol.readout={readout}",
+        *(f"protocol.readout={readout}", f"model.bidirectional={bidirectional}"),
     )
     corpus = encoded_corpus(config)
     lengths = corpus.train.lengths.numpy()

@@ -16,7 +16,7 @@ from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started
 from tests.conftest import SMALL, SMALL_CORPUS
-from tests.training.test_progress import shown_on_a_terminal
+from tests.training.test_console import shown_on_a_terminal
 
 NewRun = Callable[[int], QueuedRun]
 

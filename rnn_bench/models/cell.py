@@ -1,0 +1,74 @@
+"""Finds the class of a recurrent cell, and counts what it computes.
+
+A cell is a `torch.nn.Module` made as `Cell(input_size, hidden_size)`. Its `forward` takes inputs
+[batch, time, input_size], padded on the right, and lengths [batch], and returns the states [batch,
+time, hidden_size], or the states and a memory of the same shape, as an LSTM's c.
+
+It may also say, as class attributes:
+    version: raise it when the cell's results change.
+    colours: its colours in reports, on light and on dark pages.
+    marker: its marker in figures, a name of matplotlib's.
+    fused: which cell of the fused kernel computes the same, a `FusedCell`.
+    multiply_adds: a function of input_size and hidden_size, its multiply-adds for a token.
+"""
+
+import functools
+import importlib
+import inspect
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from rnn_bench.config.errors import ConfigError, suggestion
+from rnn_bench.config.model import cell_names
+
+
+def cell_class(name: str) -> type[nn.Module]:
+    """Return the class of `gru`, a file in `models/cells`, or of `my_cells.MinGRU`, a user's own.
+
+    Raises:
+        ConfigError: there is no such cell.
+    """
+    if name in cell_names():
+        module = importlib.import_module(f"rnn_bench.models.cells.{name}")
+        (cell,) = _modules_of(module).values()
+        return cell
+    path, _, own = name.rpartition(".")
+    if not path:
+        raise ConfigError(
+            f"model.cell={name} is not possible: it must be one of {', '.join(cell_names())}, or a "
+            f"class of your own, such as my_cells.MinGRU.{suggestion(name, cell_names())}"
+        )
+    try:
+        module = importlib.import_module(path)
+    except Exception as error:
+        raise ConfigError(f"model.cell={name} cannot be imported: {error}.") from error
+    found = getattr(module, own, None)
+    if found is None:
+        near = suggestion(own, [*_modules_of(module)])
+        raise ConfigError(f"model.cell={name} cannot be imported: {path} has no {own}.{near}")
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ConfigError(f"model.cell={name} is not possible: it is no torch.nn.Module class.")
+    return found
+
+
+def _modules_of(module: ModuleType) -> dict[str, type[nn.Module]]:
+    """The torch module classes that a Python module defines."""
+    return {
+        name: each
+        for name, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, nn.Module) and each.__module__ == module.__name__
+    }
+
+
+@functools.cache
+def multiply_adds(name: str, input_size: int, hidden_size: int) -> int:
+    """Count a cell's multiply-adds for a token, forward: as the cell says, or one for each entry
+    of its weight matrices."""
+    cell = cell_class(name)
+    if own := getattr(cell, "multiply_adds", None):
+        return int(own(input_size, hidden_size))
+    with torch.device("meta"):
+        weights = cell(input_size, hidden_size).parameters()
+        return sum(weight.numel() for weight in weights if weight.dim() > 1)

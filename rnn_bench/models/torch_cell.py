@@ -1,0 +1,76 @@
+"""The base of the cells that torch computes: nn.RNN, nn.LSTM and nn.GRU."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from rnn_bench.models.kernels.library import FusedCell
+
+
+class TorchCell(nn.Module, ABC):
+    """A layer, in one direction, of one of torch's recurrent modules, from a state of 0.
+
+    `by_steps`, if it is set, computes the states by the equations of `step`, so that each is a node
+    of the graph; else torch computes all of them at once.
+    """
+
+    torch_class: ClassVar[Callable[..., nn.RNNBase]]
+    fused: ClassVar[FusedCell]
+    uses_onednn: ClassVar[bool] = False  # whether oneDNN computes it on a CPU
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.recurrence = self.torch_class(input_size, hidden_size, batch_first=True)
+        self.by_steps = False
+
+    def forward(
+        self, inputs: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch time hidden"]:
+        """Return the states; they never depend on what comes later, such as padding."""
+        if self.by_steps:
+            return self.unrolled(inputs)
+        states: Tensor = self.recurrence(inputs)[0]
+        return states
+
+    def unrolled(
+        self, inputs: Float[Tensor, "batch time features"]
+    ) -> Float[Tensor, "batch time hidden"]:
+        hidden = memory = inputs.new_zeros(len(inputs), self.recurrence.hidden_size)
+        states = []
+        for features in inputs.unbind(1):
+            hidden, memory = self.step(features, hidden, memory)
+            states.append(hidden)
+        return torch.stack(states, 1)
+
+    @abstractmethod
+    def step(
+        self,
+        inputs: Float[Tensor, "batch features"],
+        hidden: Float[Tensor, "batch hidden"],
+        memory: Float[Tensor, "batch hidden"],
+    ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch hidden"]]:
+        """Return the next state, and the next memory of a cell that has one."""
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """W, U, b and b': the weights of inputs and of states, and the bias of each."""
+        w, u, b, b_hidden = self.recurrence.all_weights[0]
+        return w, u, b, b_hidden
+
+    def products(
+        self, inputs: Float[Tensor, "batch features"], hidden: Float[Tensor, "batch hidden"]
+    ) -> tuple[Float[Tensor, "batch gates"], Float[Tensor, "batch gates"]]:
+        """Return W x + b and U h + b', the gates side by side."""
+        w, u, b, b_hidden = self.weights
+        return nn.functional.linear(inputs, w, b), nn.functional.linear(hidden, u, b_hidden)
+
+    @classmethod
+    def kernel_name(cls, device: torch.device) -> str:
+        """Name the code of torch's that computes the cell on a device."""
+        if device.type == "cuda":
+            return "cudnn"
+        return "torch-oneDNN" if cls.uses_onednn and device.type == "cpu" else "torch-native"
