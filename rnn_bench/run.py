@@ -12,7 +12,8 @@ from torch import nn
 from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
-from rnn_bench.evaluation.metrics import evaluate, probabilities
+from rnn_bench.evaluation.metrics import evaluate
+from rnn_bench.evaluation.predictions import probabilities
 from rnn_bench.models.baselines.baseline import Baseline, is_baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
@@ -129,12 +130,12 @@ def run(
                         ledger.hold(claim.run_id)
 
                 logits = predict(model, corpus.test, config.protocol)
-                metrics = evaluate(logits, corpus.test, config.protocol)
+                metrics = evaluate(logits, corpus.test, corpus.classes, config.protocol)
                 outcome = "diverged" if training.history[-1].diverged else "finished"
-                said = name, outcome, metrics.test_accuracy, claim.run_id
+                said = name, outcome, metrics["test_accuracy"], claim.run_id
                 log.info("%s  %s, test accuracy %.4f, run %s", *said)
                 figures = {
-                    **metrics.recorded(),
+                    **metrics,
                     **training_figures(training.history, corpus),
                     "parameter_count": sum(each.numel() for each in model.state_dict().values()),
                     "peak_memory_bytes": peak_memory_bytes(device),
@@ -146,7 +147,7 @@ def run(
             write_artifacts(folder, config, corpus, model.state_dict(), probabilities(logits))
             ledger.hold(claim.run_id)
             record.finish(figures, outcome)
-        watch(Ended(claim.run_id, outcome, metrics.test_accuracy))
+        watch(Ended(claim.run_id, outcome, metrics["test_accuracy"]))
     except Withdrawn as reason:
         if isinstance(reason, Duplicate):
             shutil.rmtree(folder, ignore_errors=True)
