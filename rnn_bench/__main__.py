@@ -112,8 +112,9 @@ def sweep(
     from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
     from rnn_bench.sweep.plan import print_plan
     from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
-    from rnn_bench.tracking.run_key import run_key
+    from rnn_bench.tracking.run_key import run_key, run_name
     from rnn_bench.tracking.store import open_store
+    from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
     from rnn_bench.tracking.sweeps import note_sweep
     from rnn_bench.training.console import ConsoleHandler, console
     from rnn_bench.training.device import find_device
@@ -137,6 +138,12 @@ def sweep(
     for problem in send_unsent(unsent(output_dir)):
         log.warning("What waits for MLflow is not recorded: %s", problem)
     corpora = prepare_corpora(jobs)
+    asked_runs = [
+        AskedRun(job.config, run_name(job.config, job.defaults), corpus.content.fingerprint)
+        for job, corpus in zip(jobs, corpora, strict=True)
+    ]
+    for line in explain_new_runs(client, experiment_id, asked_runs):
+        log.info("%s", line)
     if config.plan:
         slots = 1
         if packing:

@@ -8,7 +8,8 @@ from torch import nn
 
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
-from rnn_bench.evaluation.metrics import evaluate, probabilities
+from rnn_bench.evaluation.metrics import evaluate
+from rnn_bench.evaluation.predictions import probabilities
 from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
@@ -81,14 +82,13 @@ def train_and_test(
         attempt.save_epoch(result, training)
 
     logits = predict(model, corpus.test, config.protocol)
-    test = evaluate(logits, corpus.test, config.protocol)
+    metrics = evaluate(logits, corpus.test, corpus.classes, config.protocol)
     outcome = schema.DIVERGED if training.history[-1].diverged else schema.FINISHED
     log.info(
         "%s  %s, test accuracy %.4f, run %s",
-        *(attempt.name, outcome, test.test_accuracy, attempt.run_id),
+        *(attempt.name, outcome, metrics[schema.TEST_ACCURACY], attempt.run_id),
     )
-    metrics = {
-        **test.recorded(),
+    metrics |= {
         **training_metrics(training.history, corpus),
         schema.PARAMETER_COUNT: sum(each.numel() for each in model.state_dict().values()),
         schema.PEAK_MEMORY_BYTES: peak_memory_bytes(device),

@@ -38,9 +38,14 @@ INNER_FRACTION = Allowed("above 0 and below 1", lambda value: 0 < value < 1)
 SEED = between(0, 2**32 - 1)  # what numpy and scikit-learn take
 
 
-def key(default: Any, meaning: str, allowed: Allowed | None = None) -> Any:
-    """A configuration key. A list or dictionary as default is copied for each config."""
-    metadata = {"meaning": meaning, "allowed": allowed}
+def key(default: Any, meaning: str, allowed: Allowed | None = None, **before: Any) -> Any:
+    """Declare a configuration key. A list or dictionary as default is copied for each config.
+
+    `before=VALUE` names the value that computes what runs computed before this key existed. A key
+    enters the run key only where it differs from that, so that adding a key reuses every recorded
+    run.
+    """
+    metadata = {"meaning": meaning, "allowed": allowed, **before}
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -83,6 +88,16 @@ def decisive_keys(option: Any) -> dict[str, Any]:
     keys = option if isinstance(option, dict) else vars(option)
     left_out = getattr(option, "of_the_machine", ())
     return {name: value for name, value in keys.items() if name[0] != "_" and name not in left_out}
+
+
+def is_as_before(option: Any, name: str) -> bool:
+    """Return whether a key has the value that computes what was computed before it existed."""
+    if isinstance(option, dict):
+        return False
+    for each in fields(option):
+        if each.name == name and "before" in each.metadata:
+            return bool(getattr(option, name) == each.metadata["before"])
+    return False
 
 
 def keys_of(option: Any) -> dict[str, Any]:

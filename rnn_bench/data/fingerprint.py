@@ -5,16 +5,12 @@ import functools
 import hashlib
 import inspect
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import rnn_bench
 from rnn_bench.data.corpus import Articles
 
-PACKAGE = Path(rnn_bench.__file__).parent
-# Read with the modules themselves: a process, and its forks, compute with them as they were then.
-_OWN_SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+VERSIONED = ("rnn_bench", "torch")
 
 
 def digest(value: Any) -> str:
@@ -40,13 +36,14 @@ def code_hash(target: Any) -> str:
     for and remembered, so that editing it does not change the hashes of a running process.
 
     Returns:
-        "" for what rnn_bench defines and for what has no Python source.
+        "" for what rnn_bench and torch define, whose results have versions of their own, and for
+        what has no Python source.
     """
     try:
         file = Path(inspect.getsourcefile(target) or "")
     except (TypeError, OSError):  # built in, or typed in at a prompt
         return ""
-    if PACKAGE in file.parents or not file.is_file():
+    if target.__module__.partition(".")[0] in VERSIONED or not file.is_file():
         return ""
     return _module_hash(file)
 
@@ -58,19 +55,4 @@ def _module_hash(file: Path) -> str:
         with_docstring = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         if isinstance(node, with_docstring) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return digest(ast.dump(tree))
-
-
-def sources(folders: Iterable[str], targets: Iterable[Any]) -> list[str]:
-    """Return the text of the modules in folders of this package, and of the modules that define a
-    user's own classes or functions."""
-    named = {PACKAGE / folder for folder in folders}
-    texts = [text for path, text in _OWN_SOURCES.items() if path.parent in named]
-    for target in targets:
-        try:
-            file = Path(inspect.getsourcefile(target) or "")
-        except TypeError:  # built in
-            continue
-        if PACKAGE not in file.parents and file.is_file():
-            texts.append(file.read_text(encoding="utf-8"))
-    return texts
+    return digest(ast.unparse(tree))

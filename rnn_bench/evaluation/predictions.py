@@ -7,29 +7,51 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import read_csv, require_columns
 
 BINS = 15
-
-
 PROBABILITY = "p_"
+
+
+def probabilities(logits: Float[Tensor, "articles classes"]) -> Float[Tensor, "articles classes"]:
+    """Return the classes' probabilities in double precision; nan where a diverged model gives
+    none."""
+    return torch.softmax(logits.double(), dim=1)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of one run, for each test article in order; labels and predictions are indices into
-    `classes`. Probabilities are nan where a diverged model gives none."""
+    """A model's answer for each test article, in the order of the test file.
+
+    Attributes:
+        labels, predictions: positions in `classes`.
+        probabilities: of each class; nan where a diverged model gives none.
+    """
 
     classes: tuple[str, ...]
     labels: Int[np.ndarray, " articles"]
     predictions: Int[np.ndarray, " articles"]
     probabilities: Float[np.ndarray, "articles classes"]
 
+    @classmethod
+    def from_logits(
+        cls,
+        logits: Float[Tensor, "articles classes"],
+        labels: Int[Tensor, " articles"],
+        classes: tuple[str, ...],
+    ) -> "Predictions":
+        """Predict the most probable class of each article."""
+        shares = probabilities(logits).numpy()
+        return cls(classes, labels.cpu().numpy(), logits.argmax(1).numpy(), shares)
+
     @property
     def correct(self) -> Bool[np.ndarray, " articles"]:
+        """Whether each article's prediction is its label."""
         return np.asarray(self.labels == self.predictions)
 
 

@@ -22,7 +22,7 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.encoding import Split
 from rnn_bench.data.vocabulary import encode_texts
-from rnn_bench.evaluation.metrics import probabilities
+from rnn_bench.evaluation.predictions import probabilities
 from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel

@@ -13,7 +13,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import run_log
 from rnn_bench.tracking.availability import retry_until_reachable, short_timeouts
 from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.further import complete, lacking
+from rnn_bench.tracking.further import complete, lacking, update_metrics
 from rnn_bench.tracking.heartbeat import heartbeat
 from rnn_bench.tracking.outbox import ARTIFACTS
 from rnn_bench.tracking.rows import Duplicate, Record, Withdrawn, run_record
@@ -42,7 +42,7 @@ def claim_or_reuse(
 ) -> str | None:
     """Decide whether to train a run, wait for another process, or reuse a result.
 
-    A reused result gets the further evaluations that the config asks for and it lacks.
+    A reused result gets the metrics and further evaluations that it lacks.
 
     Returns:
         the id of the row to train in; None if a result is reused.
@@ -55,6 +55,7 @@ def claim_or_reuse(
         return claim.run_id
     config, recorded = claims.config, claim.answer.data.metrics
     log.info("%s  reused: run %s", claims.name, claim.run_id)
+    update_metrics(claims.client, claim.answer)
     wanted = lacking(config, recorded, claims.name)
     if wanted.asks:
         epochs = planned_epochs(config)

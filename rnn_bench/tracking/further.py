@@ -1,7 +1,9 @@
 """What a run is asked beside its test articles, when it ends or once it is finished."""
 
+import json
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Container
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +19,14 @@ from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.gradient_flow import gradient_flow, reach, reason_not_followed
-from rnn_bench.evaluation.metrics import probabilities
+from rnn_bench.evaluation.metrics import METRICS, metric_versions
+from rnn_bench.evaluation.predictions import probabilities, read_predictions
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
 from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import write_predictions
 from rnn_bench.tracking.availability import retry_until_reachable, unreachable
 from rnn_bench.tracking.outbox import ARTIFACTS, Message
@@ -140,6 +144,44 @@ def complete(
     except Exception:
         client.set_tag(run_id, sweep_tag, "failed")
         raise
+
+
+def outdated_metrics(run: Run) -> list[str]:
+    """Return the metrics that a finished run lacks, or has by an older version."""
+    versions = json.loads(run.data.tags.get(schema.METRIC_VERSIONS, "{}"))
+    return [
+        name
+        for name, metric in METRICS.items()
+        if name not in run.data.metrics or versions.get(name, 1) != metric.version
+    ]
+
+
+def update_metrics(client: MlflowClient, run: Run) -> dict[str, float]:
+    """Compute a finished run's outdated metrics from its stored predictions, and record them.
+
+    Returns:
+        the metrics that were computed, by name; none if all are current, or if the predictions are
+        not in MLflow any more, which is logged.
+    """
+    if not (outdated := outdated_metrics(run)):
+        return {}
+    run_id = run.info.run_id
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            path = client.download_artifacts(run_id, schema.PREDICTIONS_FILE, temporary)
+        except (MlflowException, OSError) as error:
+            log.warning(
+                "Run %s has no current %s, and no stored predictions to compute it from: %s",
+                *(run_id, " and ".join(outdated), error),
+            )
+            return {}
+        predictions = read_predictions(Path(path))
+    figures = {name: METRICS[name].compute(predictions) for name in outdated}
+    now = int(time.time() * 1000)  # a later time than the outdated value's: MLflow shows the latest
+    metrics = [(name, value, now, 0) for name, value in figures.items()]
+    message = Message(metrics, {schema.METRIC_VERSIONS: metric_versions()})
+    retry_until_reachable(lambda: message.deliver(client, run_id, Path()), interruption.check)
+    return figures
 
 
 def stored_weights(client: MlflowClient, run_id: str, folder: Path) -> dict[str, Tensor]:

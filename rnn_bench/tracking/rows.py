@@ -17,10 +17,11 @@ from rnn_bench.config.errors import describe
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.evaluation.metrics import metric_versions
 from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.outbox import Message, Outbox, clear_run_folder
-from rnn_bench.tracking.run_key import config_key, run_key, settings
+from rnn_bench.tracking.run_key import question_tags, settings
 from rnn_bench.training.epochs import EpochResult
 
 log = logging.getLogger(__name__)
@@ -115,8 +116,8 @@ def new_row(
         schema.OPTIMIZER: name_of(config.optimizer),
         schema.PROTOCOL: config.protocol.name,
         schema.SEED: config.seed,
-        schema.RUN_KEY: run_key(config, corpus.content.fingerprint),
-        schema.CONFIG_KEY: config_key(config, corpus.content.fingerprint),
+        **question_tags(config, corpus.content.fingerprint),
+        schema.METRIC_VERSIONS: metric_versions(),
         schema.SWEEP_ID: config.sweep_id,
         f"{schema.SWEEP}{config.sweep_id}": schema.TRAINED,
         schema.DATA_EDITION: corpus.content.edition,

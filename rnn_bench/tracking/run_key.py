@@ -1,20 +1,31 @@
-"""What a run is called, and the hash of the question that it answers."""
+"""The name of a run, and the hashes that say whether two runs answer the same question.
 
+The run key is a hash of the settings, the prepared articles, the seed, and the versions of what
+computes the result. No source of this package is part of it, so a run that was recorded is reused
+after any change that leaves its result as it was.
+"""
+
+import json
+from collections.abc import Callable
 from typing import Any
 
 from rnn_bench.config.model import cell_name
-from rnn_bench.config.options import decisive_keys, name_of, target_of
+from rnn_bench.config.options import decisive_keys, entry, is_as_before, name_of, target_of
 from rnn_bench.config.schema import GROUPS, Config
-from rnn_bench.data.fingerprint import digest, sources
+from rnn_bench.data.encoding import ENCODING_VERSION
+from rnn_bench.data.fingerprint import code_hash, digest
+from rnn_bench.models.cell import cell_class
+from rnn_bench.tracking import schema
+from rnn_bench.training.epochs import RECIPE_VERSION
 
-SOURCES = ("data", "models", "training", "evaluation")
-# Not decisive: where the articles lie (their content is hashed), and what only says which value
-# another key has by default (that key is hashed).
+FIRST_VERSION = 1
+# Left out of the run key: where the articles lie (their content is hashed), and keys that only
+# give another key its default (that key is hashed).
 NOT_IN_KEY = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """The run's own configuration, flattened: `model.cell`, `optimizer.lr`, ..., `seed`."""
+    """Return the run's own configuration, flattened: `model.cell`, `optimizer.lr`, ..., `seed`."""
     flat: dict[str, Any] = {}
     for group in GROUPS:
         keys = decisive_keys(getattr(config, group))
@@ -22,24 +33,90 @@ def settings(config: Config) -> dict[str, Any]:
     return {**flat, "seed": config.seed}
 
 
+def result_versions(config: Config) -> dict[str, int | str]:
+    """Return the version of each part that computes a run's result, by the part's name.
+
+    Parts of rnn_bench have a whole number, which is raised when their results change. A class of
+    the user's own has a hash of its module's code.
+    """
+    versions: dict[str, int | str] = {
+        "encoding": ENCODING_VERSION,
+        "training recipe": RECIPE_VERSION,
+        **_version_of("corpus", target_of(config.dataset)),
+        **_version_of("model", target_of(config.model)),
+        **_version_of("optimizer", target_of(config.optimizer)),
+    }
+    if cell := getattr(config.model, "cell", None):
+        versions |= _version_of("cell", cell_class(cell))
+    return versions
+
+
+def _version_of(role: str, target: Callable[..., Any]) -> dict[str, int | str]:
+    name = f"{role} {target.__name__}"
+    if code := code_hash(target):
+        return {name: code}
+    version = getattr(target, "version", None)
+    return {} if version is None else {name: version}
+
+
+def question(config: Config, fingerprint: str) -> list[Any]:
+    """Return what a configuration asks, without the seed and without versions.
+
+    A key of a schema counts only where it differs from its `before` value, so that adding a key
+    changes no question that could be asked already.
+    """
+    decisive = {
+        f"{group}.{name}": value
+        for group in GROUPS
+        for name, value in decisive_keys(getattr(config, group)).items()
+        if f"{group}.{name}" not in NOT_IN_KEY and not is_as_before(getattr(config, group), name)
+    }
+    own = {group: _own_target(getattr(config, group)) for group in GROUPS}
+    return [decisive, {group: target for group, target in own.items() if target}, fingerprint]
+
+
+def _own_target(option: Any) -> str:
+    """Return the class of an option of the user's own, whose keys alone do not say what it is."""
+    return str(entry(option, "_target_")) if isinstance(option, dict) else ""
+
+
 def config_key(config: Config, fingerprint: str) -> str:
-    """A hash of all that decides a run's result but the seed: settings, prepared articles
-    (`fingerprint`), and the sources that compute it."""
-    decisive = {name: value for name, value in settings(config).items() if name not in NOT_IN_KEY}
-    del decisive["seed"]
-    options = (config.dataset, config.model, config.optimizer)
-    own = [target_of(option) for option in options if isinstance(option, dict)]
-    return digest([decisive, fingerprint, sources(SOURCES, own)])
+    """Return a hash of all that decides a run's result but the seed.
+
+    `fingerprint` is the hash of the prepared articles. A part at its first version does not count,
+    so that giving a part a version changes no key.
+    """
+    raised = {
+        part: version
+        for part, version in result_versions(config).items()
+        if version != FIRST_VERSION
+    }
+    return digest([question(config, fingerprint), raised])
 
 
 def run_key(config: Config, fingerprint: str) -> str:
-    """A hash of the question that a run answers: its config key and its seed."""
+    """Return a hash of the question that a run answers: its config key and its seed."""
     return digest([config_key(config, fingerprint), config.seed])
 
 
+def question_key(config: Config, fingerprint: str) -> str:
+    """Return the run key without versions: runs that share it asked the same, at any version."""
+    return digest([question(config, fingerprint), config.seed])
+
+
+def question_tags(config: Config, fingerprint: str) -> dict[str, str]:
+    """Return the tags by which a recorded run is found again."""
+    return {
+        schema.RUN_KEY: run_key(config, fingerprint),
+        schema.CONFIG_KEY: config_key(config, fingerprint),
+        schema.QUESTION_KEY: question_key(config, fingerprint),
+        schema.RESULT_VERSIONS: json.dumps(result_versions(config), sort_keys=True),
+    }
+
+
 def run_name(config: Config, defaults: Config) -> str:
-    """`gru-isot-s0`, with what differs from `defaults`, the same options with no key changed:
-    `gru-isot-notebook-lr0.01-s0`."""
+    """Return `gru-isot-s0`, with what differs from `defaults`, the same options with no key
+    changed: `gru-isot-notebook-lr0.01-s0`."""
     parts = [name_of(config.model), name_of(config.dataset)]
     if config.protocol.name != "fair":
         parts.append(config.protocol.name)

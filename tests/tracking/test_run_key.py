@@ -1,13 +1,23 @@
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from rnn_bench.config.composition import Composer
+from rnn_bench.config.options import key as declare_key
+from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
-from rnn_bench.data.fingerprint import sources
-from rnn_bench.tracking.run_key import SOURCES, config_key, run_key, run_name, settings
+from rnn_bench.tracking import run_key as run_keys
+from rnn_bench.tracking.run_key import (
+    config_key,
+    question_key,
+    result_versions,
+    run_key,
+    run_name,
+    settings,
+)
 
 Compose = Callable[..., Config]
 
@@ -53,19 +63,6 @@ def test_settings_are_flat_and_hold_no_machinery(configured: Compose) -> None:
     assert not [name for name in flat if "_target_" in name or "_partial_" in name]
 
 
-def test_the_sources_of_the_audit_decide_no_result() -> None:
-    (source,) = (text for text in sources(["data/audit"], []) if "def audit_corpus" in text)
-    assert source not in sources(SOURCES, [])
-
-
-def test_sources_that_are_changed_while_a_process_runs_change_none_of_its_keys(
-    configured: Compose, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before, config = key(configured()), configured()
-    monkeypatch.setattr(Path, "read_text", lambda path, **options: "changed")
-    assert key(config) == before
-
-
 NAMES = [
     ((), "gru-demo-s0"),
     (("seed=3", "model=lstm"), "lstm-demo-s3"),
@@ -100,21 +97,121 @@ def test_keys_do_not_depend_on_the_order_of_a_user_s_keys(configured: Compose) -
     assert key(replace(config, model=one)) == key(replace(config, model=two))
 
 
-def test_changed_sources_are_another_question(
+# --- versions ------------------------------------------------------------------------------------
+
+
+PARTS = [
+    ("training recipe", "rnn_bench.tracking.run_key.RECIPE_VERSION"),
+    ("encoding", "rnn_bench.tracking.run_key.ENCODING_VERSION"),
+    ("corpus DemoCorpus", "rnn_bench.data.corpora.demo.DemoCorpus.version"),
+    ("model RecurrentClassifier", "rnn_bench.models.recurrent.RecurrentClassifier.version"),
+    ("cell GRU", "rnn_bench.models.cells.gru.GRU.version"),
+]
+
+
+@pytest.mark.parametrize(("part", "place"), PARTS)
+def test_a_raised_version_is_another_run_with_the_same_question(
+    part: str, place: str, configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured()
+    before, question = key(config), question_key(config, "fingerprint")
+    assert result_versions(config)[part] == 1
+    monkeypatch.setattr(place, 2)
+    assert result_versions(config)[part] == 2
+    assert key(config) != before
+    assert question_key(config, "fingerprint") == question
+
+
+def test_another_cell_s_version_decides_nothing(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key(configured("model=lstm"))
+    monkeypatch.setattr("rnn_bench.models.cells.gru.GRU.version", 2)
+    assert key(configured("model=lstm")) == before
+
+
+def test_a_part_that_gets_a_first_version_changes_no_key(
     configured: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = key(configured())
-    monkeypatch.setattr("rnn_bench.tracking.run_key.sources", lambda *_: ["changed"])
-    assert key(configured()) != before
+    monkeypatch.setattr(
+        run_keys, "result_versions", lambda config: {**result_versions(config), "new part": 1}
+    )
+    assert key(configured()) == before
 
 
-def test_a_user_s_own_sources_decide_the_key(
+@dataclass
+class WithNewKey(Protocol):
+    """The protocol as it would be with one more key."""
+
+    forget_bias: float = declare_key(1.0, "initial bias of forget gates", before=0.0)
+
+
+def with_new_key(config: Config, value: float) -> Config:
+    return replace(config, protocol=WithNewKey(**vars(config.protocol), forget_bias=value))
+
+
+def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
+    configured: Compose,
+) -> None:
+    before = configured()
+    assert key(with_new_key(before, 0.0)) == key(before)
+    assert key(with_new_key(before, 1.0)) != key(before)
+
+
+KEYS = {
+    (): "KEY1",
+    ("model=lstm", "protocol=notebook", "seed=3"): "KEY2",
+    ("model=tfidf", "dataset=isot"): "KEY3",
+}
+
+
+@pytest.mark.parametrize(("overrides", "recorded"), KEYS.items())
+def test_the_keys_of_recorded_runs_do_not_change(
+    overrides: tuple[str, ...], recorded: str, configured: Compose
+) -> None:
+    """Where this fails, every recorded run of that kind would be trained again."""
+    assert key(configured(*overrides)) == recorded
+
+
+# --- a user's own classes ------------------------------------------------------------------------
+
+OWN = "class Model:\n    size = 3\n"
+SAME = ("# A comment.\n" + OWN, '"""A docstring."""\n\n\n' + OWN, OWN.replace("= 3", "=  3"))
+
+
+def key_of_own_model(source: str, number: int, folder: Path, config: Config) -> str:
+    """The key of a run whose model is a class of a new module with this source."""
+    (folder / f"mine_{number}.py").write_text(source)
+    sys.path.insert(0, str(folder))
+    try:
+        return run_key(replace(config, model={"_target_": f"mine_{number}.Model", "name": "m"}), "")
+    finally:
+        sys.path.remove(str(folder))
+
+
+def test_a_user_s_own_code_decides_the_key_and_its_comments_do_not(
+    configured: Compose, tmp_path: Path
+) -> None:
+    config, keys = configured(), []
+    for number, source in enumerate((OWN, *SAME, OWN.replace("3", "4"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        keys.append(key_of_own_model(source, 0, folder, config))
+        sys.modules.pop("mine_0")
+    assert keys[0] == keys[1] == keys[2] == keys[3] != keys[4]
+
+
+def test_two_of_a_user_s_models_in_one_file_are_two_questions(
     configured: Compose, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(workplace)
-    option = {"_target_": "mine_for_keys.Model", "name": "mine"}
-    (workplace / "mine_for_keys.py").write_text("class Model: pass\n")
-    config = replace(configured(), model=option)
-    before = key(config)
-    (workplace / "mine_for_keys.py").write_text("class Model: size = 3\n")
-    assert key(config) != before
+    (workplace / "mine_two.py").write_text("class A: pass\n\nclass B: pass\n")
+    one, other = ({"_target_": f"mine_two.{name}", "name": "m"} for name in "AB")
+    config = configured()
+    assert key(replace(config, model=one)) != key(replace(config, model=other))
+
+
+def test_a_class_of_torch_s_counts_by_its_name_alone(configured: Compose) -> None:
+    config = configured("optimizer=sgd")
+    assert not [part for part in result_versions(config) if part.startswith("optimizer")]

@@ -12,7 +12,7 @@ from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.further import lacking
+from rnn_bench.tracking.further import lacking, update_metrics
 
 log = logging.getLogger("rnn_bench")
 
@@ -35,6 +35,7 @@ class Recorder:
                 answer = finished[0]
                 if lacking(queued.job.config, answer.data.metrics, queued.name).asks:
                     return None
+                update_metrics(self.client, answer)
                 claims.tag_as_reused(answer)
                 return answer
         except (MlflowException, OSError):  # the run's process can wait for MLflow

@@ -1,0 +1,13 @@
+"""Macro F1: the unweighted mean of the classes' F1 scores, 0 for a class never predicted."""
+
+from sklearn.metrics import f1_score
+
+from rnn_bench.evaluation.predictions import Predictions
+
+VERSION = 1
+
+
+def compute(predictions: Predictions) -> float:
+    classes = range(len(predictions.classes))
+    answers = (predictions.labels, predictions.predictions)
+    return float(f1_score(*answers, labels=classes, average="macro", zero_division=0.0))
