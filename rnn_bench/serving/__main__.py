@@ -1,179 +1,27 @@
-"""The serving command: predict texts with a run's model, and register the best run of a sweep."""
+"""`python -m rnn_bench.serving predict|serve|--register NAME ...`: the commands on models."""
 
-import argparse
-import os
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from rnn_bench.config.errors import UsageError
-
-SUCCESS, UNUSABLE = 0, 2
+from rnn_bench import command_line
 
 PROGRAM = "python -m rnn_bench.serving"
-USAGE = f"""\
-{PROGRAM} predict MODEL [TEXT ...] [--csv FILE] [--json]
-       {PROGRAM} --register NAME [--sweep ID] [--dataset NAME]"""
-DESCRIPTION = """\
-Use what was trained.
-
-predict           label texts with a run's model: predict --help
---register NAME   put the run of a sweep that has the lowest validation loss into
-                  MLflow's model registry, as the champion of the model NAME"""
-PREDICTING = """\
-Label texts with the model of a run. They are raw: cleaned, cut and read as the
-run's own test articles were. Texts are those of the command line, or the lines
-of standard input, or the rows of a CSV file."""
-MODELS = """\
-MODEL is a run's id, or a model URI: models:/NAME@champion, models:/NAME/1,
-runs:/ID/model, or a folder."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    if not words:
-        register_parser().print_help(sys.stderr)
-        return UNUSABLE
-    predicts = words[:1] == ["predict"]
-    parser = predict_parser() if predicts else register_parser()
-    arguments = parser.parse_intermixed_args(words[1:] if predicts else words)
-    command: Callable[[argparse.Namespace], None] = predict if predicts else register
-    try:
-        command(arguments)
-        sys.stdout.flush()
-    except UsageError as error:
-        if os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        print(error, file=sys.stderr)
-        return UNUSABLE
-    except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return SUCCESS
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line, where `--register NAME` is the command `register NAME`; return the exit
+    status."""
+    words = sys.argv[1:] if words is None else [*words]
+    if words and words[0] not in ("predict", "serve"):
+        words = [part for word in words for part in _split_register(word)]
+        if "--register" in words:
+            words.remove("--register")
+            words.insert(0, "register")
+    return command_line.main(words, PROGRAM, ("predict", "serve", "register"))
 
 
-def predict_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"{PROGRAM} predict",
-        description=PREDICTING,
-        epilog=MODELS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", metavar="MODEL", help="see below")
-    parser.add_argument(
-        "texts", metavar="TEXT", nargs="*", help="a text; - or nothing: the lines of standard input"
-    )
-    parser.add_argument("--csv", metavar="FILE", type=Path, help="a CSV file with a text a row")
-    parser.add_argument(
-        "--text-column",
-        metavar="NAME",
-        action="append",
-        help="its column, by default text; give it twice to join two, such as title and text",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON lines, one a text")
-    add_tracking_uri(parser)
-    return parser
-
-
-def register_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        usage=USAGE,
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--register", metavar="NAME", required=True, help="the model's name")
-    parser.add_argument(
-        "--sweep",
-        metavar="ID",
-        default="latest",
-        help="by default the latest, on the dataset if one is named",
-    )
-    parser.add_argument("--dataset", metavar="NAME", help="which corpus, if there are several")
-    add_tracking_uri(parser)
-    parser.add_argument("--experiment-name", metavar="NAME", default="rnn-bench")
-    return parser
-
-
-def add_tracking_uri(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow's store; by default $MLFLOW_TRACKING_URI, else mlflow.db in this folder",
-    )
-
-
-def predict(arguments: argparse.Namespace) -> None:
-    """Print a table, or JSON lines.
-
-    Raises:
-        UsageError: there is no such model, or the texts cannot be read.
-    """
-    if arguments.csv is None and arguments.text_column:
-        raise UsageError("--text-column names a column of the file that --csv names: give both.")
-    if arguments.csv is not None and arguments.texts:
-        raise UsageError("Give texts or --csv, not both.")
-
-    from rnn_bench.serving.classifier import TextClassifier
-    from rnn_bench.serving.inputs import csv_texts, given_texts
-    from rnn_bench.serving.outputs import json_lines, table
-    from rnn_bench.serving.stored import model_folder
-    from rnn_bench.tracking.store import existing_store
-    from rnn_bench.training.device import use_threads
-
-    if arguments.csv is None:
-        texts = given_texts(arguments.texts)
-    else:
-        texts = csv_texts(arguments.csv, arguments.text_column or ["text"])
-    is_folder = Path(arguments.model).is_dir()
-    store = "" if is_folder else existing_store(arguments.tracking_uri)
-    use_threads(1)  # of each reader; there are as many readers as cores
-    with tempfile.TemporaryDirectory() as downloads:
-        classifier = TextClassifier.load(model_folder(arguments.model, store, Path(downloads)))
-    found = classifier.probabilities(texts)
-    labels, probabilities = classifier.labels(found), found.tolist()
-    if arguments.json:
-        written = json_lines(labels, probabilities, classifier.classes)
-    else:
-        written = table(labels, probabilities, classifier.classes, texts)
-    for line in written:
-        print(line)
-
-
-def register(arguments: argparse.Namespace) -> None:
-    """Say which run is the best of a sweep, and register it.
-
-    Raises:
-        UsageError: there is no such sweep, or the store does not take it.
-    """
-    from rnn_bench.serving.registry import ALIAS, best_run, latest_sweep_on
-    from rnn_bench.serving.registry import register as registered
-    from rnn_bench.serving.stored import asked_of, check_run
-    from rnn_bench.tracking.availability import impatient
-    from rnn_bench.tracking.store import open_existing
-    from rnn_bench.tracking.sweeps import latest_sweep
-
-    client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
-    name = arguments.register
-    with asked_of(str(client.tracking_uri)), impatient():
-        sweep_id = arguments.sweep
-        if sweep_id == "latest" and arguments.dataset:
-            sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)
-        elif sweep_id == "latest":
-            sweep_id = latest_sweep(client, experiment_id)
-        best = best_run(client, experiment_id, sweep_id, arguments.dataset)
-        run, tags = best.run, best.run.data.tags
-        check_run(client, run.info.run_id)
-        version, is_new = registered(client, run, name)
-    print(
-        f"Of {best.candidates} finished runs of sweep {sweep_id} on {tags['dataset']}, "
-        f"{run.info.run_name} has the lowest validation loss: {best.val_loss:.4f}, "
-        f"after epoch {best.epoch}.\n"
-        f"Run {run.info.run_id} is {'now' if is_new else 'already'} version {version} of {name}, "
-        f"and its {ALIAS}.\n"
-        f"Use it: {PROGRAM} predict models:/{name}@{ALIAS} TEXT"
-    )
+def _split_register(word: str) -> list[str]:
+    return word.split("=", 1) if word.startswith("--register=") else [word]
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -252,3 +254,39 @@ def end_open_rows(
     for run in runs_of(client, experiment_id, sweep_id):
         if run.data.tags["sweep_id"] == sweep_id and run.info.status == "RUNNING":
             end_row(client, run.info.run_id, sweep_id, outcome, error)
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """A sweep in one line of a list. `start` is the local time at which its command began, None
+    if its id does not say; `states` has the number of runs by state."""
+
+    id: str
+    start: datetime | None
+    states: dict[str, int]
+    command: str
+    asked: int | None
+
+
+def recorded_sweeps(client: MlflowClient, experiment_id: str) -> list[SweepSummary]:
+    """Return every sweep whose command was recorded, newest first."""
+    tags = client.get_experiment(experiment_id).tags
+    rows = all_runs(client, experiment_id)
+    return [
+        _summary(client, name, json.loads(tags[name]), rows)
+        for name in sorted(tags, reverse=True)
+        if name.startswith("sweep.")
+    ]
+
+
+def _summary(
+    client: MlflowClient, tag: str, note: dict[str, Any], rows: Sequence[Run]
+) -> SweepSummary:
+    sweep_id = tag.removeprefix("sweep.")
+    try:
+        start = datetime.strptime(sweep_id[:15], "%Y%m%d-%H%M%S")
+    except ValueError:
+        start = None
+    runs = last_attempts([row for row in rows if tag in row.data.tags])
+    states = Counter(Recorded(run, "", {}, str(client.tracking_uri), Path()).state for run in runs)
+    return SweepSummary(sweep_id, start, states, note.get("command", ""), note.get("runs"))

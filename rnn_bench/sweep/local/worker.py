@@ -18,14 +18,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hydra import version
-from hydra._internal.callbacks import Callbacks
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, run_job, setup_globals
-from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job
 from rnn_bench.config.errors import describe
+from rnn_bench.config.hydra_internals import run_as_hydra_job
 
 OUTPUT = "output.txt"  # of the process, in the job's folder
 BATCH_SECONDS = 0.25  # at least, between two events of batches
@@ -167,12 +164,11 @@ def make(line: Line, assignment: Assignment) -> bool:
             with stopping_at_a_batch([signal.SIGTERM]):
                 answer(assignment.job, assignment.concurrent_jobs, watch, assignment.patient)
 
-        done = hydra_job(assignment.job.composed, task)
-        if done.status is JobStatus.FAILED:
-            error = done._return_value
-            if isinstance(error, Busy):
-                line.send(Elsewhere())
-                return True
+        error = run_as_hydra_job(assignment.job.composed, task, Composer().loader)
+        if isinstance(error, Busy):
+            line.send(Elsewhere())
+            return True
+        if error:
             traceback.print_exception(error)
             line.send(Failed(describe(error)))
     except KeyboardInterrupt:
@@ -181,19 +177,3 @@ def make(line: Line, assignment: Assignment) -> bool:
         traceback.print_exc()
         line.send(Failed(describe(error)))
     return idle
-
-
-def hydra_job(config: DictConfig, task: Any) -> JobReturn:
-    """Run a task as Hydra's job, with its files and callbacks, in a process that Hydra has not
-    set up."""
-    composer = Composer()
-    setup_globals()
-    version.setbase("1.3")  # as hydra.main is told
-    JobRuntime.instance().set("name", config.hydra.job.name)
-    return run_job(
-        task_function=task,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        hydra_context=HydraContext(composer.loader, Callbacks(config)),
-    )

@@ -1,0 +1,13 @@
+"""The command `serve`: answer texts over HTTP with a run's model."""
+
+import argparse
+import importlib
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve a model until Ctrl-C.
+
+    Raises:
+        UsageError: there is no such model, or the port cannot be used.
+    """
+    importlib.import_module("rnn_bench.serving.app").serve(**vars(arguments))
