@@ -120,9 +120,9 @@ def rnn_bench(
     """`python -m rnn_bench ...` in the workplace, without starting a process; nor are processes
     started for the runs of a sweep, unless the launcher is `packed` or arguments configure it."""
     if "reported" not in request.fixturenames:
-        monkeypatch.setattr("rnn_bench.__main__.write_page", lambda *sweep: None)
+        monkeypatch.setattr("rnn_bench.commands.sweep.write_page", lambda *sweep: None)
     if "audited" not in request.fixturenames:
-        monkeypatch.setattr("rnn_bench.sweep.corpora.record_audits", lambda *sweep: [])
+        monkeypatch.setattr("rnn_bench.commands.sweep.record_audits", lambda *sweep: [])
 
     def command(*arguments: str, launcher: str = "basic") -> Answer:
         if "-m" in arguments and not any(each.startswith("hydra") for each in arguments):

@@ -13,11 +13,11 @@ from pathlib import Path
 import mlflow.environment_variables
 import pytest
 import yaml
-from hydra._internal.utils import get_args_parser
 from mlflow import MlflowClient
 
 from rnn_bench.config import reference
 from rnn_bench.config.composition import Composer, config_folder
+from rnn_bench.config.hydra_internals import parse_arguments
 from rnn_bench.data.__main__ import main as data
 from rnn_bench.report.__main__ import main as report
 from rnn_bench.tracking.__main__ import main as tracking
@@ -112,7 +112,7 @@ def a_cluster_sweep(words: list[str], request: pytest.FixtureRequest) -> None:
         assert word.replace("HEAD:6379", "{cluster}") in tested
     if engine == "ray":  # its launcher is not installed beside the others
         words = [word for word in words if word not in asked]
-    jobs = Composer().jobs(get_args_parser().parse_args([*words, "sweep_id=documents"]))
+    jobs = Composer().jobs(parse_arguments([*words, "sweep_id=documents"]))
     assert len(jobs) in (3, 9)
 
 

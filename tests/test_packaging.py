@@ -48,8 +48,12 @@ def test_the_wheel_brings_the_package_the_kernel_the_configuration_and_the_licen
     assert {name.name for name in files(installed) if name.suffix in (".cpp", ".h")} == {
         name.name for name in files(PROJECT / "rnn_bench") if name.suffix in (".cpp", ".h")
     }
-    package, metadata = sorted(path.name for path in installed.iterdir())
-    assert package == "rnn_bench"
+    plugins, package, metadata = sorted(path.name for path in installed.iterdir())
+    assert (plugins, package) == ("hydra_plugins", "rnn_bench")
+    assert files(installed / plugins) == {Path("rnn_bench_launcher.py")}, "a namespace of Hydra's"
+    assert (installed / metadata / "entry_points.txt").read_text() == (
+        "[console_scripts]\nrnn-bench = rnn_bench.command_line:main\n"
+    )
     assert (installed / metadata / "licenses" / "LICENSE").is_file()
 
 
@@ -80,6 +84,7 @@ def test_the_installed_command_composes_its_own_configuration(
 def test_the_installed_command_trains(installed: Path, tmp_path: Path) -> None:
     small = ("dataset.articles=40", "dataset.length=8", "dataset.cue_distance=2")
     run = ("model=tfidf", f"cache_dir={tmp_path / 'cache'}", *small)
-    shown = python(installed, tmp_path, "-m", "rnn_bench", *run)
+    # A sweep, which the launcher of the wheel packs onto this machine.
+    shown = python(installed, tmp_path, "-m", "rnn_bench", "-m", *run)
     assert "finished, test accuracy" in shown
     assert (tmp_path / "mlflow.db").is_file()

@@ -5,7 +5,8 @@ import textwrap
 
 
 class UsageError(Exception):
-    """What the user asked for cannot be; the message says what is wrong, where, and what to do."""
+    """What the user asks for cannot be done. The message says what is wrong, where, and what to do;
+    the command line prints it without a traceback."""
 
 
 class ConfigError(UsageError):
@@ -13,16 +14,16 @@ class ConfigError(UsageError):
 
 
 def describe(error: BaseException) -> str:
-    """An error in a line."""
-    return shortened(f"{type(error).__name__}: {error}", 500)
+    """Return an error's type and message in a line of at most 500 characters."""
+    return shorten(f"{type(error).__name__}: {error}", 500)
 
 
-def shortened(text: str, width: int) -> str:
-    """In one line, of whole words."""
+def shorten(text: str, width: int) -> str:
+    """Return the text in one line of at most `width` characters, cut between words."""
     return textwrap.shorten(text, width, placeholder=" ...")
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """' Did you mean ...?' with the known word that is nearest, or nothing."""
+    """Return " Did you mean ...?" with the known word that is nearest, or ""."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]}?" if near else ""

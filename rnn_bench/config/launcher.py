@@ -1,11 +1,21 @@
-"""The keys of the packed launcher, `hydra/launcher=packed`."""
+"""Hydra's launchers: the keys of `packed`, and what the plugins for clusters bring."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig
 
 from rnn_bench.config.options import POSITIVE, Allowed, Option, at_least, key
+
+# Launchers that a plugin brings, and the extra of this package that installs it.
+EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray", "ray_aws": "ray"}
+
+# For conf/hydra/launcher: what a job asks the cluster for.
+RESOLVERS = {
+    "threads_of_a_job": lambda threads: threads or 1,  # as a run of a sweep has by default
+    "gpus_of_a_job": lambda device: None if device in ("cpu", "mps") else 1,
+}
 
 
 def _is_count(value: Any) -> bool:
@@ -30,8 +40,7 @@ class Packed(Option):
     """How a sweep's runs are packed onto this machine, a process for each."""
 
     group = "hydra.launcher"
-    # Hydra makes launchers of this package only.
-    _target_: str = "hydra_plugins.rnn_bench.PackedLauncher"
+    _target_: str = "hydra_plugins.rnn_bench_launcher.PackedLauncher"
     jobs: Any = key("auto", "runs at once on the CPU; auto: its cores over a run's threads", COUNT)
     gpus: Any = key("auto", "GPUs by nvidia-smi's numbers; auto: all that are visible", GPUS)
     jobs_per_gpu: Any = key("auto", "runs at once on a GPU; auto: by its free memory", COUNT)
@@ -39,8 +48,40 @@ class Packed(Option):
     start_timeout: float = key(300.0, "seconds until a run that does not start failed", POSITIVE)
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What a plugin's launcher submits jobs to. `name` is slurm, ray, or local for submitit's
+    processes on this machine; `is_remote` says whether jobs may run on other machines."""
+
+    name: str
+    is_remote: bool
+
+
+def engine_of(launcher: DictConfig) -> Engine | None:
+    """Return what a composed `hydra.launcher` submits jobs to; None if it starts them itself."""
+    target = str(launcher._target_)
+    if target.endswith(".SlurmLauncher"):
+        return Engine("slurm", is_remote=True)
+    if target.endswith(".LocalLauncher"):
+        return Engine("local", is_remote=False)
+    if target.endswith((".RayLauncher", ".RayAWSLauncher")):
+        # A Ray without an address is started on this machine.
+        return Engine("ray", is_remote="AWS" in target or bool(launcher.ray.init.get("address")))
+    return None
+
+
+def missing_plugin(option: str) -> str:
+    """Return how to install the plugin of a `hydra/launcher`; "" if no plugin has it."""
+    if option not in EXTRAS:
+        return ""
+    return (
+        f"hydra/launcher={option} comes with a plugin that is not installed. Install it with: "
+        f"pip install 'rnn_bench[{EXTRAS[option]}]'"
+    )
+
+
 def register_launcher() -> None:
-    """Put the schema where Hydra finds launchers."""
+    """Put the schema of `hydra/launcher=packed` where Hydra finds launchers."""
     ConfigStore.instance().store(
         group="hydra/launcher", name="packed", node=Packed, provider="rnn_bench"
     )

@@ -1,5 +1,5 @@
-"""What an option of a group is: keys with a type, a default, a meaning and a range, and a target
-that they are given to."""
+"""Options of a config group: dataclasses whose fields are keys with a default, a meaning and a
+range, and whose `_target_` is the class or function that takes their values."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ from rnn_bench.config.errors import ConfigError, suggestion
 
 @dataclass(frozen=True)
 class Allowed:
-    """A condition on a key's value, and its wording in an error."""
+    """A condition on a key's value, and how an error says it."""
 
     text: str
     test: Callable[[Any], bool]
@@ -38,14 +38,20 @@ INNER_FRACTION = Allowed("above 0 and below 1", lambda value: 0 < value < 1)
 SEED = between(0, 2**32 - 1)  # what numpy and scikit-learn take
 
 
-def key(default: Any, meaning: str, allowed: Allowed | None = None, **before: Any) -> Any:
-    """Declare a configuration key. A list or dictionary as default is copied for each config.
+ABSENT = object()
 
-    `before=VALUE` names the value that computes what runs computed before this key existed. A key
-    enters the run key only where it differs from that, so that adding a key reuses every recorded
-    run.
+
+def key(default: Any, meaning: str, allowed: Allowed | None = None, *, before: Any = ABSENT) -> Any:
+    """Return a dataclass field for a configuration key. A list or dictionary as default is copied
+    for each config.
+
+    `before` is for a key that is added later: the value that reproduces what runs computed before
+    the key existed. A key enters the run key only where it differs from `before`, so that adding a
+    key reuses every recorded run.
     """
-    metadata = {"meaning": meaning, "allowed": allowed, **before}
+    metadata = {"meaning": meaning, "allowed": allowed}
+    if before is not ABSENT:
+        metadata["before"] = before
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -53,16 +59,17 @@ def key(default: Any, meaning: str, allowed: Allowed | None = None, **before: An
 
 @dataclass
 class Option:
-    """An option of a group. `_target_` is what its keys are given to.
+    """An option of a config group.
 
     Raises:
         ConfigError: a key's value is not allowed.
     """
 
     group: ClassVar[str] = ""
-    # What the program gives the target beside the option's keys.
+    # Arguments of `_target_` that every run passes beside the option's keys.
     given: ClassVar[tuple[str, ...]] = ()
-    # Keys that say how it is computed here, not what: no part of the question or of the target.
+    # Keys that change how fast a result is computed, but not the result. `_target_` does not get
+    # them, and they are not in the run key.
     of_the_machine: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -74,17 +81,17 @@ class Option:
 
 
 def entry(option: Any, name: str) -> Any:
-    """A value of an option, which is a dataclass, or a dictionary where it is a user's own."""
+    """Return an option's value of a key. A user's own option is a dictionary."""
     return option.get(name) if isinstance(option, dict) else getattr(option, name, None)
 
 
 def name_of(option: Any) -> str:
-    """The option in tables and run names."""
+    """Return the option's name in tables and run names."""
     return cast(str, entry(option, "name"))
 
 
 def decisive_keys(option: Any) -> dict[str, Any]:
-    """The keys of an option that say what is computed."""
+    """Return an option's keys and values that decide what is computed."""
     keys = option if isinstance(option, dict) else vars(option)
     left_out = getattr(option, "of_the_machine", ())
     return {name: value for name, value in keys.items() if name[0] != "_" and name not in left_out}
@@ -101,12 +108,12 @@ def is_as_before(option: Any, name: str) -> bool:
 
 
 def keys_of(option: Any) -> dict[str, Any]:
-    """What an option gives its target: all that says what is computed, but its name."""
+    """Return what an option passes to its `_target_`: all decisive keys but its name."""
     return {name: value for name, value in decisive_keys(option).items() if name != "name"}
 
 
 def target_of(option: Any) -> Callable[..., Any]:
-    """The class or function that an option's `_target_` names.
+    """Return the class or function that an option's `_target_` names.
 
     Raises:
         ConfigError: there is no such class or function.
@@ -119,21 +126,21 @@ def target_of(option: Any) -> Callable[..., Any]:
 
 
 def build(option: Any, **given: Any) -> Any:
-    """Call an option's `_target_` with its keys and what is `given`; with `_partial_`, give the
-    call back with these filled in."""
+    """Call an option's `_target_` with its keys and what is `given`. With `_partial_`, return a
+    function that makes this call."""
     target = functools.partial(target_of(option), **keys_of(option), **given)
     return target if entry(option, "_partial_") else target()
 
 
 def unknown_keys(option: Any) -> list[str]:
-    """The option's keys that its schema lacks; all of them where it has none."""
+    """Return the option's keys that its schema lacks; all of them where it has no schema."""
     if isinstance(option, dict):
         return [*keys_of(option)]
     return sorted(vars(option).keys() - {each.name for each in fields(option)})
 
 
 def check_against_target(group: type[Option], option: Any) -> None:
-    """Hold the keys without a schema to the signature of the option's `_target_`.
+    """Check the keys that no schema has against the signature of the option's `_target_`.
 
     Raises:
         ConfigError: the target takes no such key, or needs one that is not there.

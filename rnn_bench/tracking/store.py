@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from rnn_bench.config.errors import UsageError, shortened
+from rnn_bench.config.errors import UsageError, shorten
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.availability import short_timeouts
 
@@ -85,7 +85,7 @@ def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, s
             database.close()
             return opened
     except (MlflowException, OSError, sqlite3.Error, SQLAlchemyError) as error:
-        reason = shortened(str(error).strip().splitlines()[0], 300)
+        reason = shorten(str(error).strip().splitlines()[0], 300)
         raise UsageError(f"The MLflow store {uri} cannot be used: {reason}") from error
 
 

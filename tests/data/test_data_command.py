@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_bench.data.__main__ import CORPORA, main
+from rnn_bench.commands.arguments import CORPORA
+from rnn_bench.data.__main__ import main
 from rnn_bench.data.corpora import editions, study_files
 from rnn_bench.data.corpus import DataError
 from tests.conftest import unable_to_write
@@ -117,7 +118,9 @@ def test_ctrl_c_ends_a_download_with_status_130(kaggle: Kaggle, tmp_path: Path) 
     )
     kaggle.sent_first_part.wait(60)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10)[1] == "Interrupted.\n"
+    assert process.communicate(timeout=10)[1] == (
+        "Interrupted. The same command goes on from here.\n"
+    )
     assert process.returncode == 130
 
 
@@ -251,7 +254,7 @@ def test_hydra_full_error_shows_everything(tmp_path: Path, monkeypatch: pytest.M
 
 def test_help_imports_nothing_slow() -> None:
     program = (
-        "import runpy, sys; sys.argv = ['data', '--help']\n"
+        "import runpy, sys; sys.argv = ['data', 'fetch', '--help']\n"
         "try: runpy.run_module('rnn_bench.data', run_name='__main__')\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'pandas', 'kagglehub', 'mlflow'} & set(sys.modules)))"

@@ -87,8 +87,8 @@ def trained(
         patch.setenv("HYDRA_FULL_ERROR", "")
         for name in ("RNN_BENCH_DATA", "MLFLOW_TRACKING_URI"):
             patch.delenv(name, raising=False)
-        patch.setattr("rnn_bench.__main__.write_page", lambda *sweep: None)
-        patch.setattr("rnn_bench.sweep.corpora.record_audits", lambda *sweep: [])
+        patch.setattr("rnn_bench.commands.sweep.write_page", lambda *sweep: None)
+        patch.setattr("rnn_bench.commands.sweep.record_audits", lambda *sweep: [])
         for sweep in request.module.SWEEPS:
             patch.setattr(sys, "argv", ["rnn_bench", "-m", *sweep, *COMMON])
             assert main() == 0

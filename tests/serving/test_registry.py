@@ -111,5 +111,5 @@ def test_what_cannot_be_registered_is_refused_in_a_few_lines(
 def test_without_arguments_there_is_help(serving: Command) -> None:
     answer = serving()
     assert (answer.status, answer.out) == (2, "")
-    assert "--register NAME" in answer.err
+    assert "register  put the best run" in answer.err
     assert "predict --help" in answer.err

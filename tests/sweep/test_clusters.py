@@ -12,7 +12,12 @@ from omegaconf import OmegaConf
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.schema import Config
-from rnn_bench.sweep.cluster.launching import FOLDER, carried_over, enter_working_folder, quoted
+from rnn_bench.sweep.cluster.environment import (
+    FOLDER,
+    enter_working_folder,
+    environment_overrides,
+    quoted,
+)
 from tests.conftest import SMALL_CORPUS, Command
 from tests.tracking.server import Server
 
@@ -65,7 +70,7 @@ def test_jobs_get_the_command_s_folder_and_variables_and_no_secret(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
-    carried = carried_over(configured())
+    carried = environment_overrides(configured())
     assert f"output_dir='{workplace / 'outputs'}'" in carried
     assert "++hydra.job.env_set.MLFLOW_TRACKING_URI='http://host:5000'" in carried
     assert "secret" not in " ".join(carried)

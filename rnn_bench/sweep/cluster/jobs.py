@@ -1,9 +1,10 @@
-"""The launchers of Hydra's plugins for submitit and Ray: all their jobs are waited for, and
-cancelled when the sweep is interrupted.
+"""Makes Hydra's launchers for submitit and Ray wait for all their jobs, and cancel them when the
+sweep is interrupted.
 
-The plugins ask one job after another for its result and end at the first that died: the later
-ones' results are lost, and with Ray those that still wait in its queue. Here a dead job has an
-empty result, and its error is kept.
+The launchers ask one job after another for its result and end at the first that died: the later
+jobs' results are lost, and with Ray also the jobs that still wait in its queue. Here a dead job has
+an empty result, and its error is kept. For that this file replaces functions of submitit and of
+`hydra_ray_launcher` while a sweep runs: `functions` names them, and tests check that they exist.
 """
 
 import importlib
@@ -17,13 +18,15 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from rnn_bench.config.hydra_internals import replaced
+
 log = logging.getLogger("rnn_bench")
 
 CANCEL_SECONDS = 60.0  # that cancelled jobs have to end; Slurm kills them after 30 (KillWait)
 
 
 class Jobs(ABC):
-    """What a plugin has begun, and the errors of those that died."""
+    """The jobs that a launcher has begun, and the errors of those that died."""
 
     def __init__(self) -> None:
         self.begun: list[Any] = []
@@ -31,23 +34,24 @@ class Jobs(ABC):
 
     @abstractmethod
     def functions(self) -> tuple[tuple[Any, str], tuple[Any, str], Any]:
-        """Owner and name of what begins jobs (one, or a list) and of what waits for a job's
-        result; and an empty result."""
+        """Return the two functions to replace, each as its owner and name: the one that begins a
+        job (or a list of jobs), and the one that waits for a job's result. Third, return the
+        result of a dead job."""
 
     def check(self) -> None:  # noqa: B027 - most have nothing to check
-        """Warn of what is to be expected, before a job is begun."""
+        """Log a warning of what will not work, before a job is begun."""
 
     @abstractmethod
     def cancel(self) -> None:
-        """Ask all to stop at their next batch."""
+        """Ask all jobs to stop at their next batch."""
 
     @abstractmethod
     def have_ended(self) -> bool:
-        """Whether none runs or waits any more."""
+        """Whether no job runs or waits any more."""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """See to the jobs that are begun in the block.
+        """Keep the jobs that are begun in the block, and the errors of those that die.
 
         Raises:
             KeyboardInterrupt: the sweep is interrupted, and they are cancelled.
@@ -88,17 +92,6 @@ class Jobs(ABC):
         until = time.monotonic() + CANCEL_SECONDS
         while not self.have_ended() and time.monotonic() < until:
             time.sleep(0.5)
-
-
-@contextmanager
-def replaced(owner: Any, name: str, change: Callable[[Any], Any]) -> Iterator[None]:
-    """A function of another project's, changed while the block runs."""
-    original = getattr(owner, name)
-    setattr(owner, name, change(original))
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
 
 
 class LocalJobs(Jobs):

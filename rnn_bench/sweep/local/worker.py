@@ -9,19 +9,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from hydra import version
-from hydra._internal.callbacks import Callbacks
-from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
-from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job
 from rnn_bench.config.errors import describe
+from rnn_bench.config.hydra_internals import run_as_hydra_job
 
 OUTPUT = "output.txt"  # what a worker prints, in the job's folder
 BATCH_SECONDS = 0.25  # at least, between two reports of batches
@@ -116,7 +112,7 @@ def run_worker(
             answer(job, concurrent_jobs, report, patient)
 
     try:
-        if error := run_as_hydra_job(job.composed, task):
+        if error := run_as_hydra_job(job.composed, task, Composer().loader):
             raise error
     except Busy:
         parent.send(Elsewhere())
@@ -138,25 +134,3 @@ def redirect_output(folder: Path) -> None:
     os.close(file)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     faulthandler.enable(file=2)
-
-
-def run_as_hydra_job(config: DictConfig, task: Callable[[DictConfig], None]) -> Exception | None:
-    """Run `task` as Hydra runs a job of a sweep, with its files and callbacks, in a process that
-    `hydra.main` has not set up.
-
-    Returns:
-        what the task raised, if anything.
-    """
-    composer = Composer()
-    setup_globals()
-    version.setbase("1.3")  # as hydra.main is told
-    JobRuntime.instance().set("name", config.hydra.job.name)
-    job = run_job(
-        task_function=task,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        hydra_context=HydraContext(composer.loader, Callbacks(config)),
-    )
-    error = job._return_value
-    return error if job.status is JobStatus.FAILED and isinstance(error, Exception) else None

@@ -1,6 +1,4 @@
 import dataclasses
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +6,9 @@ import pytest
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from rnn_bench.config.composition import Composer, config_folder
+from rnn_bench.config.composition import Composer, composer_of, config_folder, sweep_composer
 from rnn_bench.config.dataset import Csv, Demo
+from rnn_bench.config.hydra_internals import parse_arguments
 from rnn_bench.config.model import Recurrent
 from rnn_bench.config.optimizer import Adam
 from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
@@ -104,6 +103,14 @@ WRONG = [
     ("device=tpu", "device=tpu", "cuda:N"),
     ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
+    ("seed=range(0,3)", "seed=range(0,3)", "-m"),
+    ("optimizer.betas=[a,b]", "optimizer.betas[0]=a", "a number"),
+    ("optimizer.betas=3", "optimizer.betas=3", "a list such as [a,b]"),
+    ("optimizer.lr=null", "optimizer.lr=null", "a number"),
+    ("protocol.lr_by_model=3", "protocol.lr_by_model=3", "a dictionary such as {a:1,b:2}"),
+    ("protocol.lr_by_model={gru:0.1}", "protocol.lr_by_model.gru", "not a configuration key"),
+    ("optimizer.lr=${nothing}", "'nothing' not found", "full_key: optimizer.lr"),
+    ("seed=${oc.env:NOWHERE}", "'NOWHERE' not found", "full_key: seed"),
     ("model.hidden_size=[", "model.hidden_size=[", "cannot be read"),
     ("model=null", "model=null", "the name of one model"),
     ("protocol=3", "protocol=3", "the name of one protocol"),
@@ -113,6 +120,7 @@ WRONG = [
     ("+optimizer.params=3", "optimizer.params", "every run gives it by itself"),
     ("seed=4294967296", "seed=4294967296", "at most 4294967295"),
     ("--config-name=mine", "--config-name", "--config-dir"),
+    ("--experimental-rerun=a", "--experimental-rerun", "same command line"),
     ("--config-dir=nowhere", "--config-dir nowhere", "no such folder"),
 ]
 
@@ -168,26 +176,10 @@ def test_options_of_one_s_own_are_found_on_hydra_s_search_path(
     assert "small-demo-articles40-epochs1-s0" in answer.out
 
 
-def test_help_imports_nothing_slow() -> None:
-    script = "import sys, rnn_bench.__main__; print(*sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    loaded = set(shown.stdout.split())
-    assert "hydra" in loaded
-    assert not {"torch", "mlflow", "pandas", "sklearn", "scipy"} & loaded
-
-
 def test_nesterov_without_momentum_is_refused(rnn_bench: Command) -> None:
     answer = rnn_bench("optimizer=sgd", "optimizer.nesterov=true")
     assert (answer.status, answer.out) == (2, "")
     assert "optimizer.momentum" in answer.err
-
-
-def test_hydra_full_error_shows_the_traceback(
-    rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    with pytest.raises(Exception, match="must be above 0"):
-        rnn_bench("optimizer.lr=-1")
 
 
 def test_help_names_every_option_of_every_group(
@@ -218,3 +210,24 @@ def test_a_sweep_s_jobs_are_composed_as_hydra_does(line: str, workplace: Path) -
         expected = composer.loader.load_sweep_config(master, each)
         found = composer._with_values([*hydra_lines], each)
         assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
+
+
+def test_the_jobs_that_hydra_launches_are_those_that_the_command_composed(workplace: Path) -> None:
+    (workplace / "conf" / "model").mkdir(parents=True)
+    arguments = parse_arguments(["-m", "model=rnn,gru", "seed=0,1", "sweep_id=one"])
+    composer = sweep_composer("one", ["conf"], arguments.overrides)
+    jobs = composer.jobs(arguments)
+    master = composer.compose([*arguments.overrides, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+    of_hydra = composer_of(master)
+    assert of_hydra is composer
+    batch = [[*job.composed.hydra.overrides.task] for job in jobs[1:3]]
+    assert [*map(id, of_hydra.jobs_of(master, batch))] == [*map(id, jobs[1:3])]
+    assert sweep_composer("two", ["conf"], arguments.overrides) is not composer
+
+
+def test_a_nested_key_without_a_value_is_named(workplace: Path, rnn_bench: Command) -> None:
+    (workplace / "mine" / "model").mkdir(parents=True)
+    (workplace / "mine" / "model" / "odd.yaml").write_text("name: odd\nlayers: {width: '???'}\n")
+    answer = rnn_bench("--config-dir", "mine", "model=odd")
+    assert answer.status == 2
+    assert "model.layers.width has no value" in answer.err

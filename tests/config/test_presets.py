@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra._internal.utils import get_args_parser
 from mlflow.entities import Run
 
 from rnn_bench.config.composition import Composer, Job, config_folder
+from rnn_bench.config.hydra_internals import parse_arguments
 from tests.conftest import SMALL_CORPUS, Command
 
 PRESETS = {path.stem for path in (config_folder() / "experiment").glob("*.yaml")}
@@ -16,7 +16,7 @@ RUNS = {"notebook": 6, "paper": 50, "tuned": 120, "memory": 54, "transfer": 30, 
 
 
 def asked(*line: str) -> list[Job]:
-    arguments = get_args_parser().parse_args([*line])
+    arguments = parse_arguments(line)
     composer = Composer((), arguments.overrides)
     arguments.overrides += [*composer.preset(arguments), "sweep_id=test"]
     arguments.multirun = True

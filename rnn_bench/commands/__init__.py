@@ -1,0 +1,20 @@
+"""The commands. Each is a module with a function `run(arguments)`, which returns an exit status, or
+None for success."""
+
+import logging
+import os
+import sys
+
+SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+
+
+def shows_tracebacks() -> bool:
+    """Whether errors that a user can cause have their traceback too."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+def log_to_stdout() -> None:
+    """Print the package's log lines on standard output, as they are."""
+    logger = logging.getLogger("rnn_bench")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [logging.StreamHandler(sys.stdout)]

@@ -1,0 +1,45 @@
+"""The command `register`: put the best run of a sweep into MLflow's model registry."""
+
+import argparse
+
+from mlflow import MlflowClient
+
+from rnn_bench.serving.registry import ALIAS, best_run
+from rnn_bench.serving.registry import register as registered
+from rnn_bench.serving.stored import require_model, selected_store
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import short_timeouts
+from rnn_bench.tracking.store import open_existing
+from rnn_bench.tracking.sweeps import latest_sweep, latest_sweep_on
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Register the best run of a sweep, and print which it is.
+
+    Raises:
+        UsageError: there is no such sweep, or the store does not take it.
+    """
+    client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
+    name = arguments.name
+    with selected_store(str(client.tracking_uri)), short_timeouts():
+        sweep_id = _chosen_sweep(arguments, client, experiment_id)
+        best = best_run(client, experiment_id, sweep_id, arguments.dataset)
+        run = best.run
+        require_model(client, run.id)
+        version, is_new = registered(client, run, name)
+    print(
+        f"Of {best.candidates} finished runs of sweep {sweep_id} on {run.tags[schema.DATASET]}, "
+        f"{run.name} has the lowest validation loss: {run.evaluated_val_loss:.4f}, "
+        f"after epoch {run.evaluated_epoch}.\n"
+        f"Run {run.id} is {'now' if is_new else 'already'} version {version} of {name}, "
+        f"and its {ALIAS}.\n"
+        f"Use it: python -m rnn_bench.serving predict models:/{name}@{ALIAS} TEXT"
+    )
+
+
+def _chosen_sweep(arguments: argparse.Namespace, client: MlflowClient, experiment_id: str) -> str:
+    if arguments.sweep != "latest":
+        return str(arguments.sweep)
+    if arguments.dataset:
+        return latest_sweep_on(client, experiment_id, arguments.dataset)
+    return latest_sweep(client, experiment_id)

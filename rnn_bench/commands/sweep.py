@@ -1,0 +1,176 @@
+"""The command `sweep`: train every run of a request, print the comparison and write the report."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from rnn_bench.commands import FAILED, SUCCESS, shows_tracebacks
+from rnn_bench.commands.report import make_report
+from rnn_bench.commands.sweep_request import SweepRequest
+from rnn_bench.config.composition import Job
+from rnn_bench.config.errors import UsageError, describe
+from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.sweep.cluster.environment import check_store, environment_overrides
+from rnn_bench.sweep.comparison_table import print_comparison
+from rnn_bench.sweep.corpora import prepare_corpora, record_audits
+from rnn_bench.sweep.launch import launch
+from rnn_bench.sweep.local.devices import check_devices, devices_for
+from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
+from rnn_bench.sweep.plan import print_plan
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import short_timeouts, unreachable
+from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
+from rnn_bench.tracking.run_key import run_key, run_name
+from rnn_bench.tracking.store import open_store, store_uri
+from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
+from rnn_bench.tracking.sweeps import end_open_rows, note_sweep, sweep_runs
+from rnn_bench.training.console import ConsoleHandler, console
+from rnn_bench.training.device import find_device
+from rnn_bench.training.interruption import stopping_at_once
+
+log = logging.getLogger("rnn_bench")
+
+
+def run(request: SweepRequest) -> int:
+    """Train every run, or print their plan; return the exit status.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was trained.
+        KeyboardInterrupt: a signal came.
+    """
+    log.setLevel(logging.INFO)
+    log.handlers = [ConsoleHandler(shows_tracebacks())]
+    with stopping_at_once():
+        check_machine(request)
+        config = request.jobs[0].config
+        output_dir = check_output_folder(config.output_dir)
+        client, experiment_id = open_store(config.tracking)
+        for problem in send_unsent(unsent(output_dir)):
+            log.warning("What waits for MLflow is not recorded: %s", problem)
+        corpora = prepare_corpora(request.jobs)
+        asked = [
+            AskedRun(job.config, run_name(job.config, job.defaults), corpus.content.fingerprint)
+            for job, corpus in zip(request.jobs, corpora, strict=True)
+        ]
+        for line in explain_new_runs(client, experiment_id, asked):
+            log.info("%s", line)
+        if config.plan:
+            slots = runs_at_once(request, corpora)
+            print_plan(request.jobs, corpora, client, experiment_id, slots, console)
+            return SUCCESS
+        questions = {
+            run_key(job.config, corpus.content.fingerprint): job
+            for job, corpus in zip(request.jobs, corpora, strict=True)
+        }
+        return train(request, questions, client, experiment_id)
+
+
+def check_machine(request: SweepRequest) -> None:
+    """Check that the devices of every run are here, or that its store can be reached from where
+    it is trained.
+
+    Raises:
+        UsageError: they are not, or it cannot.
+    """
+    first = request.jobs[0]
+    if first.engine and first.engine.is_remote:
+        check_store(first.config, first.launcher)
+        request.arguments.overrides += environment_overrides(first.config)
+    if first.packing:
+        check_devices(request.jobs, first.packing, visible_gpus())
+    if first.launcher == "basic":  # others train elsewhere, with other devices
+        for job in request.jobs:
+            find_device(job.config.device)
+
+
+def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int:
+    """Return how many runs are trained at the same time."""
+    packing = request.jobs[0].packing
+    if packing is None:
+        return 1
+    gpus = chosen_gpus(packing, visible_gpus())
+    return sum(device.slots for device in devices_for(request.jobs, corpora, packing, gpus))
+
+
+def train(
+    request: SweepRequest, questions: Mapping[str, Job], client: MlflowClient, experiment_id: str
+) -> int:
+    """Train what is not answered yet, print the comparison, and write a sweep's report. `questions`
+    has the jobs by run key. Return the exit status.
+
+    Raises:
+        UsageError: a single run, or the whole sweep, cannot be made.
+        KeyboardInterrupt: a signal came.
+    """
+    if request.is_sweep:
+        note_sweep(client, experiment_id, request.sweep_id, request.words, len(questions))
+    try:
+        launch(request.arguments, request.jobs[0], shows_tracebacks())
+    except BaseException as error:
+        if request.is_sweep or not isinstance(error, UsageError):
+            interrupted = isinstance(error, KeyboardInterrupt)
+            conclude(request, questions, client, experiment_id, interrupted)
+        raise
+    status = conclude(request, questions, client, experiment_id)
+    if request.is_sweep:
+        write_page(client, experiment_id, request.sweep_id)
+    return status
+
+
+def conclude(
+    request: SweepRequest,
+    questions: Mapping[str, Job],
+    client: MlflowClient,
+    experiment_id: str,
+    interrupted: bool = False,
+) -> int:
+    """Record what still waits and how dead runs ended, audit the corpora, and print the comparison
+    of the runs. Return the exit status."""
+    config = request.jobs[0].config
+    output_dir = Path(config.output_dir)
+    if waiting := send_unsent(unsent(output_dir)):
+        console.print(
+            f"{len(waiting)} runs wait in {output_dir / 'runs'} for MLflow, which cannot be "
+            f"reached. When it is back: python -m rnn_bench.tracking sync {output_dir}"
+        )
+    try:
+        with short_timeouts():
+            if not waiting:
+                end_open_rows(client, experiment_id, config.sweep_id, interrupted)
+            runs = sweep_runs(client, experiment_id, config.sweep_id)
+    except Exception as error:
+        if not unreachable(error):
+            raise
+        return FAILED
+    recorded = {run.tags[schema.RUN_KEY] for run in runs}
+    missing = [
+        run_name(job.config, job.defaults) for key, job in questions.items() if key not in recorded
+    ]
+    incomplete = [run for run in runs if run.lacks_evaluation(config.sweep_id)]
+    notes = missing_notes(missing, len(questions), interrupted)
+    notes += [f"Failed: {run.name}: not evaluated further." for run in incomplete]
+    if not interrupted:
+        notes += record_audits(client, [run.row for run in runs], questions)
+    store = store_uri(config.tracking)
+    print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
+    all_completed = all(run.is_completed for run in runs)
+    return SUCCESS if all_completed and not missing and not incomplete else FAILED
+
+
+def missing_notes(missing: Sequence[str], asked: int, interrupted: bool) -> list[str]:
+    """Return lines on the runs without a record, which are named in `missing`."""
+    if interrupted and missing:
+        return [f"{len(missing)} of {asked} runs were not begun."]
+    return [f"Failed: {name}: it has no record in MLflow." for name in missing]
+
+
+def write_page(client: MlflowClient, experiment_id: str, sweep_id: str) -> None:
+    """Write the report on a sweep. If that fails, log why: it costs no run and no exit status."""
+    try:
+        with short_timeouts():
+            page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))
+        log.info("Report: %s", page)
+    except Exception as error:
+        log.warning("There is no report: %s", describe(error))

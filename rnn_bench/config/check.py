@@ -1,0 +1,52 @@
+"""From a composed config to a checked `Config`."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from rnn_bench.config.dataset import Dataset
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.model import Model
+from rnn_bench.config.optimizer import Optimizer
+from rnn_bench.config.options import check_against_target, unknown_keys
+from rnn_bench.config.schema import GROUPS, Config
+
+
+def checked(config: DictConfig) -> Config:
+    """Return the composed config as a `Config`, each group as its own dataclass.
+
+    A group option without a schema, a user's own, stays a dictionary. Its keys, and keys that
+    the command line adds to one with a schema, are those of its `_target_`'s signature.
+
+    Raises:
+        ConfigError: a key is missing, unknown, or has a value that is not allowed.
+        OmegaConfBaseException: a value has the wrong type, or cannot be interpolated.
+    """
+    for group in (*GROUPS, "evaluation", "tracking"):
+        value = None if OmegaConf.is_missing(config, group) else config[group]
+        if not isinstance(value, DictConfig):
+            raise ConfigError(f"{group}={value} is not possible: a run needs a {group}.")
+    for name in sorted(_keys_without_value(config)):
+        raise ConfigError(f"{name} has no value: give one with {name}=...")
+    typed = cast(Config, OmegaConf.to_object(config))
+    for schema in (Dataset, Model, Optimizer):
+        option = getattr(typed, schema.group)
+        if isinstance(option, dict) and "name" not in option:
+            raise ConfigError(f"{schema.group}.name is missing: the name in tables and run names.")
+        check_against_target(schema, option)
+    for name in unknown_keys(typed):
+        raise ConfigError(f"{name} is not a configuration key.")
+    for group in ("protocol", "evaluation", "tracking"):
+        for name in unknown_keys(getattr(typed, group)):
+            raise ConfigError(f"{group}.{name} is not a configuration key.")
+    return typed
+
+
+def _keys_without_value(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Yield the full name of every key that still has `???`. Interpolations are not followed."""
+    for key in map(str, config):
+        if OmegaConf.is_missing(config, key):
+            yield f"{prefix}{key}"
+        elif not OmegaConf.is_interpolation(config, key) and OmegaConf.is_dict(config[key]):
+            yield from _keys_without_value(config[key], f"{prefix}{key}.")

@@ -1,0 +1,133 @@
+"""Every private part of Hydra that the package uses, so that an upgrade of Hydra breaks here first.
+
+`tests/config/test_hydra_internals.py` has a test for each function.
+"""
+
+import argparse
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobRuntime, JobStatus, env_override, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+VERSION_BASE = "1.3"  # whose defaults Hydra keeps
+
+
+def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line of overrides and of Hydra's own flags."""
+    return get_args_parser().parse_args([*words])
+
+
+def print_what_a_flag_asks_for(arguments: argparse.Namespace, folder: Path) -> None:
+    """Answer --help, --hydra-help, --cfg, --info or --shell-completion.
+
+    Raises:
+        SystemExit: Hydra ends the process after a help page, and after an error that it printed.
+    """
+    version.setbase(VERSION_BASE)
+    page = io.StringIO()  # Hydra would report a pipe that its reader closed
+    try:
+        with redirect_stdout(page):
+            _run_hydra(arguments, get_args_parser(), _no_task, str(folder), "config")
+    finally:
+        print(page.getvalue(), end="")
+
+
+def run_hydra(arguments: argparse.Namespace, task: TaskFunction, folder: Path) -> None:
+    """Run the task for every job that a parsed command line asks for. `folder` has the YAML files.
+
+    Raises:
+        Exception: whatever Hydra, its launcher or the task raises.
+    """
+    version.setbase(VERSION_BASE)
+    # Otherwise Hydra prints an error and exits.
+    with env_override({"HYDRA_FULL_ERROR": "1"}), without_validation():
+        _run_hydra(arguments, get_args_parser(), task, str(folder), "config")
+
+
+def without_validation() -> AbstractContextManager[None]:
+    """Keep the sweeper from composing every job to see whether it can be: the Composer has."""
+    return replaced(BasicSweeper, "validate_batch_is_legal", lambda _: lambda sweeper, batch: None)
+
+
+@contextmanager
+def replaced(owner: Any, name: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Replace a function of another library by `change(function)` while the block runs."""
+    original = getattr(owner, name)
+    setattr(owner, name, change(original))
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def config_loader(folder: Path, config_dirs: Sequence[str]) -> ConfigLoader:
+    """Return what composes configs. `config_dirs` are the absolute folders of `--config-dir`.
+
+    `hydra.initialize_config_dir` knows no `--config-dir`, and `hydra.compose` composes no sweep.
+    """
+    search_path = create_config_search_path(str(folder))
+    for config_dir in config_dirs:
+        search_path.prepend(
+            "command-line", f"file://{config_dir}", anchor=SearchPathQuery(provider="schema")
+        )
+    return ConfigLoaderImpl(search_path)
+
+
+def split_into_jobs(overrides: Sequence[Override]) -> list[list[str]]:
+    """Return the overrides of every job of a sweep, in the order in which Hydra makes them.
+
+    Raises:
+        HydraException: the sweep has no list of values, such as an interval.
+    """
+    return BasicSweeper.split_arguments([*overrides], None)[0]
+
+
+def apply_overrides(overrides: Sequence[Override], config: DictConfig) -> None:
+    """Set keys of a composed config in place, as Hydra does after it has merged the YAML files.
+
+    Raises:
+        HydraException: there is no such key, or the value has the wrong type.
+    """
+    ConfigLoaderImpl._apply_overrides_to_config([*overrides], config)
+
+
+def overrides_dirname(overrides: Sequence[Override], naming: DictConfig) -> str:
+    """Return the value of `hydra.job.override_dirname`, named as `naming` says."""
+    return str(
+        get_overrides_dirname([*overrides], naming.exclude_keys, naming.item_sep, naming.kv_sep)
+    )
+
+
+def run_as_hydra_job(
+    config: DictConfig, task: TaskFunction, loader: ConfigLoader
+) -> BaseException | None:
+    """Run the task as Hydra runs a job of a sweep, with its files and callbacks, in a process that
+    Hydra has not set up. Return the exception that the task raised, if it did."""
+    setup_globals()
+    version.setbase(VERSION_BASE)
+    JobRuntime.instance().set("name", config.hydra.job.name)
+    done = run_job(
+        task_function=task,
+        config=config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+        hydra_context=HydraContext(loader, Callbacks(config)),
+    )
+    # `done.return_value` would print the error before it raises it.
+    return done._return_value if done.status is JobStatus.FAILED else None
+
+
+def _no_task(config: DictConfig) -> None: ...

@@ -1,0 +1,53 @@
+"""Runs the jobs of a command line through Hydra, with whatever launcher it names."""
+
+import argparse
+import logging
+from contextlib import nullcontext
+
+from omegaconf import DictConfig
+
+from rnn_bench.config.composition import Job, config_folder
+from rnn_bench.config.errors import UsageError, shorten
+from rnn_bench.config.hydra_internals import run_hydra
+from rnn_bench.sweep.cluster.jobs import JOBS
+from rnn_bench.sweep.job import train_job
+
+log = logging.getLogger("rnn_bench")
+
+
+def launch(arguments: argparse.Namespace, job: Job, show_everything: bool) -> None:
+    """Let Hydra run every job, of which `job` is the first. Log a line for each job that a cluster
+    lost, and for a launcher that failed: MLflow's record has which runs are answered.
+
+    Raises:
+        UsageError: a single run cannot be made, or none of a sweep's.
+        KeyboardInterrupt: the sweep is interrupted; jobs on a cluster are cancelled.
+    """
+    unusable: list[UsageError] = []
+
+    def single_task(config: DictConfig) -> None:
+        try:
+            train_job(config)
+        except UsageError as error:  # which Hydra would print with the overrides
+            unusable.append(error)
+
+    jobs = JOBS[job.engine.name]() if job.engine else None
+    task = train_job if arguments.multirun else single_task
+    try:
+        with jobs.watched() if jobs else nullcontext():
+            run_hydra(arguments, task, config_folder())
+    except UsageError:
+        raise
+    except Exception as error:
+        if show_everything:
+            raise
+        log.error("hydra/launcher=%s failed. %s", job.launcher, first_line(error))
+    for each in jobs.errors if jobs else []:
+        log.error("A job died. %s", first_line(each))
+    if unusable:
+        raise unusable[0]
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's type and the first line of its message."""
+    return shorten(f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}", 300)
