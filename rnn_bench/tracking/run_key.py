@@ -6,6 +6,7 @@ from rnn_bench.config.model import cell_name
 from rnn_bench.config.options import decisive_keys, name_of, target_of
 from rnn_bench.config.schema import GROUPS, Config
 from rnn_bench.data.fingerprint import digest, sources
+from rnn_bench.models.cell import cell_class
 
 SOURCES = ("data", "models", "training", "evaluation")
 # Not decisive: where the articles lie (their content is hashed), and what only says which value
@@ -29,6 +30,8 @@ def config_key(config: Config, fingerprint: str) -> str:
     del decisive["seed"]
     options = (config.dataset, config.model, config.optimizer)
     own = [target_of(option) for option in options if isinstance(option, dict)]
+    if "." in (cell := getattr(config.model, "cell", "")):  # a user's own
+        own.append(cell_class(cell))
     return digest([decisive, fingerprint, sources(SOURCES, own)])
 
 
