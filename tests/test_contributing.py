@@ -2,14 +2,19 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 
-from tests.conftest import Command
+import rnn_bench as package
+from rnn_bench.config.schema import Config
+from rnn_bench.tracking.run_key import config_key
+from tests.conftest import SMALL, Command
 
 GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 
@@ -22,6 +27,16 @@ def follow_the_guide(folder: Path) -> str:
         file.write_text(content)
     (command,) = re.findall(r"```\n(python .*?)\n```", GUIDE)
     return str(command)
+
+
+@pytest.fixture
+def min_gru(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The override of the guide's command that trains its cell."""
+    follow_the_guide(workplace)
+    monkeypatch.syspath_prepend(workplace)
+    (override,) = re.findall(r"`python -m rnn_bench (model.cell=\S+)`", GUIDE)
+    yield override
+    sys.modules.pop("my_cells", None)
 
 
 def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
@@ -62,3 +77,98 @@ def test_a_wrong_key_of_one_s_own_model_is_refused(
     assert answer.status == 2
     assert says in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_cell_is_added_as_the_guide_says(
+    min_gru: str, rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    deep = ("model.bidirectional=true", "model.num_layers=2")
+    for changed in ((), deep, ("protocol.readout=mean", *deep)):
+        answer = rnn_bench(min_gru, *changed, *SMALL, "evaluation.gradient_flow=true")
+        assert (answer.status, answer.err) == (0, "")
+    for run in recorded_runs():
+        assert run.data.tags["model"] == "MinGRU"
+        assert run.data.tags["kernel"] == "torch"
+        assert run.data.params["model.cell"] == "my_cells.MinGRU"
+        assert run.info.run_name.startswith("MinGRU-demo-")
+        assert "my_cells" not in run.info.run_name
+        assert run.data.metrics["gradient_flow/trained_reach"] > 0
+
+
+def test_a_cell_is_compared_with_the_others_and_planned(min_gru: str, rnn_bench: Command) -> None:
+    path = min_gru.partition("=")[2]
+    answer = rnn_bench("-m", f"model.cell=gru,{path}", "plan=true", *SMALL)
+    names = [line.split()[0] for line in answer.out.splitlines()[1:3]]
+    assert [name.partition("-")[0] for name in names] == ["gru", "MinGRU"]
+
+
+def test_another_text_of_a_cell_is_another_question(
+    min_gru: str, workplace: Path, configured: Callable[..., Config]
+) -> None:
+    before = config_key(configured(min_gru), "f")
+    file = workplace / "my_cells.py"
+    file.write_text(file.read_text().replace("1 - z", "1.0 - z"))
+    sys.modules.pop("my_cells")
+    assert config_key(configured(min_gru), "f") != before
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (
+            "gur",
+            "one of gru, lstm, rnn, or a class of your own, such as my_cells.MinGRU.",
+        ),
+        ("gur", "Did you mean gru?"),
+        (
+            "my_cell.MinGRU",
+            "model.cell=my_cell.MinGRU cannot be imported: No module named 'my_cell'",
+        ),
+        ("my_cells.MinGru", "my_cells has no MinGru. Did you mean MinGRU?"),
+        ("my_cells.torch", "model.cell=my_cells.torch is not possible: it is no torch.nn.Module"),
+    ],
+)
+def test_a_cell_that_is_not_there_is_refused(
+    cell: str, says: str, min_gru: str, rnn_bench: Command
+) -> None:
+    answer = rnn_bench(f"model.cell={cell}")
+    assert answer.status == 2
+    assert says in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_the_fused_kernel_is_refused_with_a_cell_that_it_does_not_compute(
+    min_gru: str, rnn_bench: Command
+) -> None:
+    answer = rnn_bench(min_gru, "model.kernel=fused")
+    assert answer.status == 2
+    assert answer.err == (
+        "model.kernel=fused is not possible with MinGRU: it computes gru, lstm, rnn.\n"
+    )
+
+
+def test_a_cell_of_the_package_is_one_file_and_one_yaml(workplace: Path) -> None:
+    checkout = Path(package.__file__).parents[1]
+    for folder in ("rnn_bench", "conf"):
+        leave = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(checkout / folder, workplace / folder, ignore=leave)
+    (cell,) = re.findall(r"`my_cells.py`.*?```python\n(.*?)```", GUIDE, re.S)
+    yaml = (workplace / "conf/model/gru.yaml").read_text()
+    (workplace / "rnn_bench/models/cells/mingru.py").write_text(cell)
+    (workplace / "conf/model/mingru.yaml").write_text(yaml.replace("cell: gru", "cell: mingru"))
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "rnn_bench",
+            "model=mingru",
+            *SMALL,
+            "evaluation.gradient_flow=true",
+        ],
+        cwd=workplace,
+        capture_output=True,
+        text=True,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith("mingru-demo-")
+    assert "gradients reach" in answer.stdout

@@ -1,0 +1,59 @@
+"""Expected times of runs."""
+
+from collections.abc import Callable
+from unittest.mock import Mock
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rnn_bench.config.composition import Job
+from rnn_bench.config.schema import Config
+from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.sweep.plan import duration, expected_seconds
+
+Compose = Callable[..., Config]
+CORPUS = Mock(spec=EncodedCorpus, train=Mock(tokens=range(1_000_000)))
+
+
+def expected(config: Config, recorded: tuple[float, dict[str, str]] | None = None) -> float:
+    """With a store that has one run of the model, or none."""
+    runs = []
+    if recorded:
+        metrics, params = {"tokens_per_second": recorded[0]}, recorded[1]
+        runs.append(Mock(spec=Run, data=Mock(metrics=metrics, params=params)))
+    client = Mock(spec=MlflowClient)
+    client.search_runs.return_value = runs
+    return expected_seconds(Mock(spec=Job, config=config), CORPUS, client, "1")
+
+
+@pytest.mark.parametrize(("model", "speed"), [("rnn", 4e5), ("lstm", 1.2e5), ("gru", 1.5e5)])
+def test_without_a_record_a_model_is_as_fast_as_on_a_usual_cpu(
+    model: str, speed: float, configured: Compose
+) -> None:
+    config = configured(f"model={model}", "protocol.epochs=2")
+    assert expected(config) == pytest.approx(2e6 / speed, rel=0.15)
+
+
+def test_a_larger_model_takes_longer_in_proportion_to_its_weights(configured: Compose) -> None:
+    small, large = (expected(configured(f"model.hidden_size={size}")) for size in (64, 128))
+    assert large / small == pytest.approx(128 * 228 / (64 * 164))
+
+
+def test_the_speed_of_a_recorded_run_is_scaled_by_the_costs(configured: Compose) -> None:
+    config = configured("protocol.epochs=1")
+    same = {"model.hidden_size": "128", "model.bidirectional": "False"}
+    assert expected(config, (1e5, same)) == pytest.approx(10)
+    smaller = {**same, "model.hidden_size": "64"}
+    assert expected(config, (1e5, smaller)) == pytest.approx(10 * 128 * 228 / (64 * 164))
+    both = {**same, "model.bidirectional": "True"}
+    assert expected(config, (1e5, both)) == pytest.approx(5)
+
+
+def test_a_baseline_is_fitted_once(configured: Compose) -> None:
+    assert expected(configured("model=tfidf")) == pytest.approx(0.5)
+    assert expected(configured("model=tfidf"), (1e5, {})) == pytest.approx(10)
+
+
+def test_times_are_written_in_the_unit_that_suits_them() -> None:
+    assert [duration(each) for each in (5.4, 600, 7500)] == ["5 s", "10 min", "2 h 05 min"]
