@@ -348,6 +348,15 @@ def test_a_diverged_model_s_probabilities_are_null(there: Trained) -> None:
     assert (row["p_fair"], row["p_foul"]) == (None, None)
 
 
+def test_small_answers_are_sent_at_once() -> None:
+    with (
+        open_socket("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @contextmanager
 def served(classifier: TextClassifier) -> Iterator[str]:
     """The address of a server in a thread of this process."""
