@@ -6,8 +6,7 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,52 +32,27 @@ from tests.test_mlflow_page import PATIENCE, PROJECT, environment
 SWEEPS = (("model=gru", *CSV, *TINY),)
 JSON = "application/json"
 MAX_BODY_BYTES = 2_000_000
-LIMIT = f"ARGS=--max-body-bytes {MAX_BODY_BYTES}"
+
+
+@contextmanager
+def served(classifier: TextClassifier) -> Iterator[str]:
+    """The address of a server in a thread of this process."""
+    with open_socket("127.0.0.1", 0) as listener:
+        app = build_app(classifier, max_body_bytes=MAX_BODY_BYTES)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        thread = Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/invocations"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture(scope="module")
 def address(trained: Trained) -> Iterator[str]:
-    """Where `make serve` listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (trained.folder / "Makefile").symlink_to(PROJECT / "Makefile")
-    installed = ["-o", ".venv/.installed", f"VENV={Path(sys.executable).parent}"]
-    log = trained.folder / "serve.txt"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [
-                "make",
-                *installed,
-                "serve",
-                f"RUN={trained.runs[0].info.run_id}",
-                f"PORT={port}",
-                LIMIT,
-            ],
-            cwd=trained.folder,
-            env=environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not answers(f"http://127.0.0.1:{port}/ping"):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, SIGKILL)
-        server.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        return requests.get(address, timeout=5).ok
-    except requests.ConnectionError:
-        return False
+    with served(TextClassifier.load(model_of(trained.runs[0]))) as address:
+        yield address
 
 
 def ask(
@@ -112,6 +86,7 @@ def test_every_form_of_a_request_gets_label_and_probabilities(
     ]
     found = [ask(address, body) for body in bodies]
     found.append(ask(address, 'text\n"The SUN, warm"\nwet sky\n', "text/csv"))
+    found.append(ask(address, {"inputs": texts}, "Application/JSON; charset=UTF-8"))
     for answer in found:
         assert answer.status_code == 200, answer.text
         rows = answer.json()["predictions"]
@@ -245,7 +220,9 @@ def test_a_body_without_end_is_refused(address: str) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_client_that_goes_away_does_no_harm(address: str, trained: Trained) -> None:
+def test_a_client_that_goes_away_does_no_harm(
+    address: str, caplog: pytest.LogCaptureFixture
+) -> None:
     host, port = urlsplit(address).netloc.split(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(
@@ -253,7 +230,7 @@ def test_a_client_that_goes_away_does_no_harm(address: str, trained: Trained) ->
             b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\nabc"
         )
     assert ask(address, {"inputs": ["wet sky"]}).ok
-    assert "Traceback" not in (trained.folder / "serve.txt").read_text()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:80", "127.0.0.1:5000"])
@@ -326,7 +303,7 @@ def test_requests_are_answered_in_parallel(there: Trained, monkeypatch: pytest.M
 
 
 def test_a_failure_of_the_model_is_answered_without_its_traceback(
-    there: Trained, monkeypatch: pytest.MonkeyPatch
+    there: Trained, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(self: TextClassifier, texts: list[str]) -> Tensor:
         raise RuntimeError("secret")
@@ -336,6 +313,7 @@ def test_a_failure_of_the_model_is_answered_without_its_traceback(
         answer = ask(address, {"inputs": ["a"]})
     assert (answer.status_code, answer.json()["error_code"]) == (500, "INTERNAL_ERROR")
     assert "secret" not in answer.text
+    assert "secret" in caplog.text, "the terminal shows what happened"
 
 
 def test_a_diverged_model_s_probabilities_are_null(there: Trained) -> None:
@@ -348,37 +326,68 @@ def test_a_diverged_model_s_probabilities_are_null(there: Trained) -> None:
     assert (row["p_fair"], row["p_foul"]) == (None, None)
 
 
-@contextmanager
-def served(classifier: TextClassifier) -> Iterator[str]:
-    """The address of a server in a thread of this process."""
-    with open_socket("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(build_app(classifier), log_level="critical"))
-        thread = Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/invocations"
-        finally:
-            server.should_exit = True
-            thread.join()
+def test_small_answers_are_sent_at_once() -> None:
+    with (
+        open_socket("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_ctrl_c_ends_the_server(there: Trained) -> None:
     command = [sys.executable, "-m", "rnn_bench.serving", "serve", str(model_of(there.runs[0]))]
+    with started([*command, "--port", "0", "--max-body-bytes", "20"], os.environ) as server:
+        address = printed_address(server)
+        assert ask(address, body_of(20)).ok
+        assert ask(address, body_of(21)).status_code == 413
+        server.send_signal(SIGINT)
+        _, errors = server.communicate(timeout=PATIENCE)
+    assert (server.returncode, errors) == (0, "")
+
+
+def test_make_serve_serves_a_run(there: Trained) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Path("Makefile").symlink_to(PROJECT / "Makefile")
+    installed = ["-o", ".venv/.installed", f"VENV={Path(sys.executable).parent}"]
+    run_id = there.runs[0].info.run_id
+    with started(["make", *installed, "serve", f"RUN={run_id}", f"PORT={port}"], environment()) as (
+        server
+    ):
+        address = printed_address(server)
+        assert urlsplit(address).port == port
+        assert ask(address, {"inputs": ["wet sky"]}).ok
+
+
+@contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> Iterator["subprocess.Popen[str]"]:
+    """A process that ends with the block, with all that it has started."""
     with subprocess.Popen(
-        [*command, "--port", "0"],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment,
+        start_new_session=True,
     ) as server:
-        assert server.stdout
-        assert server.stderr
-        printed = [server.stdout.readline() for _ in range(4)]
-        (request,) = re.findall(r"curl (http://127\.0\.0\.1:\d+/invocations) ", "".join(printed))
-        assert ask(request, {"inputs": ["wet sky"]}).ok
-        server.send_signal(SIGINT)
-        assert server.wait(PATIENCE) == 0
-        assert server.stderr.read() == ""
+        try:
+            yield server
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, SIGKILL)
+
+
+def printed_address(server: "subprocess.Popen[str]") -> str:
+    """The address in the request that a starting server shows."""
+    assert server.stdout
+    printed = "".join(server.stdout.readline() for _ in range(4))
+    found = re.search(r"curl (http://127\.0\.0\.1:\d+/invocations) ", printed)
+    assert found, printed
+    return found[1]
 
 
 @pytest.mark.parametrize(

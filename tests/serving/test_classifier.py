@@ -81,7 +81,7 @@ def test_many_texts_are_read_in_parts_to_the_same_answers(
     classifier = TextClassifier.load(model_of(there.run(model="gru", readout=readout)))
     texts = ["sun " * (number % 11) + "wet sky" for number in range(50)]
     whole = classifier.probabilities(texts)
-    monkeypatch.setattr("rnn_bench.serving.classifier.PART", 12)
+    monkeypatch.setattr("rnn_bench.serving.classifier.CHUNK_SIZE", 12)
     torch.testing.assert_close(classifier.probabilities(texts), whole)
 
 
