@@ -173,7 +173,7 @@ class Attempt:
 
 
 def on_wait(watch: Watch) -> Callable[[], None]:
-    """Return what a waiting run calls again and again: it reports that, and obeys signals."""
+    """Return a function for waiting runs that raises after a signal, and reports the waiting."""
 
     def report() -> None:
         interruption.check()

@@ -26,7 +26,7 @@ OnBatch = Callable[[int, int], None]  # given the number of the batch, and of al
 class EpochResult:
     """The losses, accuracy and duration of an epoch, which is counted from 1.
 
-    Losses are in nats per article. `seconds` include validation, `training_seconds` do not.
+    Losses are mean cross-entropies in nats. `seconds` include validation, `training_seconds` don't.
     `ended_ms` is when the epoch ended, in milliseconds since 1970.
     """
 
@@ -47,7 +47,7 @@ class EpochResult:
 class Stopping:
     """Early stopping: keeps the weights of the epoch with the lowest validation loss.
 
-    `patience` is how many epochs without a lower validation loss end training; None: no number.
+    Training ends after `patience` epochs without a lower validation loss; None: it doesn't.
     """
 
     def __init__(self, patience: int | None) -> None:
