@@ -285,16 +285,29 @@ def test_accuracy_and_macro_f1_come_from_the_stored_predictions(
     assert found.metric(recorded, "test_loss") == 0.125
 
 
+@pytest.mark.parametrize(
+    ("predictions", "says"),
+    [
+        ("article,label\n0,", "no column 'prediction'"),
+        ("article,label,prediction,p_real\n0,real,real,1\n", "has 1 of "),
+    ],
+)
 def test_damaged_files_of_a_run_leave_its_recorded_metrics(
-    rnn_bench: Command, recorded_runs: Runs, workplace: Path, caplog: pytest.LogCaptureFixture
+    predictions: str,
+    says: str,
+    rnn_bench: Command,
+    recorded_runs: Runs,
+    workplace: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     damaged = recorded_runs()[0]
-    client.log_text(damaged.info.run_id, "article,label\n0,", "test_predictions.csv")
+    client.log_text(damaged.info.run_id, predictions, "test_predictions.csv")
     client.log_text(damaged.info.run_id, "{", "audit.json")
     assert report_command([]) == 0
     assert f"The predictions of {damaged.info.run_name} are not used: " in caplog.text
+    assert says in caplog.text
     assert f"The audit of {damaged.info.run_name} is not used: " in caplog.text
     found = results(workplace)
     recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
