@@ -2,6 +2,7 @@
 
 import logging
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class Results:
                 with run.local_artifact(schema.PREDICTIONS_FILE) as path:
                     try:
                         if path is not None:
-                            found[run.id] = read_predictions(path)
+                            found[run.id] = read_all_predictions(path, run)
                     except UsageError as error:
                         log.warning("The predictions of %s are not used: %s", run.name, error)
         return found
@@ -165,3 +166,17 @@ class Results:
         names = {first.label, second.label}
         pairs = self.comparisons.get(corpus, [])
         return next((each for each in pairs if {each.first, each.second} == names), None)
+
+
+def read_all_predictions(path: Path, run: RecordedRun) -> Predictions:
+    """Return a run's stored predictions.
+
+    Raises:
+        UsageError: they are damaged, or not of every test article.
+    """
+    predictions = read_predictions(path)
+    count = len(predictions.labels)
+    expected = run.split_sizes.get("test", count)
+    if count != expected:
+        raise UsageError(f"{path} has {count:,} of {expected:,} test articles.")
+    return predictions

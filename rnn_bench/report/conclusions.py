@@ -9,7 +9,7 @@ from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
 from rnn_bench.report.formatting import format_count, format_estimate_with_count, join_words
 from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDED, WORSE, Estimate
-from rnn_bench.report.study import PUBLISHED
+from rnn_bench.report.study_results import PUBLISHED
 from rnn_bench.tracking import schema
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them

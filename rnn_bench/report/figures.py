@@ -35,13 +35,13 @@ def draw_accuracies(results: Results) -> Figure:
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 0.7 + 0.3 * len(order)))
         axes = canvas.subplots()
-        for place, each in enumerate(order):
+        for row, each in enumerate(order):
             colour, estimate = results.palette[each.label], results.accuracies[each.key]
             if math.isfinite(estimate.low):
-                axes.plot([estimate.low, estimate.high], [place] * 2, color=colour, lw=2)
+                axes.plot([estimate.low, estimate.high], [row] * 2, color=colour, lw=2)
             seeds = results.values(each, schema.TEST_ACCURACY)
-            axes.plot(seeds, [place] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
-            axes.plot([estimate.value], [place], marker(each.model), color=colour, ms=6)
+            axes.plot(seeds, [row] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
+            axes.plot([estimate.value], [row], marker(each.model), color=colour, ms=6)
         axes.set_yticks(
             range(len(order)), [fold_text(name, max(0.36 * width, 1.4)) for name in names]
         )

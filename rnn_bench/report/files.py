@@ -96,7 +96,10 @@ def to_markdown(report: Report) -> str:
         for table in section.tables:
             parts += [f"**{table.title}**", markdown_table(table)]
             parts += [table.note] if table.note else []
-        parts += [f"![{figure.text}](figures/{figure.name}.svg)" for figure in section.figures]
+        parts += [
+            f"![{figure.title}. {figure.text}](figures/{figure.name}.svg)"
+            for figure in section.figures
+        ]
     if report.command:
         parts += ["## Command that reproduces this sweep", f"```\n{report.command}\n```"]
     return "\n\n".join(parts) + "\n"

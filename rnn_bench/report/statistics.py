@@ -167,8 +167,8 @@ def compare_all(models: Sequence[Correctness], resamples: int = RESAMPLES) -> li
     Welch and Satterthwaite; those hold it in 95 to 98 % there, and in more where seeds decide
     little.
 
-    A model that all seeds give alike counts once, so that only articles are resampled for it. Two
-    models with one training each get the exact McNemar test instead, and an interval over
+    Where all seeds give the same model it counts once, so that only articles are resampled for
+    it. Two models with one training each get the exact McNemar test instead, and an interval over
     articles, unless neither depends on the seed.
 
     The weights of the articles depend on their number and a model's seed weights on its key, so

@@ -14,7 +14,7 @@ from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.__main__ import main as report_command
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
-from rnn_bench.report.conclusions import write_conclusions
+from rnn_bench.report.conclusions import explain_numbers, write_conclusions
 from rnn_bench.tracking.store import open_existing, open_store
 from rnn_bench.tracking.sweeps import read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Command
@@ -285,18 +285,56 @@ def test_accuracy_and_macro_f1_come_from_the_stored_predictions(
     assert found.metric(recorded, "test_loss") == 0.125
 
 
+@pytest.mark.parametrize(
+    ("predictions", "says"),
+    [
+        ("article,label\n0,", "no column 'prediction'"),
+        ("article,label,prediction,p_real\n0,real,real,1\n", "has 1 of "),
+    ],
+)
 def test_damaged_files_of_a_run_leave_its_recorded_metrics(
-    rnn_bench: Command, recorded_runs: Runs, workplace: Path, caplog: pytest.LogCaptureFixture
+    predictions: str,
+    says: str,
+    rnn_bench: Command,
+    recorded_runs: Runs,
+    workplace: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     damaged = recorded_runs()[0]
-    client.log_text(damaged.info.run_id, "article,label\n0,", "test_predictions.csv")
+    client.log_text(damaged.info.run_id, predictions, "test_predictions.csv")
     client.log_text(damaged.info.run_id, "{", "audit.json")
     assert report_command([]) == 0
     assert f"The predictions of {damaged.info.run_name} are not used: " in caplog.text
+    assert says in caplog.text
     assert f"The audit of {damaged.info.run_name} is not used: " in caplog.text
     found = results(workplace)
     recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
     accuracy = damaged.data.metrics["test_accuracy"]
     assert found.metric(recorded, "test_accuracy") == accuracy
+
+
+def test_transfer_and_published_accuracies_have_sections(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    tags = {"dataset": "isot", "model": "gru", "protocol": "notebook", "data_edition": "published"}
+    for run, accuracy in zip(recorded_runs(), (0.6, 0.7), strict=True):
+        for name, value in tags.items():
+            client.set_tag(run.info.run_id, name, value)
+        client.log_metric(run.info.run_id, "test_accuracy_batch_mean", 0.9)
+        client.log_metric(run.info.run_id, "transfer/kaggle/accuracy", accuracy)
+        client.log_metric(run.info.run_id, "transfer/kaggle/unknown_share", 0.25)
+    tables = {table.name: table for table in assemble_report(results(workplace)).tables}
+    assert [*tables["transfer"].columns[-2:]] == ["tested on kaggle", "seeds"]
+    assert tables["transfer"].rows[0][-2] == "0.6500 (0.0147 to 1.0000)"
+    assert tables["unknown"].rows[0][-2:] == ("25.0%", "2")
+    assert tables["published"].rows[0][2:] == ("0.9944", "0.9000", "2", "-0.0944")
+    for run in recorded_runs():
+        client.set_tag(run.info.run_id, "data_edition", "sample")
+    found = results(workplace)
+    tables = {table.name: table for table in assemble_report(found).tables}
+    assert tables["published"].rows[0][-1].startswith("not comparable: these articles are a sample")
+    assert "The articles of isot are a sample of the published ones." in explain_numbers(found)

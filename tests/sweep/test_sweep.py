@@ -37,6 +37,7 @@ def test_a_sweep_compares_every_combination(
     assert all(row.split()[-1] == "2" for row in rows)
     accuracies = [float(row.split()[2]) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
+    assert lines[header + 4].strip() == "Several seeds: mean (lowest to highest)"
     assert f"mlflow ui --backend-store-uri sqlite:///{workplace / 'mlflow.db'}" in answer.out
     assert "/#/experiments/1/runs?compareRunsMode=CHART" in answer.out
 

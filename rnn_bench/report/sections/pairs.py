@@ -9,12 +9,12 @@ from rnn_bench.report.statistics import ONE_SEED, Comparison
 
 MANY = 60  # pairs, beyond which the tables are folded away
 METHODS = {
-    "hierarchical": "Hierarchical: bootstrap over seeds and test articles, 10,000 resamples; "
-    "interval and p are Student's t with its standard error.",
-    "bootstrap": "Bootstrap: over test articles only, because all seeds give the same model, "
-    "10,000 resamples; interval and p are Student's t with its standard error.",
+    "hierarchical": "Hierarchical: bootstrap over seeds and test articles (10,000 resamples); "
+    "interval and p from Student's t with the bootstrap's standard error.",
+    "bootstrap": "Bootstrap: over test articles only, because all seeds give the same model "
+    "(10,000 resamples); interval and p from Student's t with the bootstrap's standard error.",
     "McNemar": "McNemar: exact test on the articles that only one of the two trained models "
-    "classifies correctly; the interval is from a bootstrap over test articles.",
+    "classifies correctly; interval from a bootstrap over test articles.",
 }
 
 

@@ -6,7 +6,7 @@ from statistics import mean
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import format_mean, format_number
-from rnn_bench.report.study import PUBLISHED, SAME_RECIPE
+from rnn_bench.report.study_results import PUBLISHED, SAME_RECIPE
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 
