@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,9 +51,9 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
 
 
 def _prepare(config: Config) -> EncodedCorpus:
-    corpus = _fetch_if_missing(lambda: encoded_corpus(config), config)
+    corpus = _fetch_if_missing(partial(encoded_corpus, config), config)
     for other in transfer_corpora(config):
-        _fetch_if_missing(lambda other=other: transfer_split(other, config, corpus), config)  # type: ignore[misc]
+        _fetch_if_missing(partial(transfer_split, other, config, corpus), config)
     return corpus
 
 

@@ -57,3 +57,14 @@ def audit_of(
 def probe(audit: CorpusAudit, name: str) -> ProbeResult:
     (result,) = (each for each in audit.probes if each.name == name)
     return result
+
+
+def write_raw_isot(folder: Path, count: int = 30) -> None:
+    (folder / "isot" / "raw").mkdir(parents=True)
+    for name, seed, subject in (("True.csv", 0, "worldnews"), ("Fake.csv", 1, "left-news")):
+        start = "ROME (Reuters) - " if name == "True.csv" else ""
+        rows = [
+            (f"title{i}", start + text, subject, f"May {i}, 2017")
+            for i, (text, _) in enumerate(articles(count, seed))
+        ]
+        write(folder / "isot" / "raw" / name, rows, ("title", "text", "subject", "date"))

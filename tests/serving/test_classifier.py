@@ -41,7 +41,7 @@ def raw_test_articles(trained: Trained, run: Run) -> tuple[list[str], list[str]]
     """Texts as they are in the user's file, and labels' names."""
     if run.data.tags["dataset"] == "isot":
         files = raw_files("isot", trained.folder / "data")
-        _, test = prepare("isot", files)
+        _, test, _ = prepare("isot", files)
         raw = read_raw("isot", files).loc[test.index]
         # Datelines are removed from true articles, which a model cannot be told.
         bodies = [text.replace("PARIS (Reuters) - ", "") for text in raw["text"]]

@@ -83,11 +83,12 @@ def probe_results(articles: Articles) -> list[ProbeResult]:
 
     The interval is Wilson's (Journal of the American Statistical Association 22, 1927).
     """
+    columns: Columns = {}
     unavailable = ""
     try:
         columns = articles.columns()
-    except DataError as error:
-        columns, unavailable = {}, str(error)
+    except (DataError, OSError) as error:
+        unavailable = str(error)
     return [_result(probe, articles, columns, unavailable) for probe in PROBES]
 
 

@@ -17,7 +17,7 @@ def summary(audit: CorpusAudit) -> str:
             lines.append(f"{start}  {name} {share}, words {quartiles}")
             start = " " * len(start)
     if audit.left_out:
-        lines.append(f"Left out, for their text or label is empty: {audit.left_out}.")
+        lines.append(f"Left out, because their text or label is empty: {audit.left_out}.")
     exact, near = audit.duplicates, audit.near_duplicates
     rows = (
         ("again within train", exact.within_train, near.within_train),
@@ -63,7 +63,7 @@ def findings(audit: CorpusAudit) -> str:
             "training articles"
         )
     if exact.contradicting:
-        found.append(f"{exact.contradicting} articles stand under different labels")
+        found.append(f"{exact.contradicting} articles have a text that also has another label")
     telling = [
         f"{probe.name} {probe.accuracy:.3f}"
         for probe in audit.probes

@@ -8,7 +8,6 @@ import pandas as pd
 
 from rnn_bench.data.corpora.editions import edition
 from rnn_bench.data.corpora.study_files import (
-    RAW_COLUMNS,
     prepare,
     preprocessed_files,
     raw_files,
@@ -17,6 +16,7 @@ from rnn_bench.data.corpora.study_files import (
 from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, file_identity
 
 CLASSES = ("fake", "real")
+COLUMNS = ("text", "subject", "date")  # of the raw files, for the audit
 
 
 class MissingCorpus(DataError):
@@ -90,9 +90,9 @@ class StudyCorpus(Corpus):
 
     def read(self) -> Articles:
         files = self.files()
-        is_raw = files == raw_files(self.corpus, self.data_dir)
-        if is_raw:
-            train, test = prepare(self.corpus, files, self.dateline)
+        raw = None
+        if files == raw_files(self.corpus, self.data_dir):
+            train, test, raw = prepare(self.corpus, files, self.dateline)
         else:
             train, test = (read_preprocessed(path) for path in files)
         return Articles(
@@ -101,27 +101,25 @@ class StudyCorpus(Corpus):
             classes=CLASSES,
             edition=edition(self.corpus, files, len(train) + len(test)),
             cleaning="study",
-            columns=lambda: (
-                _columns(train, test) if is_raw else self._columns_of_raw_files(train, test)
-            ),
+            columns=lambda: self._columns(train, test, raw),
         )
 
-    def _columns_of_raw_files(self, train: pd.DataFrame, test: pd.DataFrame) -> Columns:
-        """Return the columns of the raw files for the articles of the preprocessed files."""
-        files = raw_files(self.corpus, self.data_dir)
-        for path in files:
-            if not path.is_file():
-                raise DataError(f"the raw file {path.name} is not there")
-        prepared = prepare(self.corpus, files, self.dateline)
-        for articles, preprocessed in zip(prepared, (train, test), strict=True):
-            if not all(articles[name].tolist() == preprocessed[name].tolist() for name in train):
-                raise DataError("the raw files give other articles than the preprocessed ones")
-        return _columns(*prepared)
-
-
-def _columns(train: pd.DataFrame, test: pd.DataFrame) -> Columns:
-    return {
-        name: (train[f"raw_{name}"].tolist(), test[f"raw_{name}"].tolist())
-        for name in RAW_COLUMNS
-        if f"raw_{name}" in train
-    }
+    def _columns(
+        self, train: pd.DataFrame, test: pd.DataFrame, raw: pd.DataFrame | None
+    ) -> Columns:
+        """Return the columns of the raw files, which are read if they have not been."""
+        if raw is None:
+            files = raw_files(self.corpus, self.data_dir)
+            for path in files:
+                if not path.is_file():
+                    raise DataError(f"the raw file {path.name} is not there")
+            *prepared, raw = prepare(self.corpus, files, self.dateline)
+            for articles, read in zip(prepared, (train, test), strict=True):
+                if not all(articles[name].tolist() == read[name].tolist() for name in read):
+                    raise DataError("the raw files give other articles than the preprocessed ones")
+            train, test = prepared
+        return {
+            name: (raw[name].loc[train.index].tolist(), raw[name].loc[test.index].tolist())
+            for name in COLUMNS
+            if name in raw
+        }

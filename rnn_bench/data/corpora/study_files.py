@@ -15,7 +15,6 @@ from rnn_bench.files import replaced_atomically
 
 RAW_FILES = {"isot": ("True.csv", "Fake.csv"), "kaggle": ("fake_or_real_news.csv",)}
 PREPROCESSED_FILES = ("train.csv", "test.csv")
-RAW_COLUMNS = ("text", "subject", "date")  # of interest to the audit
 DATELINE = re.compile(r"^.*?-\s+")
 
 
@@ -48,15 +47,15 @@ def read_raw(corpus: str, files: list[Path]) -> pd.DataFrame:
 
 def prepare(
     corpus: str, files: list[Path], dateline: str = "removed"
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Prepare raw files as the study did.
 
     ISOT's true articles lose the dateline of their first line, unless it is to be `kept`. Title
     and text are joined by a space and cleaned. A fifth is test, drawn without stratification.
 
     Returns:
-        training and test articles with the columns text, label, and the other columns of the raw
-        files with the prefix `raw_`: `raw_text`, and `raw_subject` and `raw_date` of ISOT.
+        training articles, test articles (both with the columns text and label) and the table of
+        `read_raw`. The index of an article is its position in that table.
 
     Raises:
         DataError: a file is unreadable, lacks a column or has an unknown label, or there are too
@@ -69,9 +68,8 @@ def prepare(
     titles_and_bodies = zip(raw["title"], bodies, strict=True)
     texts = [clean_like_the_study(f"{title} {body}") for title, body in titles_and_bodies]
     train, test = split_test_like_the_study(len(texts), files[0])
-    columns = raw[[name for name in RAW_COLUMNS if name in raw]].add_prefix("raw_")
-    articles = columns.assign(text=texts, label=raw["label"])
-    return articles.iloc[train], articles.iloc[test]
+    articles = pd.DataFrame({"text": texts, "label": raw["label"]})
+    return articles.iloc[train], articles.iloc[test], raw
 
 
 def without_dateline(text: str) -> str:
@@ -103,12 +101,12 @@ def write_preprocessed(corpus: str, data_dir: Path) -> tuple[str, str]:
             is so with a carriage return that no line feed follows.
     """
     raw, paths = raw_files(corpus, data_dir), preprocessed_files(corpus, data_dir)
-    splits = prepare(corpus, raw)
+    *splits, _ = prepare(corpus, raw)
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         parts = [stack.enter_context(replaced_atomically(path)) for path in paths]
         for articles, part in zip(splits, parts, strict=True):
-            articles[["text", "label"]].to_csv(part, index=False, lineterminator="\n")
+            articles.to_csv(part, index=False, lineterminator="\n")
         if not all(map(_comes_back, splits, parts)):
             raise DataError(
                 f"{corpus} cannot be written as CSV: a text has a lone carriage return, which "

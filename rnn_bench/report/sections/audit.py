@@ -56,7 +56,7 @@ def audit_section(results: Results) -> Section | None:
             words=3,
             note="train is the training file, of which validation is a part."
             + "".join(
-                f" Left out of {corpus}, for their text or label is empty: {audit.left_out}."
+                f" Left out of {corpus}, because their text or label is empty: {audit.left_out}."
                 for corpus, audit in audits.values()
                 if audit.left_out
             ),

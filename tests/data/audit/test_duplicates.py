@@ -29,7 +29,7 @@ def test_planted_duplicates_and_near_duplicates_are_found_and_nothing_else(tmp_p
     assert findings(found) == (
         "planted: 4 of 107 test articles also stand in the training file; "
         "1 of 107 test articles are near duplicates of training articles; "
-        "4 articles stand under different labels"
+        "4 articles have a text that also has another label"
     )
 
 

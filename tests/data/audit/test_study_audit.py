@@ -3,42 +3,16 @@
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from rnn_bench.data.audit import audit_articles
 from rnn_bench.data.audit.results import ExactDuplicates
 from rnn_bench.data.corpora.study import StudyCorpus
 from rnn_bench.data.corpora.study_files import prepare, write_preprocessed
-from rnn_bench.data.corpus import DataError
-from tests.data import planted
-from tests.data.planted import probe, write
-
-
-def raw_isot(folder: Path, count: int = 30) -> None:
-    (folder / "isot" / "raw").mkdir(parents=True)
-    for name, seed, subject in (("True.csv", 0, "worldnews"), ("Fake.csv", 1, "left-news")):
-        start = "ROME (Reuters) - " if name == "True.csv" else ""
-        rows = [
-            (f"title{i}", start + text, subject, f"May {i}, 2017")
-            for i, (text, _) in enumerate(planted.articles(count, seed))
-        ]
-        write(folder / "isot" / "raw" / name, rows, ("title", "text", "subject", "date"))
-
-
-def test_the_raw_columns_are_those_of_the_prepared_articles(tmp_path: Path) -> None:
-    raw_isot(tmp_path)
-    prepared = StudyCorpus("isot", tmp_path).read()
-    columns = prepared.columns()
-    assert [*columns] == ["text", "subject", "date"]
-    for split, (texts, labels) in enumerate((prepared.train, prepared.test)):
-        for prepared_text, raw in zip(texts, columns["text"][split], strict=True):
-            assert raw.removeprefix("ROME (Reuters) - ") in prepared_text
-        subjects = columns["subject"][split]
-        assert subjects == ["worldnews" if label else "left-news" for label in labels]
+from tests.data.planted import probe, write_raw_isot
 
 
 def test_with_preprocessed_files_alone_the_probes_say_what_they_need(tmp_path: Path) -> None:
-    raw_isot(tmp_path)
+    write_raw_isot(tmp_path)
     write_preprocessed("isot", tmp_path)
     with_raw = audit_articles(StudyCorpus("isot", tmp_path).read(), "isot")
     assert probe(with_raw, "subject alone").accuracy == 1
@@ -49,20 +23,11 @@ def test_with_preprocessed_files_alone_the_probes_say_what_they_need(tmp_path: P
     assert probe(without, "length alone") == probe(with_raw, "length alone")
 
 
-def test_raw_columns_are_not_given_to_other_articles(tmp_path: Path) -> None:
-    raw_isot(tmp_path)
-    write_preprocessed("isot", tmp_path)
-    file = tmp_path / "isot" / "preprocessed" / "train.csv"
-    write(file, [("another", "0"), ("article", "1")])
-    with pytest.raises(DataError, match="other articles than the preprocessed"):
-        StudyCorpus("isot", tmp_path).read().columns()
-
-
 # An inverted index of the shingles, without MinHash, counts the same near duplicates.
 def test_the_real_sample(articles: Path) -> None:
     found = audit_articles(StudyCorpus("isot", articles).read(), "isot")
     files = [articles / "isot" / "raw" / name for name in ("True.csv", "Fake.csv")]
-    train, test = (pd.DataFrame(split) for split in prepare("isot", files))
+    train, test = (pd.DataFrame(split) for split in prepare("isot", files)[:2])
     assert found.duplicates == ExactDuplicates(
         within_train=int(train["text"].duplicated().sum()),
         within_test=int(test["text"].duplicated().sum()),

@@ -13,7 +13,7 @@ def test_kaggle_labels_are_real_and_fake(tmp_path: Path) -> None:
         {"title": "A", "text": [*map(str, range(10))], "label": ["REAL", "FAKE"] * 5}
     )
     table.to_csv(file)
-    both = pd.concat(prepare("kaggle", [file])).sort_index()
+    both = pd.concat(prepare("kaggle", [file])[:2]).sort_index()
     assert both["label"].tolist() == [1, 0] * 5
     assert both["text"].tolist() == [f"a {i}" for i in range(10)]
 
