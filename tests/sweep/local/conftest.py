@@ -1,8 +1,19 @@
+"""Stand-ins for the runs of a sweep and for a machine with GPUs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
 import pynvml
 import pytest
 import torch
 
+from rnn_bench.config.composition import Composer
+from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.sweep.local.gpus import Gpu
+from rnn_bench.sweep.local.queued_run import QueuedRun
+from tests.conftest import SMALL_CORPUS
+
+NewRun = Callable[..., QueuedRun]
 
 GIB = 2**30
 GPUS = [Gpu(0, "GPU-aa11", 80 * GIB), Gpu(1, "GPU-bb22", 8 * GIB)]
@@ -62,3 +73,16 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> Driver:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return driver
+
+
+@pytest.fixture
+def new_run(workplace: Path) -> NewRun:
+    """Makes waiting runs of a seed and an estimate in seconds."""
+    composer = Composer()
+    job = composer.job(composer.compose([*SMALL_CORPUS, "sweep_id=test"]))
+    corpus = encoded_corpus(job.config)
+
+    def make(seed: int = 0, estimate: float = 60.0) -> QueuedRun:
+        return QueuedRun(job, corpus, f"gru-demo-s{seed}", "key", estimate, gpu=None)
+
+    return make

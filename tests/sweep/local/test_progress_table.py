@@ -3,32 +3,18 @@
 import io
 import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from rnn_bench.config.composition import Composer
-from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.sweep.local.progress_table import ProgressTable, leave_out_middle, render
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started
-from tests.conftest import SMALL, SMALL_CORPUS
-from tests.training.test_console import shown_on_a_terminal
-
-NewRun = Callable[[int], QueuedRun]
-
-
-@pytest.fixture
-def new_run(workplace: Path) -> NewRun:
-    composer = Composer()
-    job = composer.job(composer.compose([*SMALL_CORPUS, "sweep_id=test"]))
-    corpus = encoded_corpus(job.config)
-    return lambda number: QueuedRun(
-        job, corpus, f"gru-demo-s{number}", "key", estimated_seconds=60.0, gpu=None
-    )
+from tests.conftest import SMALL
+from tests.sweep.local.conftest import NewRun
+from tests.training.test_progress import shown_on_a_terminal
 
 
 def result(epoch: int) -> EpochResult:

@@ -1,17 +1,12 @@
 """How far a sweep has come, and the time that is left."""
 
-from collections.abc import Callable
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rnn_bench.config.composition import Composer
-from rnn_bench.data.encoding import encoded_corpus
-from rnn_bench.sweep.local.queued_run import QueuedRun, seconds_left
+from rnn_bench.sweep.local.queued_run import seconds_left
 from rnn_bench.training.events import BatchDone, Ended, Started, Waiting
-from tests.conftest import SMALL_CORPUS
-
-NewRun = Callable[[float], QueuedRun]
+from tests.sweep.local.conftest import NewRun
 
 
 class Clock:
@@ -25,22 +20,12 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("rnn_bench.sweep.local.queued_run.time.monotonic", clock)
+    monkeypatch.setattr("rnn_bench.sweep.local.queued_run.time", SimpleNamespace(monotonic=clock))
     return clock
 
 
-@pytest.fixture
-def new_run(workplace: Path) -> NewRun:
-    composer = Composer()
-    job = composer.job(composer.compose([*SMALL_CORPUS, "sweep_id=test"]))
-    corpus = encoded_corpus(job.config)
-    return lambda estimate: QueuedRun(
-        job, corpus, "gru", "key", estimated_seconds=estimate, gpu=None
-    )
-
-
 def test_a_run_s_time_left_follows_its_pace(new_run: NewRun, clock: Clock) -> None:
-    progress = new_run(60.0).progress
+    progress = new_run(estimate=60.0).progress
     assert progress.seconds_left() is None
     progress.observe(Started("id", "gru", epochs=10, done=4))
     assert progress.seconds_left() is None, "there is no pace yet"
@@ -52,7 +37,7 @@ def test_a_run_s_time_left_follows_its_pace(new_run: NewRun, clock: Clock) -> No
 def test_waiting_runs_count_their_estimate_times_actual_over_estimated(
     new_run: NewRun, clock: Clock
 ) -> None:
-    done, waiting, longest = new_run(10.0), new_run(20.0), new_run(60.0)
+    done, waiting, longest = new_run(estimate=10.0), new_run(estimate=20.0), new_run(estimate=60.0)
     assert seconds_left([done, waiting, longest], 2) is None, "there is no pace yet"
     done.progress.observe(Started("id", "gru", epochs=1))
     clock.now += 30.0
@@ -63,7 +48,7 @@ def test_waiting_runs_count_their_estimate_times_actual_over_estimated(
 
 
 def test_a_reused_run_says_nothing_about_the_pace(new_run: NewRun) -> None:
-    reused, waiting = new_run(10.0), new_run(20.0)
+    reused, waiting = new_run(estimate=10.0), new_run(estimate=20.0)
     reused.progress.observe(Waiting())
     assert reused.progress.state == "elsewhere"
     reused.progress.observe(Ended("id", "reused", 0.9))
