@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 import torch
 from mlflow import MlflowClient
-from rnn_bench.command_line import main
 from torch import Tensor
 
+from rnn_bench.command_line import main
 from rnn_bench.config.composition import Composer
 from rnn_bench.config.model import cell_names
 from rnn_bench.config.schema import Config

@@ -57,12 +57,13 @@ class Predictions:
 
 @dataclass(frozen=True)
 class PredictionScores:
-    """Shares between 0 and 1; nan where a number is undefined, and `undefined` says why, by the
+    """What one run's test predictions are worth beyond the recorded metrics.
+
+    Shares lie between 0 and 1; nan where a number is undefined, and `undefined` says why, by the
     number's name.
 
     Attributes:
         articles: how many the numbers are over, but for `unshared_accuracy`.
-        macro_f1: unweighted mean of the classes' F1 scores, 0 for a class never predicted.
         roc_auc: of two classes the last is the positive one; of more, the unweighted mean of each
             one against the rest.
         expected_calibration_error: over 15 bins of equal width of the largest probability.
@@ -74,8 +75,6 @@ class PredictionScores:
 
     classes: tuple[str, ...]
     articles: int
-    accuracy: float
-    macro_f1: float
     roc_auc: float
     expected_calibration_error: float
     confusion: Int[np.ndarray, "classes classes"]
@@ -85,7 +84,7 @@ class PredictionScores:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """A run's `test_predictions.csv`. Class names are words, "1" and "NA" too.
+    """Read a run's `test_predictions.csv`. Class names are words, "1" and "NA" too.
 
     Raises:
         DataError: the file is not there, or not a run's predictions.
@@ -117,8 +116,9 @@ def read_predictions(path: Path) -> Predictions:
 def evaluate_predictions(
     predictions: Predictions, shared: Collection[int] = ()
 ) -> PredictionScores:
-    """All of it; `shared` are the test articles, counted from 0, whose text is in training too."""
-    from sklearn.metrics import confusion_matrix, f1_score
+    """Compute all scores. `shared` are the positions of the test articles whose text is in the
+    training file too."""
+    from sklearn.metrics import confusion_matrix
 
     correct, classes = predictions.correct, range(len(predictions.classes))
     answers = (predictions.labels, predictions.predictions)
@@ -142,8 +142,6 @@ def evaluate_predictions(
     return PredictionScores(
         classes=predictions.classes,
         articles=len(correct),
-        accuracy=float(correct.mean()),
-        macro_f1=float(f1_score(*answers, labels=classes, average="macro", zero_division=0.0)),
         roc_auc=auc,
         expected_calibration_error=calibration,
         confusion=confusion_matrix(*answers, labels=classes),
@@ -156,8 +154,8 @@ def evaluate_predictions(
 def expected_calibration_error(
     confidences: Float[np.ndarray, " articles"], correct: Bool[np.ndarray, " articles"]
 ) -> float:
-    """How far confidence is from accuracy, over bins (m - 1)/15 < confidence <= m/15 weighted by
-    their articles (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
+    """Return the mean distance between confidence and accuracy in the bins (m - 1)/15 < confidence
+    <= m/15, weighted by their articles (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
     bins = np.digitize(confidences, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
     gaps = np.bincount(bins, weights=correct - confidences, minlength=BINS)
     return float(np.abs(gaps).sum() / len(correct))

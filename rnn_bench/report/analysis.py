@@ -9,6 +9,7 @@ import numpy as np
 from rnn_bench.config.errors import UsageError
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.corpus import DataError
+from rnn_bench.evaluation.metrics import METRICS
 from rnn_bench.evaluation.predictions import (
     Predictions,
     PredictionScores,
@@ -31,9 +32,6 @@ from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.sweeps import Sweep
 
 log = logging.getLogger(__name__)
-
-# Metrics that a run's stored predictions give too, and their names in PredictionScores.
-FROM_PREDICTIONS = {schema.TEST_ACCURACY: "accuracy", schema.TEST_MACRO_F1: "macro_f1"}
 
 
 class Results:
@@ -61,8 +59,8 @@ class Results:
     def metric(self, run: RecordedRun, name: str) -> float:
         """Return a metric of a run, computed from its stored predictions where that is possible,
         else as it was recorded; nan if it is neither stored nor recorded."""
-        if run.id in self.scores and name in FROM_PREDICTIONS:
-            return float(getattr(self.scores[run.id], FROM_PREDICTIONS[name]))
+        if name in METRICS and run.id in self.predictions:
+            return METRICS[name].compute(self.predictions[run.id])
         return run.metric(name)
 
     def values(self, configuration: Configuration, name: str) -> list[float]:

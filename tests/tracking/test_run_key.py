@@ -160,9 +160,9 @@ def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
 
 
 KEYS = {
-    (): "KEY1",
-    ("model=lstm", "protocol=notebook", "seed=3"): "KEY2",
-    ("model=tfidf", "dataset=isot"): "KEY3",
+    (): "08a1c65631e8c41db14a56e138a7584c",
+    ("model=lstm", "protocol=notebook", "seed=3"): "ebd0914a157d3d9ff06361e837acea9e",
+    ("model=tfidf", "dataset=isot"): "3192adab4e950945f5f9bbe7de08b712",
 }
 
 

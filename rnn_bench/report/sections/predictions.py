@@ -4,18 +4,21 @@ import numpy as np
 
 from rnn_bench.evaluation.predictions import PredictionScores
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import format_mean
+from rnn_bench.tracking import schema
 
-Found = list[tuple[str, str, list[PredictionScores]]]
+Found = list[tuple[Configuration, list[PredictionScores], list[float]]]
 
 
 def predictions_section(results: Results) -> Section | None:
     found: Found = []
     for each in results.compared:
-        scores = [results.scores[run.id] for run in each.completed if run.id in results.scores]
-        if scores:
-            found.append((each.corpus, each.label, scores))
+        runs = [run for run in each.completed if run.id in results.scores]
+        if runs:
+            accuracies = [results.metric(run, schema.TEST_ACCURACY) for run in runs]
+            found.append((each, [results.scores[run.id] for run in runs], accuracies))
     if not found:
         return None
     tables = [scores_table(found), confusion_table(found)]
@@ -25,16 +28,16 @@ def predictions_section(results: Results) -> Section | None:
 def scores_table(found: Found) -> Table:
     rows = [
         (
-            corpus,
-            label,
+            configuration.corpus,
+            configuration.label,
             format_mean([each.roc_auc for each in scores]),
             format_mean([each.expected_calibration_error for each in scores]),
-            format_mean([each.accuracy for each in scores]),
+            format_mean(accuracies),
             format_mean([each.unshared_accuracy for each in scores]),
             f"{scores[0].unshared_articles:,}",
             str(len(scores)),
         )
-        for corpus, label, scores in found
+        for configuration, scores, accuracies in found
     ]
     return Table(
         "evaluation",
@@ -54,15 +57,23 @@ def scores_table(found: Found) -> Table:
 def confusion_table(found: Found) -> Table:
     """Return a row for each label of each configuration. Where corpora have different classes,
     columns are numbered."""
-    named = list(dict.fromkeys(scores[0].classes for _, _, scores in found))
+    named = list(dict.fromkeys(scores[0].classes for _, scores, _ in found))
     widest = max(map(len, named))
     predicted = named[0] if len(named) == 1 else range(1, widest + 1)
     rows = []
-    for corpus, label, scores in found:
+    for configuration, scores, _ in found:
         total = np.sum([each.confusion for each in scores], axis=0)
         for name, counts in zip(scores[0].classes, total, strict=True):
             cells = [f"{count:,}" for count in counts]
-            rows.append((corpus, label, name, *cells, *[""] * (widest - len(cells))))
+            rows.append(
+                (
+                    configuration.corpus,
+                    configuration.label,
+                    name,
+                    *cells,
+                    *[""] * (widest - len(cells)),
+                )
+            )
     return Table(
         "confusion",
         "Confusion matrices, summed over seeds",

@@ -14,7 +14,7 @@ from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started
 from tests.conftest import SMALL
 from tests.sweep.local.conftest import NewRun
-from tests.training.test_progress import shown_on_a_terminal
+from tests.training.test_console import shown_on_a_terminal
 
 
 def result(epoch: int) -> EpochResult:
