@@ -1,5 +1,5 @@
-"""The configuration's reference, docs/configuration.md, written from the schemas and YAML files:
-every group, key, type, default, meaning and range."""
+"""Writes docs/configuration.md from the schemas and YAML files: every group, key, type, default,
+meaning and range."""
 
 import argparse
 import re
@@ -57,7 +57,7 @@ FIRST = {"dataset": "demo", "model": "gru", "optimizer": "adam", "protocol": "fa
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Write the page, or check that it is current; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m rnn_bench.config.reference",
         description="Write docs/configuration.md from the schemas.",
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the whole page."""
     composer = Composer()
     parts = [HEAD, "## The run\n", *_table("", [("", _composed(composer, ""))])]
     for group in (*GROUPS, "evaluation"):
@@ -111,8 +111,8 @@ def _composed(composer: Composer, *lines: str) -> DictConfig:
 
 
 def _by_schema(composer: Composer, group: str) -> dict[type[Option], list[tuple[str, DictConfig]]]:
-    """The options of a group with their composed values, those with one schema together, the
-    default first."""
+    """Return the options of a group with their composed values, grouped by schema, the default
+    first."""
     names = sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
     names.sort(key=lambda name: name != FIRST.get(group))
     found: dict[type[Option], list[tuple[str, DictConfig]]] = {}
@@ -131,7 +131,7 @@ def _docstring(schema: type[Option]) -> str:
 
 
 def _words(schema: type[Option], said: str) -> list[str]:
-    """The schema's docstring, unless dataclass made it or the group says it already."""
+    """Return the schema's docstring, unless dataclass made it or the group says it already."""
     text = _docstring(schema)
     return [] if text.startswith((f"{schema.__name__}(", said)) else [f"{text}\n"]
 
@@ -145,13 +145,13 @@ def _table(group: str, options: Sequence[tuple[str, DictConfig]]) -> Iterator[st
         if "meaning" not in each.metadata:
             continue
         defaults = {name: _default(option, each.name) for name, option in options}
-        told = next(iter(defaults.values()))
+        shown = next(iter(defaults.values()))
         if len({*defaults.values()}) > 1:
-            told = ", ".join(f"{name}: {value}" for name, value in defaults.items())
+            shown = ", ".join(f"{name}: {value}" for name, value in defaults.items())
         cells = (
             f"`{group}.{each.name}`".replace("`.", "`"),
             _type(hints[each.name]),
-            told,
+            shown,
             each.metadata["meaning"],
             _range(each),
         )
@@ -164,7 +164,7 @@ def _range(each: "Field[Any]") -> str:
 
 
 def _type(hint: Any) -> str:
-    """A type in words."""
+    """Return a type in words."""
     arguments = get_args(hint)
     if NoneType in arguments:
         return f"{_type(arguments[0])}, or `null`"
@@ -174,7 +174,7 @@ def _type(hint: Any) -> str:
 
 
 def _default(option: DictConfig, name: str) -> str:
-    """A key's default in words, with what it is interpolated from."""
+    """Return a key's default in words, with what it is interpolated from."""
     if OmegaConf.is_missing(option, name):
         return "none: it has to be given" if name != "sweep_id" else "a new one each time"
     if not OmegaConf.is_interpolation(option, name):
@@ -192,7 +192,7 @@ def _default(option: DictConfig, name: str) -> str:
 
 
 def _written(value: Any) -> str:
-    """A value as a command line has it."""
+    """Return a value as it is written on a command line."""
     if isinstance(value, list):
         return f"[{','.join(map(_written, value))}]"
     if isinstance(value, dict):
@@ -203,7 +203,7 @@ def _written(value: Any) -> str:
 
 
 def _presets() -> Iterator[str]:
-    """What each preset sweeps over and sets, from its YAML file."""
+    """Yield a table of what each preset sweeps over and sets."""
     yield "Whole sweeps. `group=option` and `key=value` narrow them.\n"
     yield "| `+experiment=` | what it is | sweeps over | sets |"
     yield "| --- | --- | --- | --- |"
