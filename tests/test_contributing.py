@@ -95,6 +95,19 @@ def test_a_cell_is_added_as_the_guide_says(
         assert run.data.metrics["gradient_flow/trained_reach"] > 0
 
 
+def test_the_console_script_s_jobs_find_a_cell_in_the_working_folder(
+    workplace: Path, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    follow_the_guide(workplace)
+    script = workplace / "bin" / "rnn-bench"  # in another folder, as pip installs it
+    script.parent.mkdir()
+    script.write_text("import sys\nfrom rnn_bench.command_line import main\nsys.exit(main())\n")
+    command = [sys.executable, str(script), "sweep", "-m", "model.cell=my_cells.MinGRU", *SMALL]
+    answer = subprocess.run(command, cwd=workplace, capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert [run.data.tags["model"] for run in recorded_runs()] == ["MinGRU"]
+
+
 def test_a_cell_is_compared_with_the_others_and_planned(min_gru: str, rnn_bench: Command) -> None:
     path = min_gru.partition("=")[2]
     answer = rnn_bench("-m", f"model.cell=gru,{path}", "plan=true", *SMALL)

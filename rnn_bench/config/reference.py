@@ -1,5 +1,4 @@
-"""Writes docs/configuration.md from the schemas and YAML files: every group, key, type, default,
-meaning and range."""
+"""Writes docs/configuration.md from the schemas and YAML files."""
 
 import argparse
 import re
@@ -42,7 +41,7 @@ WORDS = {
     "model": "What is compared.",
     "optimizer": "What turns gradients into steps. The classes are torch's.",
     "protocol": "Everything held equal between compared runs.",
-    "evaluation": "What is asked of a trained model beside its test articles.",
+    "evaluation": "What a trained model is evaluated on beside its test articles.",
 }
 TYPES = {
     int: "whole number",

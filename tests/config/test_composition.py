@@ -3,12 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from rnn_bench.config.composition import Composer, composer_of, config_folder, sweep_composer
 from rnn_bench.config.dataset import Csv, Demo
-from rnn_bench.config.hydra_internals import parse_arguments
+from rnn_bench.config.hydra_internals import parse_arguments, split_into_jobs
 from rnn_bench.config.model import Recurrent
 from rnn_bench.config.optimizer import Adam
 from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
@@ -115,7 +116,8 @@ WRONG = [
     ("model=null", "model=null", "the name of one model"),
     ("protocol=3", "protocol=3", "the name of one protocol"),
     ("model=[gru,lstm]", "model=[gru,lstm]", "the name of one model"),
-    ("~dataset", "dataset", "a run needs a dataset"),
+    ("~dataset", "~dataset", "a run needs a dataset"),
+    ("~model=gru", "~model=gru", "a run needs a model"),
     ("+model.readout=mean", "model.readout", "every run gives it by itself"),
     ("+optimizer.params=3", "optimizer.params", "every run gives it by itself"),
     ("seed=4294967296", "seed=4294967296", "at most 4294967295"),
@@ -206,7 +208,7 @@ def test_a_sweep_s_jobs_are_composed_as_hydra_does(line: str, workplace: Path) -
     composer = Composer()
     master = composer.compose(line.split(), RunMode.MULTIRUN)
     hydra_lines, lines = master.hydra.overrides.hydra, master.hydra.overrides.task
-    for each in composer._split([*lines]):
+    for each in split_into_jobs(OverridesParser.create().parse_overrides([*lines])):
         expected = composer.loader.load_sweep_config(master, each)
         found = composer._with_values([*hydra_lines], each)
         assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
