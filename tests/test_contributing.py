@@ -12,6 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 import rnn_bench as package
+from rnn_bench.command_line import run_command
 from rnn_bench.config.schema import Config
 from rnn_bench.tracking.run_key import config_key
 from tests.conftest import SMALL, Command
@@ -57,6 +58,16 @@ def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
     assert mean.data.params["optimizer.lr"] == "0.002"
     assert mean.data.tags["dataset"] == "weather"
     assert tfidf.data.metrics["test_accuracy"] == 1.0
+
+
+def test_a_corpus_of_one_s_own_is_audited(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    follow_the_guide(workplace)
+    monkeypatch.syspath_prepend(workplace)
+    options = f"hydra.searchpath=[file://{workplace / 'my_conf'}]"
+    assert run_command("audit", ["weather", options]) == 0
+    assert "weather" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

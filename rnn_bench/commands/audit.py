@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> None:
             read or is unfit to train and test on.
     """
     log_to_stdout()
-    composer = Composer()
     overrides = [f"dataset={arguments.corpus}", *arguments.settings, "sweep_id=audit"]
+    composer = Composer(overrides=overrides)
     audit = audit_corpus(composer.job(composer.compose(overrides)).config)
     print(audit.to_json() if arguments.json else summary(audit))

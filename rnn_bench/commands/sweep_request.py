@@ -6,8 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnn_bench.config.composition import Job, config_folder, register, sweep_composer
-from rnn_bench.config.errors import UsageError
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from rnn_bench.config.composition import Composer, Job, config_folder, register, sweep_composer
+from rnn_bench.config.errors import ConfigError, UsageError
+from rnn_bench.config.explanation import explain
 from rnn_bench.config.hydra_internals import parse_arguments, print_information
 from rnn_bench.sweep.local.forkserver import start_forkserver
 from rnn_bench.training.interruption import stopping_at_once
@@ -49,11 +53,16 @@ def request_sweep(words: Sequence[str]) -> SweepRequest | None:
     arguments = parse_arguments(words)
     if any(getattr(arguments, flag) for flag in INFORMATION):
         register()
-        print_information(arguments, config_folder())
+        try:
+            print_information(arguments, config_folder())
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error, arguments.overrides, Composer().loader)) from error
         return None
     for flag, instead in REFUSED.items():
         if getattr(arguments, flag):
             raise UsageError(f"--{flag.replace('_', '-')} is not possible. {instead}")
+    if any(line.lstrip("+~").partition("=")[0] == "sweep_id" for line in arguments.overrides):
+        raise UsageError("sweep_id is not possible. The command makes a new one each time.")
     with stopping_at_once():
         return _compose(list(words), arguments)
 

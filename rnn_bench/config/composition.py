@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import platformdirs
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -27,7 +28,7 @@ from rnn_bench.config.hydra_internals import (
     overrides_dirname,
     split_into_jobs,
 )
-from rnn_bench.config.launcher import RESOLVERS, Engine, Packed, engine_of, register_launcher
+from rnn_bench.config.launcher import RESOLVERS, Engine, Packed, engine_of
 from rnn_bench.config.model import cell_name
 from rnn_bench.config.schema import GROUPS, Config, register_schemas
 
@@ -64,7 +65,7 @@ def config_folder() -> Path:
 def register() -> None:
     """Register the schemas and resolvers with Hydra and OmegaConf. Each process needs it once."""
     register_schemas()
-    register_launcher()
+    ConfigStore.instance().store(group="hydra/launcher", name="packed", node=Packed)
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
@@ -257,8 +258,8 @@ def _check_override(override: Override, mode: RunMode) -> None:
         raise ConfigError(f"{line} is not possible: a run needs a {group}.")
     if override.is_sweep_override():
         if mode is RunMode.RUN:
-            as_list = "." if group else ", or write [a,b] for a list."
-            raise ConfigError(f"{line} names several values: add -m to run each{as_list}")
+            as_list = "." if group else "; a list is written [a,b]."
+            raise ConfigError(f"{line} names several values: only a sweep, -m, runs each{as_list}")
     elif group and not isinstance(override.value(), str):
         raise ConfigError(f"{line} is not possible: it must be the name of one {group}.")
 

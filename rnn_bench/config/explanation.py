@@ -56,7 +56,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     if isinstance(cause, ValidationError) and (wanted := _wanted(cause)):
         value = "null" if cause.value is None else cause.value
         return f"{cause.full_key}={value} is not possible: it must be {wanted}."
-    lines = [line for line in f"{error}\n{cause}".splitlines() if line.strip()]
+    lines = [line for line in f"{error}\n{cause or ''}".splitlines() if line.strip()]
     return "\n".join(list(dict.fromkeys(lines))[:LINES])
 
 

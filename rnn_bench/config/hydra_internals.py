@@ -22,6 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 VERSION_BASE = "1.3"  # whose defaults Hydra keeps
+RAISING = {"HYDRA_FULL_ERROR": "1"}  # otherwise Hydra prints an error and exits
 
 
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -33,12 +34,13 @@ def print_information(arguments: argparse.Namespace, folder: Path) -> None:
     """Print what --help, --hydra-help, --cfg, --info or --shell-completion ask Hydra for.
 
     Raises:
-        SystemExit: Hydra ends the process after a help page, and after an error that it printed.
+        HydraException, OmegaConfBaseException: the config cannot be composed.
+        SystemExit: Hydra ends the process after a help page.
     """
     version.setbase(VERSION_BASE)
     page = io.StringIO()  # Hydra would report a pipe that its reader closed
     try:
-        with redirect_stdout(page):
+        with env_override(RAISING), redirect_stdout(page):
             _run_hydra(arguments, get_args_parser(), _no_task, str(folder), "config")
     finally:
         print(page.getvalue(), end="")
@@ -51,8 +53,7 @@ def run_hydra(arguments: argparse.Namespace, task: TaskFunction, folder: Path) -
         Exception: whatever Hydra, its launcher or the task raises.
     """
     version.setbase(VERSION_BASE)
-    # Otherwise Hydra prints an error and exits.
-    with env_override({"HYDRA_FULL_ERROR": "1"}), without_validation():
+    with env_override(RAISING), without_validation():
         _run_hydra(arguments, get_args_parser(), task, str(folder), "config")
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from rnn_bench.config.options import POSITIVE, Allowed, Option, at_least, key
@@ -18,20 +17,17 @@ RESOLVERS = {
 }
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_gpu_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(type(n) is int and n >= 0 for n in value)
+def _are_gpus(value: Any) -> bool:
+    numbers = value if isinstance(value, list | tuple) else [-1]
+    return all(type(n) is int and n >= 0 for n in numbers) and len({*numbers}) == len(numbers)
 
 
 COUNT = Allowed(
-    "auto, or a whole number of at least 1", lambda value: value == "auto" or _is_count(value)
+    "auto, or a whole number of at least 1",
+    lambda value: value == "auto" or (type(value) is int and value >= 1),
 )
 GPUS = Allowed(
-    "auto, or a list of numbers such as [0,1]",
-    lambda value: value == "auto" or (_is_gpu_list(value) and len({*value}) == len(value)),
+    "auto, or a list of numbers such as [0,1]", lambda value: value == "auto" or _are_gpus(value)
 )
 
 
@@ -78,11 +74,4 @@ def missing_plugin(option: str) -> str:
     return (
         f"hydra/launcher={option} comes with a plugin that is not installed. Install it with: "
         f"pip install 'rnn_bench[{EXTRAS[option]}]'"
-    )
-
-
-def register_launcher() -> None:
-    """Register the schema of `hydra/launcher=packed` with Hydra."""
-    ConfigStore.instance().store(
-        group="hydra/launcher", name="packed", node=Packed, provider="rnn_bench"
     )

@@ -121,6 +121,7 @@ WRONG = [
     ("+model.readout=mean", "model.readout", "every run gives it by itself"),
     ("+optimizer.params=3", "optimizer.params", "every run gives it by itself"),
     ("seed=4294967296", "seed=4294967296", "at most 4294967295"),
+    ("=", "", "No match in the defaults list"),
     ("--config-name=mine", "--config-name", "--config-dir"),
     ("--experimental-rerun=a", "--experimental-rerun", "same command line"),
     ("--config-dir=nowhere", "--config-dir nowhere", "no such folder"),
@@ -137,7 +138,15 @@ def test_what_is_wrong_is_named_with_what_is_allowed(
     assert says in answer.err
     assert len(answer.err.splitlines()) <= 6
     assert "Traceback" not in answer.err
+    assert "None" not in answer.err
     assert not (workplace / "outputs").exists()
+
+
+@pytest.mark.parametrize("flag", ["--cfg=job", "--help", "--info=config"])
+def test_what_is_wrong_is_named_beside_a_flag_that_prints(flag: str, rnn_bench: Command) -> None:
+    answer = rnn_bench(flag, "model=gruu")
+    assert answer.status == 2
+    assert answer.err.startswith("model=gruu is not possible: there is no such model. Did you mean")
 
 
 def test_one_wrong_job_stops_a_sweep_before_anything_is_loaded(
@@ -155,6 +164,7 @@ def test_one_wrong_job_stops_a_sweep_before_anything_is_loaded(
         ("optimizer.lr=interval(0.1,1)", "The sweep cannot be read"),
         ("output_dir=a,b", "output_dir must be the same for all runs"),
         ("tracking.experiment_name=a,b", "tracking must be the same for all runs"),
+        ("sweep_id=mine", "The command makes a new one each time"),
     ],
 )
 def test_what_a_sweep_cannot_vary_is_refused(override: str, says: str, rnn_bench: Command) -> None:
