@@ -112,7 +112,8 @@ def test_the_console_script_s_jobs_find_a_cell_in_the_working_folder(
     follow_the_guide(workplace)
     script = workplace / "bin" / "rnn-bench"  # in another folder, as pip installs it
     script.parent.mkdir()
-    script.write_text("import sys\nfrom rnn_bench.command_line import main\nsys.exit(main())\n")
+    lines = ("import sys", "from rnn_bench.command_line import main")
+    script.write_text("\n".join([*lines, "if __name__ == '__main__':", "    sys.exit(main())", ""]))
     command = [sys.executable, str(script), "sweep", "-m", "model.cell=my_cells.MinGRU", *SMALL]
     answer = subprocess.run(command, cwd=workplace, capture_output=True, text=True)
     assert (answer.returncode, answer.stderr) == (0, "")

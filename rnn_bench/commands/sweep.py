@@ -144,6 +144,8 @@ def conclude(
     except Exception as error:
         if not unreachable(error):
             raise
+        if not waiting:
+            log.error("There is no comparison: MLflow cannot be reached. %s", describe(error))
         return FAILED
     recorded = {run.tags[schema.RUN_KEY] for run in runs}
     missing = [

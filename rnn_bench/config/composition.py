@@ -127,6 +127,11 @@ class Composer:
         """
         mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
         master = self._master(arguments, mode)
+        if master.hydra.job.chdir:
+            raise ConfigError(
+                "hydra.job.chdir=true is not possible: relative paths are those of the folder that "
+                "the command is started in."
+            )
         if not arguments.multirun and master.hydra.mode != RunMode.MULTIRUN:
             single = self.job(master)
             if single.engine:

@@ -121,6 +121,7 @@ WRONG = [
     ("+model.readout=mean", "model.readout", "every run gives it by itself"),
     ("+optimizer.params=3", "optimizer.params", "every run gives it by itself"),
     ("seed=4294967296", "seed=4294967296", "at most 4294967295"),
+    ("hydra.job.chdir=true", "hydra.job.chdir=true", "relative paths"),
     ("=", "", "No match in the defaults list"),
     ("--config-name=mine", "--config-name", "--config-dir"),
     ("--experimental-rerun=a", "--experimental-rerun", "same command line"),
