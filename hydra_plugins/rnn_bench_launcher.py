@@ -1,7 +1,6 @@
-"""Hydra's launcher `packed`: the runs of a sweep on this machine, several at once, a process each.
+"""Hydra's launcher `packed`: trains a sweep's runs on this machine, several at once.
 
-Hydra imports every module of the namespace `hydra_plugins` whenever it starts, so what takes
-seconds to import is imported when a sweep is launched.
+Hydra imports this module whenever it starts, so slow imports wait until a sweep is launched.
 """
 
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 
 class PackedLauncher(Launcher):
-    """Packs runs onto this machine. Its keys are those of `rnn_bench.config.launcher.Packed`, which
-    each job carries as its `packing`."""
+    """Trains runs on this machine, each in a process. Its keys are those of
+    `rnn_bench.config.launcher.Packed`, which each job has as its `packing`."""
 
     def __init__(self, **keys: Any) -> None:
         super().__init__()
@@ -24,13 +23,13 @@ class PackedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep the sweep's config: runs are made from it, not by Hydra's task."""
+        """Keep the sweep's config. Hydra's task is not used."""
         self.config = config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Make every run. A failed one is failed in MLflow's record; for Hydra all are done.
+        """Make every run. Hydra gets completed jobs only: failures are in MLflow's record.
 
         Raises:
             KeyboardInterrupt: a signal ended the sweep.

@@ -14,6 +14,7 @@ import pytest
 from rnn_bench.command_line import main, run_command
 from rnn_bench.commands.arguments import COMMANDS
 from rnn_bench.config.errors import UsageError
+from rnn_bench.data.__main__ import main as data_command
 from tests.conftest import SMALL_CORPUS, Command
 
 SLOW = {"torch", "mlflow", "pandas", "sklearn", "scipy", "matplotlib", "kagglehub"}
@@ -62,6 +63,11 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert main(["--version"]) == 0
     version = importlib.metadata.version("rnn_bench")
     assert capsys.readouterr().out == f"rnn_bench {version}\n"
+
+
+def test_only_the_console_script_prints_the_version() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        data_command(["--version"])
 
 
 def test_without_words_there_is_help_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:

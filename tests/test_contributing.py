@@ -12,6 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 import rnn_bench as package
+from rnn_bench.command_line import run_command
 from rnn_bench.config.schema import Config
 from rnn_bench.data import fingerprint
 from rnn_bench.tracking.run_key import config_key
@@ -60,6 +61,16 @@ def test_a_model_a_corpus_and_an_optimizer_are_added_as_the_guide_says(
     assert tfidf.data.metrics["test_accuracy"] == 1.0
 
 
+def test_a_corpus_of_one_s_own_is_audited(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    follow_the_guide(workplace)
+    monkeypatch.syspath_prepend(workplace)
+    options = f"hydra.searchpath=[file://{workplace / 'my_conf'}]"
+    assert run_command("audit", ["weather", options]) == 0
+    assert "weather" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [
@@ -94,6 +105,20 @@ def test_a_cell_is_added_as_the_guide_says(
         assert run.info.run_name.startswith("MinGRU-demo-")
         assert "my_cells" not in run.info.run_name
         assert run.data.metrics["gradient_flow/trained_reach"] > 0
+
+
+def test_the_console_script_s_jobs_find_a_cell_in_the_working_folder(
+    workplace: Path, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    follow_the_guide(workplace)
+    script = workplace / "bin" / "rnn-bench"  # in another folder, as pip installs it
+    script.parent.mkdir()
+    lines = ("import sys", "from rnn_bench.command_line import main")
+    script.write_text("\n".join([*lines, "if __name__ == '__main__':", "    sys.exit(main())", ""]))
+    command = [sys.executable, str(script), "sweep", "-m", "model.cell=my_cells.MinGRU", *SMALL]
+    answer = subprocess.run(command, cwd=workplace, capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert [run.data.tags["model"] for run in recorded_runs()] == ["MinGRU"]
 
 
 def test_a_cell_is_compared_with_the_others_and_planned(min_gru: str, rnn_bench: Command) -> None:

@@ -9,12 +9,12 @@ SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 
 def shows_tracebacks() -> bool:
-    """Whether errors that a user can cause have their traceback too."""
+    """Return whether a user's errors are shown with their tracebacks."""
     return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def log_to_stdout() -> None:
-    """Print the package's log lines on standard output, as they are."""
+    """Print the package's log messages on standard output."""
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler(sys.stdout)]

@@ -1,4 +1,4 @@
-"""The arguments of every command but `sweep`, whose arguments are Hydra's."""
+"""The arguments of every command. Those of `sweep` are left to Hydra."""
 
 import argparse
 import os
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnn_bench.config.errors import UsageError, suggestion
+from rnn_bench.serving import MAX_BODY_BYTES
 
+PROGRAM = "rnn-bench"
 DESCRIPTION = "Which recurrent cell should read my texts, and how sure can I be?"
 # rnn_bench.data.corpora.study has them too, but is slow to import.
 CORPORA = ("isot", "kaggle")
@@ -15,10 +17,10 @@ CORPORA = ("isot", "kaggle")
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does, in a line and at length, and its arguments.
+    """A command's arguments and the texts of its help page.
 
-    `check` raises UsageError for arguments that argparse lets through. `resumes` says whether the
-    same command goes on after it was interrupted."""
+    `check` raises UsageError for arguments that argparse accepts and the command does not.
+    `resumes` says whether the same command continues what was interrupted."""
 
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
@@ -29,7 +31,7 @@ class Command:
 
 
 def program_parser(program: str, commands: Sequence[str]) -> argparse.ArgumentParser:
-    """Return a parser of the word that names a command, with a help page that lists them."""
+    """Return a parser of a command's name. Its help page lists these commands."""
     width = max(map(len, commands)) + 2
     lines = [f"  {name:<{width}}{COMMANDS[name].summary}" for name in commands]
     parser = argparse.ArgumentParser(
@@ -42,12 +44,14 @@ def program_parser(program: str, commands: Sequence[str]) -> argparse.ArgumentPa
     parser.add_argument(
         "command", metavar="COMMAND", nargs="?", choices=commands, help=argparse.SUPPRESS
     )
-    parser.add_argument("--version", action="store_true", help="print the version of rnn_bench")
+    parser.set_defaults(version=False)
+    if program == PROGRAM:
+        parser.add_argument("--version", action="store_true", help="print the version of rnn_bench")
     return parser
 
 
 def command_parser(name: str, program: str) -> argparse.ArgumentParser:
-    """Return the parser of a command's arguments. `program` is what the command is called."""
+    """Return the parser of a command's arguments, with `program` as the command's name."""
     command = COMMANDS[name]
     parser = argparse.ArgumentParser(
         prog=program,
@@ -62,17 +66,20 @@ def command_parser(name: str, program: str) -> argparse.ArgumentParser:
 # --- arguments that several commands have --------------------------------------------------------
 
 
+DEFAULT_STORE = "by default $MLFLOW_TRACKING_URI, else mlflow.db in this folder"
+
+
 def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow's store; by default $MLFLOW_TRACKING_URI, else mlflow.db in this folder",
-    )
+    parser.add_argument("--tracking-uri", metavar="URI", help=f"MLflow's store; {DEFAULT_STORE}")
 
 
 def _add_experiment(parser: argparse.ArgumentParser) -> None:
-    _add_store(parser)
     parser.add_argument("--experiment-name", metavar="NAME", default="rnn-bench")
+
+
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    _add_store(parser)
+    _add_experiment(parser)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -98,19 +105,15 @@ registry, as the champion of the model NAME."""
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", metavar="ID", default="latest", help="by default the latest")
     parser.add_argument("--out", metavar="FOLDER", help="by default reports/<sweep id>")
-    _add_experiment(parser)
+    _add_record(parser)
 
 
 def _add_register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the model's name")
-    parser.add_argument(
-        "--sweep",
-        metavar="ID",
-        default="latest",
-        help="by default the latest, on the dataset if one is named",
-    )
+    words = "by default the latest, on the dataset if one is named"
+    parser.add_argument("--sweep", metavar="ID", default="latest", help=words)
     parser.add_argument("--dataset", metavar="NAME", help="which corpus, if there are several")
-    _add_experiment(parser)
+    _add_record(parser)
 
 
 # --- predict, serve -------------------------------------------------------------------------------
@@ -123,16 +126,11 @@ of standard input, or the rows of a CSV file."""
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument(
-        "texts", metavar="TEXT", nargs="*", help="a text; - or nothing: the lines of standard input"
-    )
+    words = "a text; - or nothing: the lines of standard input"
+    parser.add_argument("texts", metavar="TEXT", nargs="*", help=words)
     parser.add_argument("--csv", metavar="FILE", type=Path, help="a CSV file with a text a row")
-    parser.add_argument(
-        "--text-column",
-        metavar="NAME",
-        action="append",
-        help="its column, by default text; give it twice to join two, such as title and text",
-    )
+    words = "its column, by default text; give it twice to join two, such as title and text"
+    parser.add_argument("--text-column", metavar="NAME", action="append", help=words)
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a text")
 
 
@@ -147,12 +145,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="0 takes a free one (%(default)s)")
+    words = "refuse larger requests (%(default)s)"
     parser.add_argument(
-        "--max-body-bytes",
-        metavar="N",
-        type=int,
-        default=32 * 2**20,
-        help="refuse larger requests (%(default)s)",
+        "--max-body-bytes", metavar="N", type=int, default=MAX_BODY_BYTES, help=words
     )
 
 
@@ -178,24 +173,19 @@ Optional: runs prepare raw files themselves."""
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help="isot, kaggle, csv, demo, ...")
-    parser.add_argument(
-        "settings", metavar="KEY=VALUE", nargs="*", help="any key of a run's configuration"
-    )
+    words = "any key of a run's configuration"
+    parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help=words)
     parser.add_argument("--json", action="store_true", help="print the audit as JSON")
 
 
 def _add_study_corpus(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help=" or ".join(CORPORA))
-    parser.add_argument(
-        "settings",
-        metavar="data_dir=FOLDER",
-        nargs="*",
-        help="where the corpora are kept; by default $RNN_BENCH_DATA, else data",
-    )
+    words = "where the corpora are kept; by default $RNN_BENCH_DATA, else data"
+    parser.add_argument("settings", metavar="data_dir=FOLDER", nargs="*", help=words)
 
 
 def _check_study_corpus(arguments: argparse.Namespace) -> None:
-    """Set `data_dir`, an absolute path."""
+    """Check the arguments, and set `data_dir` to an absolute path."""
     if arguments.corpus not in CORPORA:
         raise UsageError(
             f"{arguments.corpus} is not a corpus that can be fetched or prepared."
@@ -227,28 +217,23 @@ is training are left out, and so are registered models."""
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:
+    words = "by default outputs"
     parser.add_argument(
-        "output_dir", metavar="OUTPUT_DIR", nargs="?", default="outputs", help="by default outputs"
+        "output_dir", metavar="OUTPUT_DIR", nargs="?", default="outputs", help=words
     )
 
 
 def _add_copy(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--to", metavar="URI", required=True, help="a server's address, or sqlite:///FILE"
-    )
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="URI",
-        help="by default $MLFLOW_TRACKING_URI, else mlflow.db in this folder",
-    )
-    parser.add_argument("--experiment-name", metavar="NAME", default="rnn-bench")
+    words = "a server's address, or sqlite:///FILE"
+    parser.add_argument("--to", metavar="URI", required=True, help=words)
+    parser.add_argument("--from", dest="source", metavar="URI", help=DEFAULT_STORE)
+    _add_experiment(parser)
 
 
 COMMANDS = {
     "sweep": Command("train and compare models: sweep -m model=rnn,lstm,gru", resumes=True),
     "report": Command("write the report on a sweep", _add_report, REPORT),
-    "list": Command("list the recorded sweeps, the newest first", _add_experiment),
+    "list": Command("list the recorded sweeps, the newest first", _add_record),
     "predict": Command(
         "label texts with a run's model", _add_predict, PREDICT, MODELS, _check_predict
     ),

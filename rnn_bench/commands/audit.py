@@ -9,14 +9,14 @@ from rnn_bench.data.audit.summary import summary
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the audit of a dataset option with these overrides, in words or as JSON.
+    """Print the audit of a corpus, in words or as JSON.
 
     Raises:
-        ConfigError: there is no such option or key, or a value is not allowed.
-        DataError: the corpus cannot be read, or is unfit to train and test on.
+        UsageError: there is no such corpus or key, a value is not allowed, or the corpus cannot be
+            read or is unfit to train and test on.
     """
     log_to_stdout()
-    composer = Composer()
     overrides = [f"dataset={arguments.corpus}", *arguments.settings, "sweep_id=audit"]
+    composer = Composer(overrides=overrides)
     audit = audit_corpus(composer.job(composer.compose(overrides)).config)
     print(audit.to_json() if arguments.json else summary(audit))

@@ -14,7 +14,7 @@ from rnn_bench.training.console import console
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Copy the runs, and print how many were new.
+    """Copy the runs, and print how many were new, changed and there already.
 
     Raises:
         UsageError: a store cannot be used, or both are the same.
@@ -25,18 +25,16 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"{there} is what is copied from: name another store with --from or --to.")
     source = open_existing(arguments.source, arguments.experiment_name)
     copied = copy_with_progress(source, open_store(target))
-    counts = [
-        f"{len(copied.new)} runs copied",
-        f"{len(copied.updated)} brought up to date",
-        f"{len(copied.there)} there already",
-    ]
-    print(f"{', '.join(counts)}: {here} to {there}")
+    print(
+        f"{len(copied.new)} runs copied, {len(copied.updated)} brought up to date, "
+        f"{len(copied.there)} there already: {here} to {there}"
+    )
     for run in copied.living:
         print(f"Left out: {run.info.run_name}: {run.data.tags.get(schema.OWNER)} is training it.")
 
 
 def copy_with_progress(source: Store, target: Store) -> Copied:
-    """Copy with a bar on a terminal, else with a line for each run that is copied."""
+    """Copy the runs; show a progress bar on a terminal, elsewhere a line for each run."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Copying", total=None)
 

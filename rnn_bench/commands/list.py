@@ -10,7 +10,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Print a line for each sweep: its id, when it began, its runs by state, and its command.
 
     Raises:
-        UsageError: there is no such store.
+        UsageError: there is no such store or experiment.
     """
     sweeps = recorded_sweeps(*open_existing(arguments.tracking_uri, arguments.experiment_name))
     if not sweeps:

@@ -9,7 +9,7 @@ from rnn_bench.training.device import use_threads
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a table, or JSON lines.
+    """Print each text's label and probabilities, as a table or as JSON lines.
 
     Raises:
         UsageError: there is no such model, or the texts cannot be read.
@@ -23,8 +23,8 @@ def run(arguments: argparse.Namespace) -> None:
     found = classifier.probabilities(texts)
     labels, probabilities = classifier.labels(found), found.tolist()
     if arguments.json:
-        written = format_json_lines(labels, probabilities, classifier.classes)
+        lines = format_json_lines(labels, probabilities, classifier.classes)
     else:
-        written = format_table(labels, probabilities, classifier.classes, texts)
-    for line in written:
+        lines = format_table(labels, probabilities, classifier.classes, texts)
+    for line in lines:
         print(line)

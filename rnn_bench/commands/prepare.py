@@ -9,7 +9,7 @@ from rnn_bench.data.csv_files import read_csv
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the preprocessed files and print what they are.
+    """Write the preprocessed files, and print whether they are the published ones.
 
     Raises:
         DataError: raw files are missing or unfit, or the folder cannot be written.

@@ -2,10 +2,7 @@
 
 import argparse
 
-from mlflow import MlflowClient
-
-from rnn_bench.serving.registry import ALIAS, best_run
-from rnn_bench.serving.registry import register as registered
+from rnn_bench.serving.registry import ALIAS, best_run, register
 from rnn_bench.serving.stored import require_model, selected_store
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
@@ -17,16 +14,19 @@ def run(arguments: argparse.Namespace) -> None:
     """Register the best run of a sweep, and print which it is.
 
     Raises:
-        UsageError: there is no such sweep, or the store does not take it.
+        UsageError: there is no such sweep or model, or the store refuses the model.
     """
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
-    name = arguments.name
+    name, sweep_id = arguments.name, arguments.sweep
     with selected_store(str(client.tracking_uri)), short_timeouts():
-        sweep_id = _chosen_sweep(arguments, client, experiment_id)
+        if sweep_id == "latest" and arguments.dataset:
+            sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)
+        elif sweep_id == "latest":
+            sweep_id = latest_sweep(client, experiment_id)
         best = best_run(client, experiment_id, sweep_id, arguments.dataset)
         run = best.run
         require_model(client, run.id)
-        version, is_new = registered(client, run, name)
+        version, is_new = register(client, run, name)
     print(
         f"Of {best.candidates} finished runs of sweep {sweep_id} on {run.tags[schema.DATASET]}, "
         f"{run.name} has the lowest validation loss: {run.evaluated_val_loss:.4f}, "
@@ -35,11 +35,3 @@ def run(arguments: argparse.Namespace) -> None:
         f"and its {ALIAS}.\n"
         f"Use it: python -m rnn_bench.serving predict models:/{name}@{ALIAS} TEXT"
     )
-
-
-def _chosen_sweep(arguments: argparse.Namespace, client: MlflowClient, experiment_id: str) -> str:
-    if arguments.sweep != "latest":
-        return str(arguments.sweep)
-    if arguments.dataset:
-        return latest_sweep_on(client, experiment_id, arguments.dataset)
-    return latest_sweep(client, experiment_id)

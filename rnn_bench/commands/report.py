@@ -1,4 +1,4 @@
-"""The command `report`: write what a sweep found as one page."""
+"""The command `report`: write the report on a sweep."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The command `serve`: answer texts over HTTP with a run's model."""
+"""The command `serve`: label texts over HTTP with a run's model."""
 
 import argparse
 

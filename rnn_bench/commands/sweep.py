@@ -1,4 +1,4 @@
-"""The command `sweep`: train every run of a request, print the comparison and write the report."""
+"""The command `sweep`: train every run, print their comparison and write the report."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,10 @@ from rnn_bench.commands.sweep_request import SweepRequest
 from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.sweep.audits import record_audits
 from rnn_bench.sweep.cluster.environment import check_store, environment_overrides
 from rnn_bench.sweep.comparison_table import print_comparison
-from rnn_bench.sweep.corpora import prepare_corpora, record_audits
+from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.launch import launch
 from rnn_bench.sweep.local.devices import check_devices, devices_for
 from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
@@ -34,10 +35,10 @@ log = logging.getLogger("rnn_bench")
 
 
 def run(request: SweepRequest) -> int:
-    """Train every run, or print their plan; return the exit status.
+    """Train every run, or print the plan of the sweep; return the exit status.
 
     Raises:
-        UsageError: the request cannot be met; nothing was trained.
+        UsageError: a device, corpus or store cannot be used; nothing was trained.
         KeyboardInterrupt: a signal came.
     """
     log.setLevel(logging.INFO)
@@ -60,19 +61,19 @@ def run(request: SweepRequest) -> int:
             slots = runs_at_once(request, corpora)
             print_plan(request.jobs, corpora, client, experiment_id, slots, console)
             return SUCCESS
-        questions = {
+        jobs_by_key = {
             run_key(job.config, corpus.content.fingerprint): job
             for job, corpus in zip(request.jobs, corpora, strict=True)
         }
-        return train(request, questions, client, experiment_id)
+        return train(request, jobs_by_key, client, experiment_id)
 
 
 def check_machine(request: SweepRequest) -> None:
-    """Check that the devices of every run are here, or that its store can be reached from where
-    it is trained.
+    """Check that this machine has the device of every run, or that other machines can reach the
+    store.
 
     Raises:
-        UsageError: they are not, or it cannot.
+        UsageError: a device is missing, or the store is a file.
     """
     first = request.jobs[0]
     if first.engine and first.engine.is_remote:
@@ -86,7 +87,7 @@ def check_machine(request: SweepRequest) -> None:
 
 
 def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int:
-    """Return how many runs are trained at the same time."""
+    """Return how many runs this machine trains at the same time."""
     packing = request.jobs[0].packing
     if packing is None:
         return 1
@@ -95,25 +96,25 @@ def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int
 
 
 def train(
-    request: SweepRequest, questions: Mapping[str, Job], client: MlflowClient, experiment_id: str
+    request: SweepRequest, jobs_by_key: Mapping[str, Job], client: MlflowClient, experiment_id: str
 ) -> int:
-    """Train what is not answered yet, print the comparison, and write a sweep's report. `questions`
-    has the jobs by run key. Return the exit status.
+    """Train the runs that have no result yet, print the comparison, and write a sweep's report.
+    `jobs_by_key` has the jobs by run key. Return the exit status.
 
     Raises:
-        UsageError: a single run, or the whole sweep, cannot be made.
+        UsageError: a single run, or the whole sweep, cannot be trained.
         KeyboardInterrupt: a signal came.
     """
     if request.is_sweep:
-        note_sweep(client, experiment_id, request.sweep_id, request.words, len(questions))
+        note_sweep(client, experiment_id, request.sweep_id, request.words, len(jobs_by_key))
     try:
         launch(request.arguments, request.jobs[0], shows_tracebacks())
     except BaseException as error:
         if request.is_sweep or not isinstance(error, UsageError):
             interrupted = isinstance(error, KeyboardInterrupt)
-            conclude(request, questions, client, experiment_id, interrupted)
+            conclude(request, jobs_by_key, client, experiment_id, interrupted)
         raise
-    status = conclude(request, questions, client, experiment_id)
+    status = conclude(request, jobs_by_key, client, experiment_id)
     if request.is_sweep:
         write_page(client, experiment_id, request.sweep_id)
     return status
@@ -121,12 +122,12 @@ def train(
 
 def conclude(
     request: SweepRequest,
-    questions: Mapping[str, Job],
+    jobs_by_key: Mapping[str, Job],
     client: MlflowClient,
     experiment_id: str,
     interrupted: bool = False,
 ) -> int:
-    """Record what still waits and how dead runs ended, audit the corpora, and print the comparison
+    """Record waiting results and the ends of dead runs, audit the corpora, and print the comparison
     of the runs. Return the exit status."""
     config = request.jobs[0].config
     output_dir = Path(config.output_dir)
@@ -143,31 +144,30 @@ def conclude(
     except Exception as error:
         if not unreachable(error):
             raise
+        if not waiting:
+            log.error("There is no comparison: MLflow cannot be reached. %s", describe(error))
         return FAILED
     recorded = {run.tags[schema.RUN_KEY] for run in runs}
     missing = [
-        run_name(job.config, job.defaults) for key, job in questions.items() if key not in recorded
+        run_name(job.config, job.defaults)
+        for key, job in jobs_by_key.items()
+        if key not in recorded
     ]
     incomplete = [run for run in runs if run.lacks_evaluation(config.sweep_id)]
-    notes = missing_notes(missing, len(questions), interrupted)
+    notes = [f"Failed: {name}: it has no record in MLflow." for name in missing]
+    if interrupted and missing:
+        notes = [f"{len(missing)} of {len(jobs_by_key)} runs were not begun."]
     notes += [f"Failed: {run.name}: not evaluated further." for run in incomplete]
     if not interrupted:
-        notes += record_audits(client, [run.row for run in runs], questions)
+        notes += record_audits(client, [run.row for run in runs], jobs_by_key)
     store = store_uri(config.tracking)
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
     all_completed = all(run.is_completed for run in runs)
     return SUCCESS if all_completed and not missing and not incomplete else FAILED
 
 
-def missing_notes(missing: Sequence[str], asked: int, interrupted: bool) -> list[str]:
-    """Return lines on the runs without a record, which are named in `missing`."""
-    if interrupted and missing:
-        return [f"{len(missing)} of {asked} runs were not begun."]
-    return [f"Failed: {name}: it has no record in MLflow." for name in missing]
-
-
 def write_page(client: MlflowClient, experiment_id: str, sweep_id: str) -> None:
-    """Write the report on a sweep. If that fails, log why: it costs no run and no exit status."""
+    """Write the report on a sweep, or log why it cannot be written."""
     try:
         with short_timeouts():
             page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))

@@ -1,4 +1,4 @@
-"""Composes and checks every run that a command line asks for, before anything slow is imported."""
+"""Composes and checks every run of a command line, before anything slow is imported."""
 
 import argparse
 import secrets
@@ -6,24 +6,31 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rnn_bench.config.composition import Job, config_folder, register, sweep_composer
-from rnn_bench.config.errors import UsageError
-from rnn_bench.config.hydra_internals import parse_arguments, print_what_a_flag_asks_for
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from rnn_bench.config.composition import Composer, Job, config_folder, register, sweep_composer
+from rnn_bench.config.errors import ConfigError, UsageError
+from rnn_bench.config.explanation import explain
+from rnn_bench.config.hydra_internals import parse_arguments, print_information
 from rnn_bench.sweep.local.forkserver import start_forkserver
 from rnn_bench.training.interruption import stopping_at_once
 
-# Flags of Hydra's that have no place here, and what to do instead.
+# Hydra's flags that print something and train nothing.
+INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion")
+# Hydra's flags that are not possible here, and what to do instead.
+OWN_FOLDER = "Options of your own go into a folder that --config-dir names."
 REFUSED = {
-    "config_name": "Options of your own go into a folder that --config-dir names.",
-    "config_path": "Options of your own go into a folder that --config-dir names.",
+    "config_name": OWN_FOLDER,
+    "config_path": OWN_FOLDER,
     "experimental_rerun": "The same command line makes the same run.",
 }
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What a command line asks for: its words, the same parsed and completed for Hydra, and a
-    checked job for each run."""
+    """A command line: its words, its arguments as Hydra takes them, and a checked job for each
+    run."""
 
     words: list[str]
     arguments: argparse.Namespace
@@ -32,35 +39,35 @@ class SweepRequest:
 
     @property
     def is_sweep(self) -> bool:
-        """Whether there may be several runs: -m, or a preset."""
+        """Whether the command line has -m or a preset, and so may have several runs."""
         return bool(self.arguments.multirun)
 
 
 def request_sweep(words: Sequence[str]) -> SweepRequest | None:
-    """Return what a command line asks for, all of it checked. Return None where that was a flag of
-    Hydra's such as --help or --cfg, which is answered here.
+    """Return the checked runs of a command line. Return None after a flag of Hydra's that only
+    prints something, such as --help or --cfg.
 
     Raises:
-        UsageError: what the command line asks for cannot be.
+        UsageError: a flag, key or value is not possible.
     """
     arguments = parse_arguments(words)
-    if _asks_for_information(arguments):
+    if any(getattr(arguments, flag) for flag in INFORMATION):
         register()
-        print_what_a_flag_asks_for(arguments, config_folder())
+        try:
+            print_information(arguments, config_folder())
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error, arguments.overrides, Composer().loader)) from error
         return None
     for flag, instead in REFUSED.items():
         if getattr(arguments, flag):
             raise UsageError(f"--{flag.replace('_', '-')} is not possible. {instead}")
+    if any(line.lstrip("+~").partition("=")[0] == "sweep_id" for line in arguments.overrides):
+        raise UsageError("sweep_id is not possible. The command makes a new one each time.")
     with stopping_at_once():
-        return _composed(list(words), arguments)
+        return _compose(list(words), arguments)
 
 
-def _asks_for_information(arguments: argparse.Namespace) -> bool:
-    flags = ("help", "hydra_help", "cfg", "info", "shell_completion")
-    return any(getattr(arguments, flag) for flag in flags)
-
-
-def _composed(words: list[str], arguments: argparse.Namespace) -> SweepRequest:
+def _compose(words: list[str], arguments: argparse.Namespace) -> SweepRequest:
     sweep_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     config_dirs = [arguments.config_dir] if arguments.config_dir else []
     composer = sweep_composer(sweep_id, config_dirs, arguments.overrides)

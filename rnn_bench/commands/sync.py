@@ -1,4 +1,4 @@
-"""The command `sync`: record what waits for an MLflow that could not be reached."""
+"""The command `sync`: send waiting results to an MLflow that could not be reached before."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from rnn_bench.tracking.outbox import send_unsent, unsent
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record what waits in an output folder; return the exit status.
+    """Send the waiting results of an output folder to MLflow; return the exit status.
 
     Raises:
         UsageError: there is no such folder.

@@ -1,4 +1,4 @@
-"""From a composed config to a checked `Config`."""
+"""Checks a composed config and turns it into a `Config`."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -13,11 +13,11 @@ from rnn_bench.config.options import check_against_target, unknown_keys
 from rnn_bench.config.schema import GROUPS, Config
 
 
-def checked(config: DictConfig) -> Config:
-    """Return the composed config as a `Config`, each group as its own dataclass.
+def check_config(config: DictConfig) -> Config:
+    """Return a composed config as a `Config`, each group as its own dataclass.
 
-    A group option without a schema, a user's own, stays a dictionary. Its keys, and keys that
-    the command line adds to one with a schema, are those of its `_target_`'s signature.
+    A user's own option, without a schema, stays a dictionary. Its keys, and keys that are added to
+    an option with a schema, must be arguments of its `_target_`.
 
     Raises:
         ConfigError: a key is missing, unknown, or has a value that is not allowed.
@@ -35,16 +35,15 @@ def checked(config: DictConfig) -> Config:
         if isinstance(option, dict) and "name" not in option:
             raise ConfigError(f"{schema.group}.name is missing: the name in tables and run names.")
         check_against_target(schema, option)
-    for name in unknown_keys(typed):
-        raise ConfigError(f"{name} is not a configuration key.")
-    for group in ("protocol", "evaluation", "tracking"):
-        for name in unknown_keys(getattr(typed, group)):
-            raise ConfigError(f"{group}.{name} is not a configuration key.")
+    for option in (typed, typed.protocol, typed.evaluation, typed.tracking):
+        for name in unknown_keys(option):
+            path = f"{option.group}.{name}".lstrip(".")
+            raise ConfigError(f"{path} is not a configuration key.")
     return typed
 
 
 def _keys_without_value(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    """Yield the full name of every key that still has `???`. Interpolations are not followed."""
+    """Yield the full name of every key whose value is `???`. Interpolations are not followed."""
     for key in map(str, config):
         if OmegaConf.is_missing(config, key):
             yield f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""From a command line to checked configs, one a run."""
+"""Composes a checked config for each run of a command line."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import platformdirs
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -18,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import rnn_bench
-from rnn_bench.config.check import checked
+from rnn_bench.config.check import check_config
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.hydra_internals import (
@@ -27,12 +28,12 @@ from rnn_bench.config.hydra_internals import (
     overrides_dirname,
     split_into_jobs,
 )
-from rnn_bench.config.launcher import RESOLVERS, Engine, Packed, engine_of, register_launcher
+from rnn_bench.config.launcher import RESOLVERS, Engine, Packed, engine_of
 from rnn_bench.config.model import cell_name
 from rnn_bench.config.schema import GROUPS, Config, register_schemas
 
-# Keys that all runs of a sweep share.
-OF_THE_SWEEP = ("tracking", "output_dir", "plan", "rerun")
+# Keys that must have one value for all runs of a sweep.
+SHARED_KEYS = ("tracking", "output_dir", "plan", "rerun")
 
 # Keys of a run that are no group.
 PLAIN_KEYS = {each.name for each in fields(Config)} - {*GROUPS, "evaluation", "tracking"}
@@ -40,11 +41,11 @@ PLAIN_KEYS = {each.name for each in fields(Config)} - {*GROUPS, "evaluation", "t
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make: its config and the same options with every key at its default.
+    """A run to make: its config, and the config of the same options with every key at its default.
 
-    `launcher` is the name of Hydra's launcher (a single run is made here, as by `basic`), `engine`
-    what that submits jobs to, `packing` its keys where it is the packed one, and `composed` the
-    config as Hydra composed it."""
+    `launcher` is the name of Hydra's launcher (`basic` for a single run), `engine` the cluster that
+    it submits jobs to, `packing` the keys of the packed launcher, and `composed` the config as
+    Hydra composed it."""
 
     config: Config
     defaults: Config
@@ -62,9 +63,9 @@ def config_folder() -> Path:
 
 
 def register() -> None:
-    """Make schemas and resolvers known to Hydra and OmegaConf. Needed once a process."""
+    """Register the schemas and resolvers with Hydra and OmegaConf. Each process needs it once."""
     register_schemas()
-    register_launcher()
+    ConfigStore.instance().store(group="hydra/launcher", name="packed", node=Packed)
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
@@ -76,17 +77,15 @@ def register() -> None:
 class Composer:
     """Composes the configs of a command line as Hydra does, each of them once.
 
-    The search path has the project's YAML files, the folders of `--config-dir`, and what an
-    override of `hydra.searchpath` names.
-
-    `config_dirs` are absolute.
+    It searches the project's YAML files, the folders of `--config-dir` (`config_dirs`, absolute),
+    and those of `hydra.searchpath` among the overrides.
     """
 
     def __init__(self, config_dirs: Sequence[str] = (), overrides: Sequence[str] = ()) -> None:
         register()
         self.loader = config_loader(config_folder(), config_dirs)
         self._searchpath = [*filter(_is_search_path, overrides)]
-        # What was composed already, by the overrides that it was composed from.
+        # Configs that are composed already, by their overrides.
         self._defaults: dict[tuple[str, ...], DictConfig] = {}
         self._with_options: dict[tuple[str, ...], DictConfig] = {}
         self._masters: dict[tuple[RunMode, tuple[str, ...]], DictConfig] = {}
@@ -106,11 +105,11 @@ class Composer:
             raise ConfigError(explain(error, overrides, self.loader)) from error
 
     def preset(self, arguments: argparse.Namespace) -> list[str]:
-        """Return what the sweep of a preset (`hydra.sweeper.params`) adds to a command line: the
-        values of every key that the line does not narrow.
+        """Return the overrides that a preset (`hydra.sweeper.params`) adds to a command line: the
+        values of every key that the command line does not set itself.
 
         Raises:
-            ConfigError: as of `compose`.
+            ConfigError: an override names no key or option, or has the wrong type.
         """
         master = self._master(arguments, RunMode.MULTIRUN)
         params = OmegaConf.select(master, "hydra.sweeper.params")
@@ -121,13 +120,18 @@ class Composer:
         return [*lines, "hydra.sweeper.params=null"]
 
     def jobs(self, arguments: argparse.Namespace) -> list[Job]:
-        """Return a checked job for every run that a command line asks for.
+        """Return a checked job for every run of a command line.
 
         Raises:
-            ConfigError: what is wrong in any of them.
+            ConfigError: any of them has a key or value that is not possible.
         """
         mode = RunMode.MULTIRUN if arguments.multirun else RunMode.RUN
         master = self._master(arguments, mode)
+        if master.hydra.job.chdir:
+            raise ConfigError(
+                "hydra.job.chdir=true is not possible: relative paths are those of the folder that "
+                "the command is started in."
+            )
         if not arguments.multirun and master.hydra.mode != RunMode.MULTIRUN:
             single = self.job(master)
             if single.engine:
@@ -135,17 +139,22 @@ class Composer:
             return [replace(single, launcher="basic")]
         if master.hydra.runtime.choices["hydra/sweeper"] != "basic":
             raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
-        jobs = self.jobs_of(master, self._split([*master.hydra.overrides.task]))
-        for name in OF_THE_SWEEP:
+        try:
+            parser = OverridesParser.create(self.loader)
+            batch = split_into_jobs(parser.parse_overrides([*master.hydra.overrides.task]))
+        except (HydraException, ValueError) as error:
+            raise ConfigError(f"The sweep cannot be read: {error}") from error
+        jobs = self.jobs_of(master, batch)
+        for name in SHARED_KEYS:
             if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
                 raise ConfigError(f"{name} must be the same for all runs of a sweep.")
         return jobs
 
     def jobs_of(self, master: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[Job]:
-        """Return the jobs of a sweep that has this config, the same objects in every call.
+        """Return the jobs of a sweep with this config, the same objects in every call.
 
         Raises:
-            ConfigError: what is wrong in any of them.
+            ConfigError: any of them has a key or value that is not possible.
         """
         packing = None
         if master.hydra.runtime.choices["hydra/launcher"] == "packed":
@@ -165,7 +174,7 @@ class Composer:
         """
         own = without_hydra(config)
         try:
-            typed = checked(own)
+            typed = check_config(own)
         except OmegaConfBaseException as error:
             raise ConfigError(explain(error, [], self.loader)) from error
         defaults = self._defaults_of(_choices(config))
@@ -175,18 +184,20 @@ class Composer:
                     defaults[group][key] = own[group][key]
         defaults.sweep_id = own.sweep_id
         launcher = config.hydra.runtime.choices["hydra/launcher"]
-        return Job(typed, checked(defaults), launcher, config, engine_of(config.hydra.launcher))
+        return Job(
+            typed, check_config(defaults), launcher, config, engine_of(config.hydra.launcher)
+        )
 
     def _master(self, arguments: argparse.Namespace, mode: RunMode) -> DictConfig:
-        """Return the config of a whole command line, from which a sweep makes one a job."""
+        """Return the config of a whole command line, before it is split into jobs."""
         key = mode, tuple(arguments.overrides)
         if key not in self._masters:
             self._masters[key] = self.compose(arguments.overrides, mode)
         return self._masters[key]
 
     def _with_values(self, hydra_lines: Sequence[str], lines: Sequence[str]) -> DictConfig:
-        """Return what `compose` makes of these lines, but merge YAML files, which takes long, only
-        once for all jobs that differ in nothing but the values of keys."""
+        """Return the config that `compose` returns for these lines. The slow merge of YAML files is
+        made only once for all jobs that differ in nothing but the values of keys."""
         values = [line for line in lines if _gives_value(line)]
         choices = (*hydra_lines, *(line for line in lines if line not in values))
         if choices not in self._with_options:
@@ -209,18 +220,12 @@ class Composer:
             self._defaults[choices] = without_hydra(self.compose([*self._searchpath, *choices]))
         return self._defaults[choices].copy()
 
-    def _split(self, lines: list[str]) -> list[list[str]]:
-        try:
-            return split_into_jobs(OverridesParser.create(self.loader).parse_overrides(lines))
-        except (HydraException, ValueError) as error:
-            raise ConfigError(f"The sweep cannot be read: {error}") from error
-
 
 def sweep_composer(
     sweep_id: str, config_dirs: Sequence[str] = (), overrides: Sequence[str] = ()
 ) -> Composer:
-    """Return the composer of a sweep, the same one in every call of a process: the command, Hydra's
-    launcher and its jobs compose each config once.
+    """Return the composer of a sweep. It is the same object in every call of a process, so that the
+    command, Hydra's launcher and the jobs compose each config once.
 
     Raises:
         ConfigError: a folder of `config_dirs` is not there.
@@ -251,22 +256,17 @@ def _is_search_path(line: str) -> bool:
 
 
 def _check_override(override: Override, mode: RunMode) -> None:
-    """Raises:
-    ConfigError: the override chooses several options or values where there must be one.
-    """
+    """Raise ConfigError if an override has several options or values where one is possible."""
     group = override.key_or_group if override.key_or_group in GROUPS else ""
     line = override.input_line
-    is_sweep = override.is_sweep_override()
-    if (
-        group
-        and not override.is_delete()
-        and not is_sweep
-        and not isinstance(override.value(), str)
-    ):
+    if group and override.is_delete():
+        raise ConfigError(f"{line} is not possible: a run needs a {group}.")
+    if override.is_sweep_override():
+        if mode is RunMode.RUN:
+            as_list = "." if group else "; a list is written [a,b]."
+            raise ConfigError(f"{line} names several values: only a sweep, -m, runs each{as_list}")
+    elif group and not isinstance(override.value(), str):
         raise ConfigError(f"{line} is not possible: it must be the name of one {group}.")
-    if is_sweep and mode is RunMode.RUN:
-        as_list = "." if group else ", or write [a,b] for a list."
-        raise ConfigError(f"{line} names several values: add -m to run each{as_list}")
 
 
 def _choices(config: DictConfig) -> tuple[str, ...]:
@@ -276,6 +276,6 @@ def _choices(config: DictConfig) -> tuple[str, ...]:
 
 
 def _gives_value(line: str) -> bool:
-    """Whether an override's key is certainly no group: model.cell=gru or seed=1, not model=gru."""
+    """Return whether an override sets a key, as model.cell=gru and seed=1 do, not model=gru."""
     key, equals, _ = line.lstrip("+").partition("=")
     return bool(equals) and ("." in key.partition("@")[0] or key in PLAIN_KEYS)

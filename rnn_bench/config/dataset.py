@@ -1,19 +1,11 @@
-"""The group `dataset`: every key's type, default, meaning and range."""
+"""The group `dataset`: the corpora, with every key's type, default, meaning and range."""
 
 from dataclasses import dataclass
 
 from omegaconf import MISSING
 
 from rnn_bench.config.errors import ConfigError
-from rnn_bench.config.options import (
-    FRACTION,
-    INNER_FRACTION,
-    SEED,
-    Option,
-    at_least,
-    key,
-    one_of,
-)
+from rnn_bench.config.options import FRACTION, INNER_FRACTION, SEED, Option, at_least, key, one_of
 
 STUDY_CORPORA = ("isot", "kaggle")
 

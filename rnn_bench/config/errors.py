@@ -1,16 +1,16 @@
-"""Errors that a user can cause, and their wording."""
+"""Errors that a user can cause, and the wording of errors."""
 
 import difflib
 import textwrap
 
 
 class UsageError(Exception):
-    """What the user asks for cannot be done. The message says what is wrong, where, and what to do;
-    the command line prints it without a traceback."""
+    """An error that the user can mend. Its message says what is wrong, where, and what to do; the
+    command line prints it without a traceback."""
 
 
 class ConfigError(UsageError):
-    """A configuration key has a value that it cannot have."""
+    """A configuration key is unknown, or its value is not possible."""
 
 
 def describe(error: BaseException) -> str:

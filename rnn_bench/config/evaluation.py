@@ -1,19 +1,16 @@
-"""The group `evaluation`: what is asked of a trained model beside its test articles."""
+"""The group `evaluation`: what a trained model is evaluated on beside its test articles."""
 
 from dataclasses import dataclass
 
 from rnn_bench.config.dataset import STUDY_CORPORA
 from rnn_bench.config.errors import ConfigError
-from rnn_bench.config.options import (
-    Option,
-    key,
-)
+from rnn_bench.config.options import Option, key
 
 
 @dataclass
 class Evaluation(Option):
-    """What is asked of a trained model beside its test articles. It decides no weights: a run that
-    is answered already is evaluated further from those it has."""
+    """What a trained model is evaluated on beside its test articles. It changes no weights: a
+    finished run is evaluated further without being trained again."""
 
     group = "evaluation"
     transfer: list[str] = key(

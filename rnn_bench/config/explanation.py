@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's errors in the user's words: the key, its value, and what is allowed."""
+"""Explains Hydra's and OmegaConf's errors: the key, its value, and what is allowed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
@@ -39,11 +39,11 @@ WANTED = {
     ListConfig: "a list such as [a,b]",
     DictConfig: "a dictionary such as {a:1,b:2}",
 }
-LINES = 4  # of an error that has no words here
+LINES = 4  # of an error that is shown as Hydra words it
 
 
 def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) -> str:
-    """Return what is wrong with a command line's overrides."""
+    """Return an error of a command line's overrides in words."""
     if isinstance(error, MissingConfigException):
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
@@ -56,12 +56,12 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     if isinstance(cause, ValidationError) and (wanted := _wanted(cause)):
         value = "null" if cause.value is None else cause.value
         return f"{cause.full_key}={value} is not possible: it must be {wanted}."
-    lines = [line for line in f"{error}\n{cause}".splitlines() if line.strip()]
+    lines = [line for line in f"{error}\n{cause or ''}".splitlines() if line.strip()]
     return "\n".join(list(dict.fromkeys(lines))[:LINES])
 
 
 def _wanted(error: ValidationError) -> str:
-    """Return the type that a key's value must have; "" if the error does not carry it."""
+    """Return the type that a key's value must have; "" if the error does not say it."""
     if error.child_node is not None:
         return WANTED.get(type(error.child_node), "")
     element = get_args(error.ref_type)[-1:]  # of a list, or of a dictionary's values

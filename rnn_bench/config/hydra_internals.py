@@ -1,6 +1,5 @@
-"""Every private part of Hydra that the package uses, so that an upgrade of Hydra breaks here first.
-
-`tests/config/test_hydra_internals.py` has a test for each function.
+"""Wraps every private part of Hydra that the package uses, so that an upgrade of Hydra breaks here
+first. `tests/config/test_hydra_internals.py` has a test for each function.
 """
 
 import argparse
@@ -23,6 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 VERSION_BASE = "1.3"  # whose defaults Hydra keeps
+RAISING = {"HYDRA_FULL_ERROR": "1"}  # otherwise Hydra prints an error and exits
 
 
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -30,35 +30,35 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     return get_args_parser().parse_args([*words])
 
 
-def print_what_a_flag_asks_for(arguments: argparse.Namespace, folder: Path) -> None:
-    """Answer --help, --hydra-help, --cfg, --info or --shell-completion.
+def print_information(arguments: argparse.Namespace, folder: Path) -> None:
+    """Print what --help, --hydra-help, --cfg, --info or --shell-completion ask Hydra for.
 
     Raises:
-        SystemExit: Hydra ends the process after a help page, and after an error that it printed.
+        HydraException, OmegaConfBaseException: the config cannot be composed.
+        SystemExit: Hydra ends the process after a help page.
     """
     version.setbase(VERSION_BASE)
     page = io.StringIO()  # Hydra would report a pipe that its reader closed
     try:
-        with redirect_stdout(page):
+        with env_override(RAISING), redirect_stdout(page):
             _run_hydra(arguments, get_args_parser(), _no_task, str(folder), "config")
     finally:
         print(page.getvalue(), end="")
 
 
 def run_hydra(arguments: argparse.Namespace, task: TaskFunction, folder: Path) -> None:
-    """Run the task for every job that a parsed command line asks for. `folder` has the YAML files.
+    """Run the task for every job of a parsed command line. `folder` has the YAML files.
 
     Raises:
         Exception: whatever Hydra, its launcher or the task raises.
     """
     version.setbase(VERSION_BASE)
-    # Otherwise Hydra prints an error and exits.
-    with env_override({"HYDRA_FULL_ERROR": "1"}), without_validation():
+    with env_override(RAISING), without_validation():
         _run_hydra(arguments, get_args_parser(), task, str(folder), "config")
 
 
 def without_validation() -> AbstractContextManager[None]:
-    """Keep the sweeper from composing every job to see whether it can be: the Composer has."""
+    """Keep Hydra's sweeper from composing every job a second time, after the Composer."""
     return replaced(BasicSweeper, "validate_batch_is_legal", lambda _: lambda sweeper, batch: None)
 
 
@@ -74,7 +74,7 @@ def replaced(owner: Any, name: str, change: Callable[[Any], Any]) -> Iterator[No
 
 
 def config_loader(folder: Path, config_dirs: Sequence[str]) -> ConfigLoader:
-    """Return what composes configs. `config_dirs` are the absolute folders of `--config-dir`.
+    """Return Hydra's composer of configs. `config_dirs` are the absolute folders of `--config-dir`.
 
     `hydra.initialize_config_dir` knows no `--config-dir`, and `hydra.compose` composes no sweep.
     """
@@ -105,7 +105,8 @@ def apply_overrides(overrides: Sequence[Override], config: DictConfig) -> None:
 
 
 def overrides_dirname(overrides: Sequence[Override], naming: DictConfig) -> str:
-    """Return the value of `hydra.job.override_dirname`, named as `naming` says."""
+    """Return the value of `hydra.job.override_dirname`. `naming` is the config
+    `hydra.job.config.override_dirname`."""
     return str(
         get_overrides_dirname([*overrides], naming.exclude_keys, naming.item_sep, naming.kv_sep)
     )

@@ -1,37 +1,33 @@
-"""Hydra's launchers: the keys of `packed`, and what the plugins for clusters bring."""
+"""Hydra's launchers: the keys of `packed`, and the plugins for clusters."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from rnn_bench.config.options import POSITIVE, Allowed, Option, at_least, key
 
-# Launchers that a plugin brings, and the extra of this package that installs it.
+# Launchers of plugins, and the extra of this package that installs the plugin.
 EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray", "ray_aws": "ray"}
 
-# For conf/hydra/launcher: what a job asks the cluster for.
+# For conf/hydra/launcher: the resources of a job on a cluster.
 RESOLVERS = {
     "threads_of_a_job": lambda threads: threads or 1,  # as a run of a sweep has by default
     "gpus_of_a_job": lambda device: None if device in ("cpu", "mps") else 1,
 }
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_gpu_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(type(n) is int and n >= 0 for n in value)
+def _are_gpus(value: Any) -> bool:
+    numbers = value if isinstance(value, list | tuple) else [-1]
+    return all(type(n) is int and n >= 0 for n in numbers) and len({*numbers}) == len(numbers)
 
 
 COUNT = Allowed(
-    "auto, or a whole number of at least 1", lambda value: value == "auto" or _is_count(value)
+    "auto, or a whole number of at least 1",
+    lambda value: value == "auto" or (type(value) is int and value >= 1),
 )
 GPUS = Allowed(
-    "auto, or a list of numbers such as [0,1]",
-    lambda value: value == "auto" or (_is_gpu_list(value) and len({*value}) == len(value)),
+    "auto, or a list of numbers such as [0,1]", lambda value: value == "auto" or _are_gpus(value)
 )
 
 
@@ -50,15 +46,16 @@ class Packed(Option):
 
 @dataclass(frozen=True)
 class Engine:
-    """What a plugin's launcher submits jobs to. `name` is slurm, ray, or local for submitit's
-    processes on this machine; `is_remote` says whether jobs may run on other machines."""
+    """The system that a plugin's launcher submits jobs to. `name` is slurm, ray, or local for
+    submitit's processes on this machine; jobs of a remote one may run on other machines."""
 
     name: str
     is_remote: bool
 
 
 def engine_of(launcher: DictConfig) -> Engine | None:
-    """Return what a composed `hydra.launcher` submits jobs to; None if it starts them itself."""
+    """Return the system that a composed `hydra.launcher` submits jobs to; None if it starts them
+    itself."""
     target = str(launcher._target_)
     if target.endswith(".SlurmLauncher"):
         return Engine("slurm", is_remote=True)
@@ -71,17 +68,10 @@ def engine_of(launcher: DictConfig) -> Engine | None:
 
 
 def missing_plugin(option: str) -> str:
-    """Return how to install the plugin of a `hydra/launcher`; "" if no plugin has it."""
+    """Return how to install the plugin that has a launcher; "" if no plugin has it."""
     if option not in EXTRAS:
         return ""
     return (
         f"hydra/launcher={option} comes with a plugin that is not installed. Install it with: "
         f"pip install 'rnn_bench[{EXTRAS[option]}]'"
-    )
-
-
-def register_launcher() -> None:
-    """Put the schema of `hydra/launcher=packed` where Hydra finds launchers."""
-    ConfigStore.instance().store(
-        group="hydra/launcher", name="packed", node=Packed, provider="rnn_bench"
     )

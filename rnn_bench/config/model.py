@@ -1,4 +1,4 @@
-"""The group `model`: every key's type, default, meaning and range."""
+"""The group `model`: the models, with every key's type, default, meaning and range."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from rnn_bench.config.options import FRACTION, POSITIVE, Option, at_least, key, 
 
 
 def cell_names() -> list[str]:
-    """List the package's own recurrent cells: the files in `models/cells`."""
+    """Return the names of the package's own recurrent cells: the files in `models/cells`."""
     folder = Path(rnn_bench.__file__).parent / "models" / "cells"
     return sorted(file.stem for file in folder.glob("[!_]*.py"))
 
 
 def cell_name(cell: str) -> str:
-    """Return what a cell is called in tables: MinGRU for `my_cells.MinGRU`."""
+    """Return a cell's name in tables: MinGRU for `my_cells.MinGRU`."""
     return cell.rpartition(".")[2]
 
 

@@ -1,18 +1,11 @@
-"""The group `optimizer`: every key's type, default, meaning and range."""
+"""The group `optimizer`: torch's optimizers, with every key's type, default, meaning and range."""
 
 from dataclasses import dataclass
 
 from omegaconf import MISSING
 
 from rnn_bench.config.errors import ConfigError
-from rnn_bench.config.options import (
-    FRACTION,
-    POSITIVE,
-    Allowed,
-    Option,
-    at_least,
-    key,
-)
+from rnn_bench.config.options import FRACTION, POSITIVE, Allowed, Option, at_least, key
 
 
 @dataclass

@@ -1,5 +1,5 @@
-"""Options of a config group: dataclasses whose fields are keys with a default, a meaning and a
-range, and whose `_target_` is the class or function that takes their values."""
+"""Options of a config group: dataclasses whose fields are keys with a default, meaning and range.
+An option's `_target_` is the class or function that takes their values."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ from rnn_bench.config.errors import ConfigError, suggestion
 
 @dataclass(frozen=True)
 class Allowed:
-    """A condition on a key's value, and how an error says it."""
+    """A condition on a key's value, and its wording in errors."""
 
     text: str
     test: Callable[[Any], bool]
@@ -42,12 +42,11 @@ ABSENT = object()
 
 
 def key(default: Any, meaning: str, allowed: Allowed | None = None, *, before: Any = ABSENT) -> Any:
-    """Return a dataclass field for a configuration key. A list or dictionary as default is copied
-    for each config.
+    """Return a dataclass field for a configuration key.
 
-    `before` is for a key that is added later: the value that reproduces what runs computed before
-    the key existed. A key enters the run key only where it differs from `before`, so that adding a
-    key reuses every recorded run.
+    `before` is for a key that is added later: the value with which runs compute the same as before
+    the key existed. The key is part of the run key only where its value differs from `before`, so
+    that recorded runs are still reused.
     """
     metadata = {"meaning": meaning, "allowed": allowed}
     if before is not ABSENT:
@@ -66,10 +65,9 @@ class Option:
     """
 
     group: ClassVar[str] = ""
-    # Arguments of `_target_` that every run passes beside the option's keys.
+    # Arguments of `_target_` that each run passes itself, beside the option's keys.
     given: ClassVar[tuple[str, ...]] = ()
-    # Keys that change how fast a result is computed, but not the result. `_target_` does not get
-    # them, and they are not in the run key.
+    # Keys that change the speed but not the result: no arguments of `_target_`, nor in the run key.
     of_the_machine: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -91,24 +89,23 @@ def name_of(option: Any) -> str:
 
 
 def decisive_keys(option: Any) -> dict[str, Any]:
-    """Return an option's keys and values that decide what is computed."""
+    """Return an option's keys and values that change the result."""
     keys = option if isinstance(option, dict) else vars(option)
     left_out = getattr(option, "of_the_machine", ())
     return {name: value for name, value in keys.items() if name[0] != "_" and name not in left_out}
 
 
 def is_as_before(option: Any, name: str) -> bool:
-    """Return whether a key has the value that computes what was computed before it existed."""
-    if isinstance(option, dict):
+    """Return whether a key's value computes the same as before the key existed."""
+    keys = {} if isinstance(option, dict) else {each.name: each for each in fields(option)}
+    if name not in keys or "before" not in keys[name].metadata:
         return False
-    for each in fields(option):
-        if each.name == name and "before" in each.metadata:
-            return bool(getattr(option, name) == each.metadata["before"])
-    return False
+    return bool(getattr(option, name) == keys[name].metadata["before"])
 
 
 def keys_of(option: Any) -> dict[str, Any]:
-    """Return what an option passes to its `_target_`: all decisive keys but its name."""
+    """Return the keys and values that an option passes to its `_target_`: all that change the
+    result, without its name."""
     return {name: value for name, value in decisive_keys(option).items() if name != "name"}
 
 
@@ -116,7 +113,7 @@ def target_of(option: Any) -> Callable[..., Any]:
     """Return the class or function that an option's `_target_` names.
 
     Raises:
-        ConfigError: there is no such class or function.
+        ConfigError: it cannot be imported.
     """
     path = entry(option, "_target_")
     try:
@@ -126,24 +123,24 @@ def target_of(option: Any) -> Callable[..., Any]:
 
 
 def build(option: Any, **given: Any) -> Any:
-    """Call an option's `_target_` with its keys and what is `given`. With `_partial_`, return a
-    function that makes this call."""
+    """Call an option's `_target_` with its keys and the `given` arguments. With `_partial_`, return
+    a function that makes this call."""
     target = functools.partial(target_of(option), **keys_of(option), **given)
     return target if entry(option, "_partial_") else target()
 
 
 def unknown_keys(option: Any) -> list[str]:
-    """Return the option's keys that its schema lacks; all of them where it has no schema."""
+    """Return the option's keys that are not in its schema; all of them if it has none."""
     if isinstance(option, dict):
         return [*keys_of(option)]
     return sorted(vars(option).keys() - {each.name for each in fields(option)})
 
 
 def check_against_target(group: type[Option], option: Any) -> None:
-    """Check the keys that no schema has against the signature of the option's `_target_`.
+    """Check the keys that are in no schema against the signature of the option's `_target_`.
 
     Raises:
-        ConfigError: the target takes no such key, or needs one that is not there.
+        ConfigError: the target takes no such key, or a key that it needs is missing.
     """
     unknown = unknown_keys(option)
     if not isinstance(option, dict) and not unknown:

@@ -4,15 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from rnn_bench.config.options import (
-    INNER_FRACTION,
-    POSITIVE,
-    SEED,
-    Option,
-    at_least,
-    key,
-    one_of,
-)
+from rnn_bench.config.options import INNER_FRACTION, POSITIVE, SEED, Option, at_least, key, one_of
 
 
 @dataclass
@@ -39,9 +31,7 @@ class Protocol(Option):
         one_of("last_token", "padded_end", "mean", "max"),
     )
     batching: str = key(
-        "bucketed",
-        "batches of similar lengths, or random ones",
-        one_of("bucketed", "shuffled"),
+        "bucketed", "batches of similar lengths, or random ones", one_of("bucketed", "shuffled")
     )
     gradient_clip_norm: float | None = key(1.0, "largest gradient norm; empty: any", POSITIVE)
     evaluated_weights: str = key(

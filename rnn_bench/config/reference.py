@@ -1,11 +1,10 @@
-"""Writes docs/configuration.md from the schemas and YAML files: every group, key, type, default,
-meaning and range."""
+"""Writes docs/configuration.md from the schemas and YAML files."""
 
 import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import Field, fields
+from dataclasses import fields
 from types import NoneType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -42,7 +41,7 @@ WORDS = {
     "model": "What is compared.",
     "optimizer": "What turns gradients into steps. The classes are torch's.",
     "protocol": "Everything held equal between compared runs.",
-    "evaluation": "What is asked of a trained model beside its test articles.",
+    "evaluation": "What a trained model is evaluated on beside its test articles.",
 }
 TYPES = {
     int: "whole number",
@@ -82,18 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def reference() -> str:
     """Return the whole page."""
     composer = Composer()
-    parts = [HEAD, "## The run\n", *_table("", [("", _composed(composer, ""))])]
+    defaults = composer.compose([])
+    parts = [HEAD, "## The run\n", *_table("", [("", defaults)])]
     for group in (*GROUPS, "evaluation"):
         parts += [f"\n## {group}\n", WORDS[group]]
         for schema, options in _by_schema(composer, group).items():
             names = ", ".join(f"`{group}={name}`" for name, _ in options)
             parts += [f"\n### {names}\n", *_words(schema, WORDS[group]), *_table(group, options)]
-    tracking = composer.compose([]).tracking
-    parts += [
-        "\n## tracking\n",
-        "Where runs are recorded.\n",
-        *_table("tracking", [("", tracking)]),
-    ]
+    parts += ["\n## tracking\n", "Where runs are recorded.\n"]
+    parts += _table("tracking", [("", defaults.tracking)])
     launcher = composer.compose(["sweep_id=x"], RunMode.MULTIRUN).hydra.launcher
     parts += [
         "\n## hydra.launcher\n",
@@ -106,10 +102,6 @@ def reference() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _composed(composer: Composer, *lines: str) -> DictConfig:
-    return composer.compose([line for line in lines if line])
-
-
 def _by_schema(composer: Composer, group: str) -> dict[type[Option], list[tuple[str, DictConfig]]]:
     """Return the options of a group with their composed values, grouped by schema, the default
     first."""
@@ -117,7 +109,7 @@ def _by_schema(composer: Composer, group: str) -> dict[type[Option], list[tuple[
     names.sort(key=lambda name: name != FIRST.get(group))
     found: dict[type[Option], list[tuple[str, DictConfig]]] = {}
     for name in names:
-        option = _composed(composer, f"{group}={name}")[group]
+        option = composer.compose([f"{group}={name}"])[group]
         found.setdefault(_schema(option), []).append((name, option))
     return found
 
@@ -130,10 +122,10 @@ def _docstring(schema: type[Option]) -> str:
     return " ".join((schema.__doc__ or "").split())
 
 
-def _words(schema: type[Option], said: str) -> list[str]:
-    """Return the schema's docstring, unless dataclass made it or the group says it already."""
+def _words(schema: type[Option], of_group: str) -> list[str]:
+    """Return the schema's docstring, unless dataclass made it or it repeats the group's."""
     text = _docstring(schema)
-    return [] if text.startswith((f"{schema.__name__}(", said)) else [f"{text}\n"]
+    return [] if text.startswith((f"{schema.__name__}(", of_group)) else [f"{text}\n"]
 
 
 def _table(group: str, options: Sequence[tuple[str, DictConfig]]) -> Iterator[str]:
@@ -153,18 +145,12 @@ def _table(group: str, options: Sequence[tuple[str, DictConfig]]) -> Iterator[st
             _type(hints[each.name]),
             shown,
             each.metadata["meaning"],
-            _range(each),
+            each.metadata["allowed"].text if each.metadata["allowed"] else "",
         )
         yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-def _range(each: "Field[Any]") -> str:
-    allowed = each.metadata["allowed"]
-    return allowed.text if allowed else ""
-
-
 def _type(hint: Any) -> str:
-    """Return a type in words."""
     arguments = get_args(hint)
     if NoneType in arguments:
         return f"{_type(arguments[0])}, or `null`"
@@ -174,7 +160,7 @@ def _type(hint: Any) -> str:
 
 
 def _default(option: DictConfig, name: str) -> str:
-    """Return a key's default in words, with what it is interpolated from."""
+    """Return a key's default in words, with the source of an interpolation."""
     if OmegaConf.is_missing(option, name):
         return "none: it has to be given" if name != "sweep_id" else "a new one each time"
     if not OmegaConf.is_interpolation(option, name):
@@ -205,13 +191,13 @@ def _written(value: Any) -> str:
 
 
 def _presets() -> Iterator[str]:
-    """Yield a table of what each preset sweeps over and sets."""
+    """Yield a table of the keys that each preset sweeps over and sets."""
     yield "Whole sweeps. `group=option` and `key=value` narrow them.\n"
     yield "| `+experiment=` | what it is | sweeps over | sets |"
     yield "| --- | --- | --- | --- |"
     for path in sorted((config_folder() / "experiment").glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
-        said = " ".join(line[2:] for line in text.splitlines()[1:] if line.startswith("# "))
+        comment = " ".join(line[2:] for line in text.splitlines()[1:] if line.startswith("# "))
         preset = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(text)))
         swept = " ".join(
             f"`{key}={value}`" for key, value in preset["hydra"]["sweeper"]["params"].items()
@@ -227,7 +213,7 @@ def _presets() -> Iterator[str]:
             if group not in ("defaults", "hydra")
             for key, value in keys.items()
         ]
-        yield f"| `{path.stem}` | {said} | {swept} | {' '.join(chosen)} |"
+        yield f"| `{path.stem}` | {comment} | {swept} | {' '.join(chosen)} |"
 
 
 if __name__ == "__main__":

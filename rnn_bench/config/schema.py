@@ -1,8 +1,9 @@
-"""The configuration of a run, made of one option of each group.
+"""The configuration of a run: an option of each group, and keys of its own.
 
-Each option has a dataclass, attached in the option's YAML file through the `schema` group.
+Each option's YAML file names the dataclass that checks it, through the `schema` group.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,21 +15,19 @@ from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.model import Majority, Recurrent, Tfidf
 from rnn_bench.config.optimizer import SGD, Adam, AdamW, RMSprop
-from rnn_bench.config.options import (
-    SEED,
-    Allowed,
-    Option,
-    at_least,
-    key,
-    target_of,
-)
+from rnn_bench.config.options import SEED, Allowed, Option, at_least, key, target_of
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.tracking import Tracking
+
+DEVICE = Allowed(
+    "auto, cpu, cuda, cuda:N or mps",
+    lambda name: bool(re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", name)),
+)
 
 
 @dataclass
 class Config(Option):
-    """A run: dataset x model x optimizer x protocol x seed, and where it is computed and kept."""
+    """A run: dataset x model x optimizer x protocol x seed, its device and its folders."""
 
     dataset: Any = MISSING
     model: Any = MISSING
@@ -37,17 +36,7 @@ class Config(Option):
     evaluation: Evaluation = field(default_factory=Evaluation)
     tracking: Tracking = field(default_factory=Tracking)
     seed: int = key(0, "of initial weights, batch order and dropout; never of the splits", SEED)
-    device: str = key(
-        "auto",
-        "auto, cpu, cuda, cuda:N or mps",
-        Allowed(
-            "auto, cpu, cuda, cuda:N or mps",
-            lambda name: (
-                name in ("auto", "cpu", "cuda", "mps")
-                or (name[:5] == "cuda:" and name[5:].isdigit())
-            ),
-        ),
-    )
+    device: str = key("auto", DEVICE.text, DEVICE)
     threads: int | None = key(
         None,
         "torch and OpenMP threads; empty: one a job in a sweep, all cores in a single run",
@@ -69,8 +58,6 @@ class Config(Option):
 
 
 GROUPS = ("dataset", "model", "optimizer", "protocol")
-
-
 SCHEMAS: dict[str, type[Option]] = {
     "dataset/study": Study,
     "dataset/csv": Csv,
@@ -88,7 +75,7 @@ SCHEMAS: dict[str, type[Option]] = {
 
 
 def register_schemas() -> None:
-    """Put the schemas where Hydra's defaults lists find them: `schema/<group>/<option>`."""
+    """Register the schemas with Hydra, as options `schema/<group>/<option>`."""
     store = ConfigStore.instance()
     store.store(name="config_schema", node=Config)
     for path, schema in SCHEMAS.items():

@@ -64,11 +64,16 @@ def _modules_of(module: ModuleType) -> dict[str, type[nn.Module]]:
 
 @functools.cache
 def multiply_adds(name: str, input_size: int, hidden_size: int) -> int:
-    """Count a cell's multiply-adds for a token, forward: as the cell says, or one for each entry
-    of its weight matrices."""
+    """Count a cell's multiply-adds for a token, forward, at least 1: its attribute `multiply_adds`,
+    else one for each entry of its weight matrices, or of an Elman RNN's if they are not known."""
     cell = cell_class(name)
-    if own := getattr(cell, "multiply_adds", None):
-        return int(own(input_size, hidden_size))
-    with torch.device("meta"):
-        weights = cell(input_size, hidden_size).parameters()
-        return sum(weight.numel() for weight in weights if weight.dim() > 1)
+    try:
+        if own := getattr(cell, "multiply_adds", None):
+            count = int(own(input_size, hidden_size))
+        else:
+            with torch.device("meta"):
+                weights = [*cell(input_size, hidden_size).parameters()]
+            count = sum(weight.numel() for weight in weights if weight.dim() > 1)
+    except Exception:  # such as a user's cell that takes no meta device, or has lazy weights
+        count = hidden_size * (input_size + hidden_size)
+    return max(count, 1)

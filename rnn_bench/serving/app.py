@@ -14,6 +14,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from rnn_bench.config.errors import UsageError
+from rnn_bench.serving import MAX_BODY_BYTES
 from rnn_bench.serving.bodies import find_reader, read_body
 from rnn_bench.serving.classifier import TextClassifier
 from rnn_bench.serving.outputs import prediction_rows
@@ -21,7 +22,6 @@ from rnn_bench.serving.refusals import EXCEPTION_HANDLERS, HostCheck
 from rnn_bench.serving.schemas import ErrorAnswer, InvocationAnswer, InvocationRequest
 from rnn_bench.serving.stored import load_classifier
 
-MAX_BODY_BYTES = 32 * 2**20
 MAX_PORT = 65535
 SHUTDOWN_SECONDS = 5  # that requests in progress get after Ctrl-C
 REQUEST_CONTENT = {
@@ -46,9 +46,9 @@ OFFLINE = """\
 def serve(
     model: str,
     tracking_uri: str | None,
-    host: str = "127.0.0.1",
-    port: int = 5000,
-    max_body_bytes: int = MAX_BODY_BYTES,
+    host: str,
+    port: int,
+    max_body_bytes: int,
 ) -> None:
     """Answer texts over HTTP with a run's model, until Ctrl-C.
 

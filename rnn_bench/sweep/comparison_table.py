@@ -1,4 +1,4 @@
-"""The comparison that the terminal shows when a sweep ends."""
+"""Prints the comparison of a sweep's runs on the terminal."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from rnn_bench.tracking.sweeps import sweep_filter
 
 MLFLOW_PAGES = "http://127.0.0.1:5000"
 LAST_LINES = 4  # of a failed run's log
-MEASURABLE = 0.05  # seconds; a baseline may take less, and its tokens a second say nothing
+MEASURABLE = 0.05  # seconds; tokens a second are not shown of baselines that take less
 
 
 def print_comparison(
@@ -28,11 +28,11 @@ def print_comparison(
     output_dir: Path,
     console: Console,
 ) -> None:
-    """Print a table of the completed runs, a row for each configuration; then the failed runs
-    with the end of their logs, the notes, and the address of the MLflow page."""
+    """Print a table of the completed runs, the failed runs with the ends of their logs, the notes,
+    and the address of MLflow's page."""
     completed = [run for run in runs if run.is_completed]
     if completed:
-        console.print(comparison(completed))
+        console.print(comparison_table(completed))
     for run in runs:
         if not run.is_completed:
             print_failure(run, output_dir, console)
@@ -46,7 +46,7 @@ def print_comparison(
 
 
 def print_failure(run: RecordedRun, output_dir: Path, console: Console) -> None:
-    """Print the name of a run without a result, why it has none, and the end of its log."""
+    """Print a failed run's name and error, and the end of its log."""
     log = output_dir / "runs" / run.id / schema.LOG_FILE
     outcome = run.tags.get(schema.OUTCOME, "not finished")
     error = run.tags.get(schema.ERROR, "")
@@ -69,8 +69,8 @@ def last_lines(log: Path) -> list[str]:
 
 
 def ui_command(store: str) -> tuple[str, str]:
-    """Return what to start before a store's pages can be opened, if anything, and the address of
-    the pages."""
+    """Return the words that name the command to start for a store's pages, "" for a server's, and
+    the address of the pages."""
     if store.startswith("http"):
         return "", store.rstrip("/")
     here = store == store_uri(Tracking()) and Path("Makefile").is_file()
@@ -88,8 +88,9 @@ def comparison_page(experiment_id: str, sweep_id: str) -> str:
     )
 
 
-def comparison(runs: Sequence[RecordedRun]) -> Table:
-    """Return a row for each configuration, by dataset, the highest mean test accuracy first."""
+def comparison_table(runs: Sequence[RecordedRun]) -> Table:
+    """Return a table with a row for each configuration, by dataset, the highest mean test accuracy
+    first."""
     has_several_seeds = len({run.tags[schema.SEED] for run in runs}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("dataset", "model", "test accuracy", "best epoch", "time", "tokens/s"):

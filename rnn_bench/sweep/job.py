@@ -1,4 +1,4 @@
-"""One job of a sweep: Hydra's task, in whatever process a launcher runs it."""
+"""Trains one job of a sweep, in a process that a launcher chooses."""
 
 import logging
 
@@ -20,16 +20,18 @@ log = logging.getLogger("rnn_bench")
 
 def train_job(config: DictConfig) -> None:
     """Make the run of a config that Hydra composed. An error ends this run alone: it is logged, and
-    the run's row in MLflow says that it failed.
+    MLflow's record says that the run failed.
 
     Raises:
         UsageError: a single run, without -m, cannot be made.
     """
     enter_working_folder()
-    job = composed_job(config)
+    with open_dict(config):
+        config.hydra = HydraConfig.get()
+    job = composer_of(config).job(config)
     try:
         with stopping_at_a_batch(), batch_bar() as watch:
-            answer(job, 1 if is_single() or job.launcher == "basic" else None, watch)
+            make_run(job, 1 if is_single() or job.launcher == "basic" else None, watch)
     except Exception as error:
         if is_single() and isinstance(error, UsageError):
             raise
@@ -37,24 +39,14 @@ def train_job(config: DictConfig) -> None:
         log.error("%s failed: %s", name, describe(error), exc_info=True)
 
 
-def answer(job: Job, concurrent_jobs: int | None, watch: Watch, patient: bool = True) -> None:
-    """Make the job's run, or reuse its result. In a sweep a run has one thread by default.
-
-    Raises:
-        Exception: whatever ends the run.
-    """
+def make_run(job: Job, concurrent_jobs: int | None, watch: Watch, patient: bool = True) -> None:
+    """Make a job's run, or reuse its result. In a sweep a run has one thread by default. Raise the
+    error that ends the run."""
     if job.config.threads is None and not is_single():
         job.config.threads = 1
     run(job.config, job.defaults, concurrent_jobs, watch, patient)
 
 
-def composed_job(config: DictConfig) -> Job:
-    """Return the checked job of a config that Hydra composed, in a process of Hydra's."""
-    with open_dict(config):
-        config.hydra = HydraConfig.get()
-    return composer_of(config).job(config)
-
-
 def is_single() -> bool:
-    """Whether the command line asks for one run, without -m."""
+    """Return whether the command line is that of a single run, without -m."""
     return bool(HydraConfig.get().mode == RunMode.RUN)

@@ -1,4 +1,4 @@
-"""Runs the jobs of a command line through Hydra, with whatever launcher it names."""
+"""Runs the jobs of a command line through Hydra, with the launcher that it names."""
 
 import argparse
 import logging
@@ -16,11 +16,11 @@ log = logging.getLogger("rnn_bench")
 
 
 def launch(arguments: argparse.Namespace, job: Job, show_everything: bool) -> None:
-    """Let Hydra run every job, of which `job` is the first. Log a line for each job that a cluster
-    lost, and for a launcher that failed: MLflow's record has which runs are answered.
+    """Let Hydra run every job; `job` is the first of them. Log a line for each job that died on a
+    cluster, and for a launcher that failed: MLflow's record says which runs are finished.
 
     Raises:
-        UsageError: a single run cannot be made, or none of a sweep's.
+        UsageError: a single run, or no run of a sweep, can be made.
         KeyboardInterrupt: the sweep is interrupted; jobs on a cluster are cancelled.
     """
     unusable: list[UsageError] = []

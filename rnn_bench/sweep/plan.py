@@ -1,4 +1,4 @@
-"""Prints what a sweep would do: its runs, their states, and how long they are expected to take."""
+"""Prints the plan of a sweep: its runs, their states and their expected times."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +16,7 @@ from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import run_name
+from rnn_bench.tracking.sweeps import tag_filter
 
 # Of the cells, forward, while they are trained on one thread of a CPU with AVX-512.
 MULTIPLY_ADDS_PER_SECOND = 1.3e10
@@ -31,8 +32,8 @@ def print_plan(
     slots: int,
     console: Console,
 ) -> None:
-    """Print a row for each run: whether it is new, running elsewhere, to resume or reused, and its
-    expected time; below them the expected time of all, with `slots` runs at once."""
+    """Print each run's state (new, running elsewhere, to resume or reused) and expected time, and
+    the expected time of all, with `slots` runs at once."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "state", "expected time"):
         table.add_column(heading)
@@ -47,21 +48,20 @@ def print_plan(
     console.print(table)
     pace = f"{slots} at once" if slots > 1 else "one after another"
     total = max(sum(expected) / slots, *expected)
-    console.print(
-        f"{len(jobs)} runs, {pace}, about {duration(total)}; one that stops early takes less."
-    )
+    runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {pace}"
+    console.print(f"{runs}, about {duration(total)}; one that stops early takes less.")
 
 
 def expected_seconds(
     job: Job, corpus: EncodedCorpus, client: MlflowClient, experiment_id: str
 ) -> float:
-    """Estimate a run's training time: tokens x epochs x the model's multiply-adds for a token, over
-    the speed of the store's newest run of a model of that name, or of a usual CPU. A run that
-    stops early takes less."""
+    """Estimate a run's training time in seconds: tokens x epochs x the model's multiply-adds for a
+    token, over the speed of the newest recorded run of a model of this name, else of a usual CPU.
+    A run that stops early takes less."""
     model = job.config.model
     recorded = client.search_runs(
         [experiment_id],
-        f"tags.{schema.MODEL} = '{name_of(model)}' AND metrics.{schema.TOKENS_PER_SECOND} > 0",
+        f"{tag_filter(schema.MODEL, name_of(model))} AND metrics.{schema.TOKENS_PER_SECOND} > 0",
         max_results=1,
         order_by=["attributes.start_time DESC"],
     )
@@ -76,8 +76,8 @@ def expected_seconds(
 
 
 def multiply_adds(model: Recurrent, recorded: Mapping[str, str]) -> int:
-    """Count a model's multiply-adds for a token, forward, with the sizes of a `recorded` run's
-    parameters where it has them."""
+    """Count a model's multiply-adds for a token, forward. Sizes that are among the parameters of a
+    `recorded` run replace the model's own."""
     embedding_dim, hidden_size, num_layers = (
         int(recorded.get(f"model.{key}", getattr(model, key)))
         for key in ("embedding_dim", "hidden_size", "num_layers")
@@ -89,7 +89,7 @@ def multiply_adds(model: Recurrent, recorded: Mapping[str, str]) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Write a time in seconds, minutes or hours."""
+    """Return a time in seconds, minutes or hours, in words."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

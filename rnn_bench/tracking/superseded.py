@@ -12,7 +12,7 @@ from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.run_key import question_tags
-from rnn_bench.tracking.sweeps import all_runs
+from rnn_bench.tracking.sweeps import all_runs, tag_filter
 
 UNVERSIONED = "recorded before results had versions"
 
@@ -51,8 +51,7 @@ def explain_new_runs(
 
 def _finished_runs(client: MlflowClient, experiment_id: str, dataset: str) -> list[Run]:
     """Return the corpus's finished runs, newest first."""
-    quoted = dataset.replace("'", "\\'")
-    which = f"attributes.status = 'FINISHED' AND tags.{schema.DATASET} = '{quoted}'"
+    which = f"attributes.status = 'FINISHED' AND {tag_filter(schema.DATASET, dataset)}"
     return all_runs(client, experiment_id, which)[::-1]
 
 

@@ -3,6 +3,7 @@ a tag of the experiment."""
 
 import json
 import logging
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -114,10 +115,9 @@ def latest_sweep_on(client: MlflowClient, experiment_id: str, dataset: str) -> s
     Raises:
         UsageError: there is no finished run on it.
     """
-    finished = (
-        f'tags.{schema.DATASET} = "{dataset}" AND tags.{schema.OUTCOME} = "{schema.FINISHED}"'
-    )
-    newest = client.search_runs([experiment_id], finished, max_results=1)
+    finished = tag_filter(schema.OUTCOME, schema.FINISHED)
+    which = f"{tag_filter(schema.DATASET, dataset)} AND {finished}"
+    newest = client.search_runs([experiment_id], which, max_results=1)
     if not newest:
         raise UsageError(f"The record has no finished run on {dataset}.")
     return str(newest[0].data.tags[schema.SWEEP_ID])
@@ -146,6 +146,15 @@ def sweep_runs(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[
 def sweep_filter(sweep_id: str) -> str:
     """Return MLflow's filter for the runs that a sweep asked for."""
     return f'tags."{schema.SWEEP}{sweep_id}" LIKE "%"'
+
+
+def tag_filter(tag: str, value: str) -> str:
+    """Return MLflow's filter for the runs with this value of a tag. MLflow cannot read quotes and
+    backslashes in a value: each stands for any character."""
+    if re.search(r"[\'\"\\]", value):
+        pattern = re.sub(r"[\'\"\\]", "_", value)
+        return f"tags.{tag} LIKE '{pattern}'"
+    return f"tags.{tag} = '{value}'"
 
 
 def all_runs(client: MlflowClient, experiment_id: str, which: str = "") -> list[Run]:

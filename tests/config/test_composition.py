@@ -3,12 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from rnn_bench.config.composition import Composer, composer_of, config_folder, sweep_composer
 from rnn_bench.config.dataset import Csv, Demo
-from rnn_bench.config.hydra_internals import parse_arguments
+from rnn_bench.config.hydra_internals import parse_arguments, split_into_jobs
 from rnn_bench.config.model import Recurrent
 from rnn_bench.config.optimizer import Adam
 from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
@@ -115,10 +116,13 @@ WRONG = [
     ("model=null", "model=null", "the name of one model"),
     ("protocol=3", "protocol=3", "the name of one protocol"),
     ("model=[gru,lstm]", "model=[gru,lstm]", "the name of one model"),
-    ("~dataset", "dataset", "a run needs a dataset"),
+    ("~dataset", "~dataset", "a run needs a dataset"),
+    ("~model=gru", "~model=gru", "a run needs a model"),
     ("+model.readout=mean", "model.readout", "every run gives it by itself"),
     ("+optimizer.params=3", "optimizer.params", "every run gives it by itself"),
     ("seed=4294967296", "seed=4294967296", "at most 4294967295"),
+    ("hydra.job.chdir=true", "hydra.job.chdir=true", "relative paths"),
+    ("=", "", "No match in the defaults list"),
     ("--config-name=mine", "--config-name", "--config-dir"),
     ("--experimental-rerun=a", "--experimental-rerun", "same command line"),
     ("--config-dir=nowhere", "--config-dir nowhere", "no such folder"),
@@ -135,7 +139,15 @@ def test_what_is_wrong_is_named_with_what_is_allowed(
     assert says in answer.err
     assert len(answer.err.splitlines()) <= 6
     assert "Traceback" not in answer.err
+    assert "None" not in answer.err
     assert not (workplace / "outputs").exists()
+
+
+@pytest.mark.parametrize("flag", ["--cfg=job", "--help", "--info=config"])
+def test_what_is_wrong_is_named_beside_a_flag_that_prints(flag: str, rnn_bench: Command) -> None:
+    answer = rnn_bench(flag, "model=gruu")
+    assert answer.status == 2
+    assert answer.err.startswith("model=gruu is not possible: there is no such model. Did you mean")
 
 
 def test_one_wrong_job_stops_a_sweep_before_anything_is_loaded(
@@ -153,6 +165,7 @@ def test_one_wrong_job_stops_a_sweep_before_anything_is_loaded(
         ("optimizer.lr=interval(0.1,1)", "The sweep cannot be read"),
         ("output_dir=a,b", "output_dir must be the same for all runs"),
         ("tracking.experiment_name=a,b", "tracking must be the same for all runs"),
+        ("sweep_id=mine", "The command makes a new one each time"),
     ],
 )
 def test_what_a_sweep_cannot_vary_is_refused(override: str, says: str, rnn_bench: Command) -> None:
@@ -206,7 +219,7 @@ def test_a_sweep_s_jobs_are_composed_as_hydra_does(line: str, workplace: Path) -
     composer = Composer()
     master = composer.compose(line.split(), RunMode.MULTIRUN)
     hydra_lines, lines = master.hydra.overrides.hydra, master.hydra.overrides.task
-    for each in composer._split([*lines]):
+    for each in split_into_jobs(OverridesParser.create().parse_overrides([*lines])):
         expected = composer.loader.load_sweep_config(master, each)
         found = composer._with_values([*hydra_lines], each)
         assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)

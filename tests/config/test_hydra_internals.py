@@ -40,7 +40,7 @@ def test_a_command_line_is_parsed_into_hydra_s_flags_and_overrides() -> None:
 
 def test_a_flag_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = hydra_internals.parse_arguments(["--cfg", "job", "model=lstm", "sweep_id=x"])
-    hydra_internals.print_what_a_flag_asks_for(arguments, FOLDER)
+    hydra_internals.print_information(arguments, FOLDER)
     assert "cell: lstm" in capsys.readouterr().out
 
 

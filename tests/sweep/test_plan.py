@@ -4,6 +4,7 @@ from collections.abc import Callable
 from unittest.mock import Mock
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -11,6 +12,7 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.sweep.plan import duration, expected_seconds
+from tests.conftest import SMALL_CORPUS, Command
 
 Compose = Callable[..., Config]
 CORPUS = Mock(spec=EncodedCorpus, train=Mock(tokens=range(1_000_000)))
@@ -48,6 +50,45 @@ def test_the_speed_of_a_recorded_run_is_scaled_by_the_costs(configured: Compose)
     assert expected(config, (1e5, smaller)) == pytest.approx(10 * 128 * 228 / (64 * 164))
     both = {**same, "model.bidirectional": "True"}
     assert expected(config, (1e5, both)) == pytest.approx(5)
+
+
+class OffMeta(torch.nn.Module):
+    """A cell that cannot be built without memory."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        if torch.get_default_device().type == "meta":
+            raise NotImplementedError
+
+
+class Lazy(torch.nn.Module):
+    """A cell whose matrix has no size before the first batch."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.inner = torch.nn.LazyLinear(hidden_size)
+
+
+class WithoutMatrices(torch.nn.Module):
+    """A cell that has vectors alone."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.decay = torch.nn.Parameter(torch.zeros(hidden_size))
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+@pytest.mark.parametrize("cell", ["OffMeta", "Lazy", "WithoutMatrices"])
+def test_a_time_is_expected_of_any_cell_of_the_user_s(cell: str, configured: Compose) -> None:
+    config = configured(f"model.cell={__name__}.{cell}", "protocol.epochs=1")
+    assert expected(config) > 0
+    assert expected(config, (1e5, {})) == pytest.approx(10)
+
+
+def test_a_model_may_have_any_name(rnn_bench: Command) -> None:
+    for name in ("o'brien", '5\\" pipe', "back\\\\"):
+        answer = rnn_bench(f'model.name="{name}"', "model=gru", "plan=true", *SMALL_CORPUS)
+        assert (answer.status, answer.err) == (0, "")
 
 
 def test_a_baseline_is_fitted_once(configured: Compose) -> None:

@@ -1,5 +1,4 @@
-"""What the jobs of a sweep need on other machines: a store that is not a file, and the command's
-working folder and environment variables."""
+"""Gives the jobs on other machines the command's store, working folder and environment."""
 
 import os
 import platform
@@ -18,7 +17,7 @@ SECRETS = ("PASSWORD", "TOKEN", "SECRET")  # Hydra writes the jobs' variables in
 
 
 def check_store(config: Config, launcher: str) -> None:
-    """Check that runs are recorded on a server.
+    """Check that runs are recorded on a server, not in a file.
 
     Raises:
         UsageError: the store is a file, which other machines cannot write to at the same time.
@@ -35,8 +34,8 @@ def check_store(config: Config, launcher: str) -> None:
 
 
 def environment_overrides(config: Config) -> list[str]:
-    """Return overrides that give the jobs an absolute output folder, the command's working folder,
-    and its environment variables for MLflow and rnn_bench."""
+    """Return the overrides that give jobs an absolute output folder, the command's working folder,
+    and its environment variables for MLflow and rnn_bench, without secrets."""
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -45,20 +44,19 @@ def environment_overrides(config: Config) -> list[str]:
     }
     variables[FOLDER] = str(Path.cwd())
     return [
-        f"output_dir={quoted(str(Path(config.output_dir).absolute()))}",
-        *(f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in variables.items()),
+        f"output_dir={quote(str(Path(config.output_dir).absolute()))}",
+        *(f"++hydra.job.env_set.{name}={quote(value)}" for name, value in variables.items()),
     ]
 
 
-def quoted(text: str) -> str:
-    """Quote a value for Hydra's command line, so that it is read as this text."""
+def quote(text: str) -> str:
+    """Return a text with the quotes and escapes that it needs in an override of Hydra's."""
     uninterpolated = re.sub(r"(\\*)\$\{", lambda match: rf"{2 * match[1]}\${{", text)
     return QuotedString(uninterpolated, Quote.single).with_quotes()
 
 
 def enter_working_folder() -> None:
-    """In a job: go to the folder that the command was started in, so that relative paths mean the
-    same, and modules in it can be imported.
+    """Change a job's working folder to that of the command, and make its modules importable.
 
     Raises:
         UsageError: this machine has no such folder.

@@ -1,10 +1,10 @@
 """Makes Hydra's launchers for submitit and Ray wait for all their jobs, and cancel them when the
 sweep is interrupted.
 
-The launchers ask one job after another for its result and end at the first that died: the later
-jobs' results are lost, and with Ray also the jobs that still wait in its queue. Here a dead job has
-an empty result, and its error is kept. For that this file replaces functions of submitit and of
-`hydra_ray_launcher` while a sweep runs: `functions` names them, and tests check that they exist.
+The launchers read the jobs' results in order and end at the first dead job: the results of later
+jobs are lost, and with Ray also the jobs that still wait in its queue. Here a dead job has an empty
+result, and its error is kept. For that, functions of submitit and of `hydra_ray_launcher` are
+replaced while a sweep runs: `functions` names them, and tests check that they exist.
 """
 
 import importlib
@@ -26,7 +26,7 @@ CANCEL_SECONDS = 60.0  # that cancelled jobs have to end; Slurm kills them after
 
 
 class Jobs(ABC):
-    """The jobs that a launcher has begun, and the errors of those that died."""
+    """The jobs that a launcher has begun, and the errors of dead jobs."""
 
     def __init__(self) -> None:
         self.begun: list[Any] = []
@@ -34,12 +34,11 @@ class Jobs(ABC):
 
     @abstractmethod
     def functions(self) -> tuple[tuple[Any, str], tuple[Any, str], Any]:
-        """Return the two functions to replace, each as its owner and name: the one that begins a
-        job (or a list of jobs), and the one that waits for a job's result. Third, return the
-        result of a dead job."""
+        """Return two functions to replace, each as its owner and name, and the result of a dead
+        job. The first function begins jobs, the second waits for a job's result."""
 
     def check(self) -> None:  # noqa: B027 - most have nothing to check
-        """Log a warning of what will not work, before a job is begun."""
+        """Log a warning if the cluster lacks something, before a job is begun."""
 
     @abstractmethod
     def cancel(self) -> None:
@@ -47,14 +46,14 @@ class Jobs(ABC):
 
     @abstractmethod
     def have_ended(self) -> bool:
-        """Whether no job runs or waits any more."""
+        """Return whether no job runs or waits any more."""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Keep the jobs that are begun in the block, and the errors of those that die.
+        """Keep the jobs that are begun in the block, and the errors of dead jobs.
 
         Raises:
-            KeyboardInterrupt: the sweep is interrupted, and they are cancelled.
+            KeyboardInterrupt: the sweep is interrupted; its jobs are cancelled.
         """
         self.check()
         begin, result, nothing = self.functions()

@@ -1,5 +1,4 @@
-"""The devices of this machine that a sweep's runs are trained on, and how many runs each takes at
-once."""
+"""Chooses the devices of this machine for a sweep's runs, and how many runs each trains at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,10 +33,10 @@ class Device:
 
 
 def check_devices(jobs: Sequence[Job], packing: Packed, gpus: Sequence[Gpu]) -> None:
-    """Check that this machine has the devices that the launcher and the runs ask for.
+    """Check that this machine has the devices that the launcher and the runs name.
 
     Raises:
-        ConfigError: it lacks one.
+        ConfigError: it lacks one of them.
     """
     chosen = chosen_gpus(packing, gpus)
     for device in dict.fromkeys(job.config.device for job in jobs):
@@ -53,7 +52,7 @@ def check_devices(jobs: Sequence[Job], packing: Packed, gpus: Sequence[Gpu]) -> 
 def wanted_gpu(config: Config, gpus: int) -> int | None:
     """Return the ordinal of the only GPU that a run may use, `ANY_GPU`, or None for the CPU.
 
-    Baselines use the CPU, and so does every run of a machine without GPUs.
+    Baselines use the CPU, as do all runs on a machine without GPUs.
     """
     if not gpus or config.device in ("cpu", "mps") or is_baseline(config.model):
         return None
@@ -61,18 +60,18 @@ def wanted_gpu(config: Config, gpus: int) -> int | None:
 
 
 def can_run_on(gpu: int | None, device: Device) -> bool:
-    """Whether a run that wants this GPU (see `wanted_gpu`) may use the device."""
+    """Return whether a run may use a device; `gpu` is its `wanted_gpu`."""
     if device.gpu is None or gpu is None:
         return device.gpu is None and gpu is None
     return gpu in (ANY_GPU, device.ordinal)
 
 
 def memory_need(config: Config, corpus: EncodedCorpus) -> int:
-    """Estimate, generously, the GPU memory in bytes that training one run takes.
+    """Estimate, generously, the GPU memory in bytes for training one run.
 
     It is the sum of the CUDA context; each weight five times; a batch's activations with their
     gradients (for each token the embedding, and for each layer at most 4 gates, cell and hidden
-    state); and the encoded corpus. A model of the user's own counts as one of the usual size.
+    state); and the encoded corpus. A user's own model counts as one of the usual size.
     """
     size = entry(config.model, "hidden_size") or 128
     embedding = entry(config.model, "embedding_dim") or 100
@@ -126,10 +125,9 @@ def share_devices(
 
 
 def jobs_per_gpu(packing: Packed, gpu: Gpu, need: int, gpus: int) -> int:
-    """Return how many runs that need so many bytes a GPU trains at once.
+    """Return how many runs a GPU trains at once, if each needs so many bytes.
 
-    As many as fit, at most 8, and no more than its share of the cores, but up to 4 where the
-    machine has 4.
+    As many as fit, at most 8, and at most its share of the cores, or 4 if the machine has 4.
     """
     if packing.jobs_per_gpu != "auto":
         return int(packing.jobs_per_gpu)

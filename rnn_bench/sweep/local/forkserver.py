@@ -1,8 +1,7 @@
-"""Starting the processes of a sweep's runs.
+"""Starts the processes of a sweep's runs.
 
-On Linux they are forks of a process that has imported what runs need and does nothing else, so
-that no run waits seconds for its imports. Elsewhere, where torch may not be forked, each is a new
-interpreter.
+On Linux they are forks of a process that only imports the modules that runs need, so that no run
+waits seconds for its imports. Elsewhere torch may not be forked, and each is a new interpreter.
 """
 
 import multiprocessing
@@ -31,7 +30,7 @@ context: ForkServerContext | SpawnContext = (
 
 
 def start_forkserver() -> None:
-    """Start the process that runs are forked from, so that it imports while this one does."""
+    """Start the process that runs are forked from. It imports while this process imports too."""
     if FORKS:
         context.set_forkserver_preload(IMPORTED)
         with env_override(NO_THREADS):

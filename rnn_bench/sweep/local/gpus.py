@@ -21,8 +21,8 @@ class Gpu:
 
 
 def visible_gpus() -> list[Gpu]:
-    """Return the GPUs that $CUDA_VISIBLE_DEVICES admits, in its order; none where torch has no
-    CUDA or there is no driver. Asking NVML leaves this process without a CUDA context."""
+    """Return the GPUs that $CUDA_VISIBLE_DEVICES admits, in its order; none if torch has no CUDA or
+    there is no driver. They are read from NVML, which creates no CUDA context in this process."""
     if torch.version.cuda is None:
         return []
     import pynvml
@@ -43,8 +43,8 @@ def visible_gpus() -> list[Gpu]:
 
 
 def _free_memory(uuid: str) -> int:
-    """Return the free memory in bytes of a GPU or MIG instance; 0 if it is not known, or the GPU is
-    split into instances, of which a process can use only one."""
+    """Return the free memory in bytes of a GPU or MIG instance; 0 if it is unknown, or the GPU is
+    split into instances, since a process can use only one of them."""
     import pynvml
 
     try:
@@ -61,8 +61,8 @@ def admitted_gpus(uuids: Sequence[str], visible: str | None) -> list[tuple[int, 
     """Return index and UUID of the GPUs that a value of $CUDA_VISIBLE_DEVICES names, by number or
     by the beginning of the UUID.
 
-    As in CUDA, an entry that names none hides those after it. A MIG instance is named by its UUID,
-    and its index is its position.
+    As in CUDA, an entry that names no GPU hides the later ones. A MIG instance is named by its
+    UUID, and its index is its position.
     """
     gpus = [*enumerate(uuids)]
     if visible is None:
@@ -88,7 +88,7 @@ def chosen_gpus(packing: Packed, gpus: Sequence[Gpu]) -> list[Gpu]:
     """Return the visible GPUs that `hydra.launcher.gpus` names.
 
     Raises:
-        ConfigError: one that it names is not visible.
+        ConfigError: one of them is not visible.
     """
     if packing.gpus == "auto":
         return [*gpus]

@@ -1,11 +1,10 @@
-"""The progress of a running sweep: a table that changes on a terminal, log lines elsewhere."""
+"""Shows the progress of a running sweep: a table on a terminal, log lines elsewhere."""
 
 import logging
 import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -24,8 +23,8 @@ STYLES = {"training": "bold", "failed": "red", "killed": "red", "diverged": "yel
 
 
 class ProgressTable:
-    """Shows a sweep's runs while the block runs. Without a terminal, or in CI, it logs their log
-    lines instead."""
+    """Shows a table of a sweep's runs while the block runs. Without a terminal, or in CI, it logs
+    the runs' messages instead."""
 
     def __init__(self, runs: Sequence[QueuedRun], slots: int) -> None:
         self.runs, self.slots = [*runs], slots
@@ -38,17 +37,12 @@ class ProgressTable:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._is_shown:
             self._live.stop()
 
     def log(self, level: int, text: str) -> None:
-        """Log a run's log line. Beside the table only warnings and errors are."""
+        """Log a run's message. Beside the table, log only warnings and errors."""
         if not self._is_shown or level >= logging.WARNING:
             log.log(level, "%s", text)
 
@@ -61,7 +55,7 @@ class ProgressTable:
 
 
 def render(runs: Sequence[QueuedRun], slots: int, console: Console) -> Group:
-    """Return a row for each run, as far as the console has room, a line that counts the others by
+    """Return a table of as many runs as the console has room for, a line that counts the others by
     state, and a line about the whole sweep."""
     selected = select_runs(runs, max(console.height - 4, 1))
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -70,7 +64,7 @@ def render(runs: Sequence[QueuedRun], slots: int, console: Console) -> Group:
     for heading in ("epoch", "train loss", "val loss", "tokens/s", "time left"):
         table.add_column(heading, justify="right", no_wrap=True)
     for run in selected:
-        name = leave_out_middle(run.name, max(console.width - OTHER_COLUMNS, 12))
+        name = cut_middle(run.name, max(console.width - OTHER_COLUMNS, 12))
         table.add_row(Text(name), *row_cells(run), style=STYLES.get(run.progress.state))
     others = Counter(run.progress.state for run in runs)
     others.subtract(run.progress.state for run in selected)
@@ -80,8 +74,8 @@ def render(runs: Sequence[QueuedRun], slots: int, console: Console) -> Group:
 
 
 def select_runs(runs: Sequence[QueuedRun], count: int) -> list[QueuedRun]:
-    """Return at most `count` runs, in the sweep's order: those that are being made, then those that
-    failed, the last that ended, and the next to start."""
+    """Return at most `count` runs, in the sweep's order: first choice are running ones, then failed
+    ones, the last to end, and the next to start."""
 
     def rank(run: QueuedRun) -> tuple[int, float]:
         state, ended = run.progress.state, run.progress.ended or 0.0
@@ -96,7 +90,7 @@ def select_runs(runs: Sequence[QueuedRun], count: int) -> list[QueuedRun]:
 
 
 def row_cells(run: QueuedRun) -> list[str]:
-    """Return the cells of a run's row after its name."""
+    """Return the cells of a run's row without its name."""
     progress, result = run.progress, run.progress.result
     state = progress.state
     if progress.test_accuracy is not None:
@@ -125,9 +119,9 @@ def summary_line(runs: Sequence[QueuedRun], slots: int) -> str:
     return text
 
 
-def leave_out_middle(name: str, width: int) -> str:
-    """Return a run's name, with an ellipsis in its middle if it is longer than `width`. Its end has
-    the seed."""
+def cut_middle(name: str, width: int) -> str:
+    """Return a name of at most `width` characters, with an ellipsis in its middle if it is cut: its
+    end has the seed."""
     if len(name) <= width:
         return name
     head = (width - 1) // 2

@@ -1,4 +1,4 @@
-"""A run of a sweep as the scheduler sees it: what it is, and how far it has come."""
+"""A run of a sweep in the scheduler's queue, and its progress."""
 
 import time
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from rnn_bench.training.events import BatchDone, Ended, EpochDone, Event, Starte
 class QueuedRun:
     """A run that waits, is being made, or has ended.
 
-    `gpu` is what `wanted_gpu` returns, `attempts` counts those that failed, and `is_elsewhere` says
-    whether another sweep was found making the run.
+    `gpu` is its `wanted_gpu`, `attempts` counts its failed attempts, and `is_elsewhere` says
+    whether another sweep was making it when it was tried.
     """
 
     job: Job
@@ -32,7 +32,7 @@ class QueuedRun:
 
 @dataclass
 class Progress:
-    """How far an attempt at a run has come.
+    """The progress of an attempt at a run.
 
     `state` is waiting, starting, elsewhere (another sweep is making the run), training, finished,
     diverged, reused, failed or killed.
@@ -51,7 +51,7 @@ class Progress:
     ended: float | None = None
 
     def observe(self, event: Event) -> None:
-        """Take in what the run's process has reported."""
+        """Update the progress with an event of the run's process."""
         match event:
             case Waiting():
                 self.state = "elsewhere"
@@ -78,12 +78,12 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """The time from the beginning of training to its end or now."""
+        """The seconds from the beginning of training to its end, or to now."""
         return 0.0 if self.began is None else (self.ended or time.monotonic()) - self.began
 
     def seconds_left(self) -> float | None:
-        """Estimate the time to the last epoch at the pace so far; None before there is one. A run
-        that stops early takes less."""
+        """Estimate the seconds to the last epoch at the pace so far; None if there is no pace yet.
+        A run that stops early takes less."""
         done = self.epoch + self.fraction - self.first_epoch
         if self.state != "training" or done <= 0:
             return None
@@ -91,9 +91,9 @@ class Progress:
 
 
 def seconds_left(runs: Sequence[QueuedRun], slots: int) -> float | None:
-    """Estimate the time until a sweep with so many slots is done; None before any run has a pace.
+    """Estimate the seconds until a sweep with so many slots is done; None if no run has a pace yet.
 
-    Waiting runs count their estimate times (actual / estimated so far).
+    A waiting run counts its estimate, scaled by actual / estimated time of the others so far.
     """
     estimated = actual = 0.0
     for run in runs:

@@ -1,5 +1,4 @@
-"""What a sweep's parent process records in MLflow: runs that it reuses, and runs whose process
-died."""
+"""Records in MLflow, for a sweep's parent process, reused runs and runs whose process died."""
 
 import logging
 from pathlib import Path
@@ -23,27 +22,26 @@ class Recorder:
     def __init__(self, client: MlflowClient, experiment_id: str) -> None:
         self.client, self.experiment_id = client, experiment_id
 
-    def reuse_answer(self, queued: QueuedRun) -> Run | None:
-        """Return the finished run that answers all that is asked, and tag it with this sweep; None
-        if there is none, or MLflow cannot be reached."""
+    def reuse_run(self, queued: QueuedRun) -> Run | None:
+        """Tag the finished run that has all results of a queued run with this sweep, and return it;
+        None if there is none, or MLflow cannot be reached."""
         claims = self._claims(queued)
         try:
             with short_timeouts():
                 finished = [run for run in claims.rows() if run.info.status == "FINISHED"]
                 if not finished:
                     return None
-                answer = finished[0]
-                if lacking(queued.job.config, answer.data.metrics, queued.name).asks:
+                if lacking(queued.job.config, finished[0].data.metrics, queued.name).asks:
                     return None
-                update_metrics(self.client, answer)
-                claims.tag_as_reused(answer)
-                return answer
+                update_metrics(self.client, finished[0])
+                claims.tag_as_reused(finished[0])
+                return finished[0]
         except (MlflowException, OSError):  # the run's process can wait for MLflow
             return None
 
     def record_end(self, queued: QueuedRun, outcome: str, error: str, output: Path) -> None:
-        """Record how a run ended whose process could not do so itself, and append what the process
-        printed (the file `output`) and the error to the run's log."""
+        """Record the end of a run whose process died, and append the process's output (a file) and
+        the error to the run's log."""
         config = queued.job.config
         try:
             with short_timeouts():
@@ -59,5 +57,6 @@ class Recorder:
             log.warning("The end of %s could not be recorded: %s", queued.name, problem)
 
     def _claims(self, queued: QueuedRun) -> RunClaims:
-        context = self.client, self.experiment_id
-        return RunClaims(*context, queued.name, queued.job.config, queued.corpus)
+        return RunClaims(
+            self.client, self.experiment_id, queued.name, queued.job.config, queued.corpus
+        )

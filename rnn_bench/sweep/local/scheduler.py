@@ -1,4 +1,4 @@
-"""The packed launcher's scheduler: starts a sweep's runs on free devices and handles their ends."""
+"""Schedules a sweep's runs on the devices of this machine."""
 
 import logging
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     """Make the run of each of a sweep's jobs, as many at once as this machine's devices take.
 
     Raises:
-        UsageError: data, devices or store are not as the configs say; nothing was trained.
+        UsageError: a corpus, device or store cannot be used; nothing was trained.
         KeyboardInterrupt: a signal ended the sweep.
     """
     gpus = chosen_gpus(packing, visible_gpus())
@@ -71,8 +71,8 @@ class Scheduler:
         """Make every run.
 
         Raises:
-            KeyboardInterrupt: a signal came. The first stops each run at its next batch, a second
-                stops all at once.
+            KeyboardInterrupt: a signal came. The first stops each run at its next batch, the second
+                at once.
         """
         slots = sum(device.slots for device in self.devices)
         with interruption.counting() as signals, ProgressTable(self.runs, slots) as table:
@@ -102,8 +102,8 @@ class Scheduler:
     # --- which run starts when and where
 
     def _start_next(self, table: ProgressTable) -> bool:
-        """Start or reuse the next run on the device with the most free slots; return whether there
-        was a free slot with a run for it."""
+        """Start or reuse the next run, on the device with the most free slots; return whether there
+        was a run for a free slot."""
         for device in sorted(self.devices, key=self._free_slots, reverse=True):
             if self._free_slots(device) <= 0:
                 return False
@@ -119,8 +119,8 @@ class Scheduler:
         return device.slots - sum(worker.device == device for worker in self.workers)
 
     def _take(self, device: Device) -> QueuedRun | None:
-        """Remove and return the longest waiting run for a device. A run with the same run key as
-        one that is being made waits for its result."""
+        """Take the longest waiting run for a device out of the queue and return it. A run waits
+        while another with the same run key is being made."""
         being_made = {worker.queued.run_key for worker in self.workers}
         for queued in self.waiting:
             if can_run_on(queued.gpu, device) and queued.run_key not in being_made:
@@ -129,11 +129,11 @@ class Scheduler:
         return None
 
     def _reuse(self, queued: QueuedRun, table: ProgressTable) -> bool:
-        """Look for a recorded run, which needs no process; return whether there was one."""
-        answer = self.recorder.reuse_answer(queued)
-        if answer is None:
+        """Reuse a recorded run instead of starting a process; return whether there was one."""
+        recorded = self.recorder.reuse_run(queued)
+        if recorded is None:
             return False
-        run_id, accuracy = answer.info.run_id, answer.data.metrics[schema.TEST_ACCURACY]
+        run_id, accuracy = recorded.info.run_id, recorded.data.metrics[schema.TEST_ACCURACY]
         table.log(logging.INFO, f"{queued.name}  reused: run {run_id}")
         queued.progress.observe(Ended(run_id, schema.REUSED, accuracy))
         return True

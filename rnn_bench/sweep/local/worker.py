@@ -1,4 +1,4 @@
-"""The process of one run of the packed launcher: makes the run and reports to its parent."""
+"""Makes one run in a process of its own, and reports its progress to the parent process."""
 
 import contextlib
 import faulthandler
@@ -21,7 +21,7 @@ from rnn_bench.config.hydra_internals import run_as_hydra_job
 
 OUTPUT = "output.txt"  # what a worker prints, in the job's folder
 BATCH_SECONDS = 0.25  # at least, between two reports of batches
-ORPHAN_SECONDS = 5.0  # that a run has to end by itself after its parent is gone
+ORPHAN_SECONDS = 5.0  # that a run has to end by itself after its parent has ended
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Elsewhere:
 
 
 class ParentConnection:
-    """Sends messages to the parent, and ends this process when the parent is gone: a run at its
+    """Sends messages to the parent, and ends this process when the parent has ended: a run at its
     next batch, anything else at once."""
 
     def __init__(self, connection: Connection) -> None:
@@ -51,19 +51,19 @@ class ParentConnection:
         threading.Thread(target=self._end_with_parent, daemon=True).start()
 
     def send(self, message: object) -> None:
-        with self._lock, contextlib.suppress(OSError):  # the thread notices that the parent is gone
+        with self._lock, contextlib.suppress(OSError):  # the thread notices a parent's end
             self._connection.send(message)
 
     def _end_with_parent(self) -> None:
         with contextlib.suppress(EOFError, OSError):
-            self._connection.recv()  # the parent sends nothing: this returns when it is gone
+            self._connection.recv()  # the parent sends nothing: this returns when it ends
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(ORPHAN_SECONDS)
         os._exit(1)
 
 
 class ParentLogHandler(logging.Handler):
-    """Sends log lines to the parent."""
+    """Sends log messages to the parent."""
 
     def __init__(self, parent: ParentConnection) -> None:
         super().__init__()
@@ -76,11 +76,11 @@ class ParentLogHandler(logging.Handler):
 def run_worker(
     connection: Connection, job: Job, concurrent_jobs: int, folder: Path, patient: bool
 ) -> None:
-    """Make a job's run, and report its events, log lines and error to the parent.
+    """Make a job's run, and report its events, log messages and error to the parent.
 
-    `concurrent_jobs` is the number of runs that the device trains at once. What the process prints
+    `concurrent_jobs` is the number of runs that the device trains at once. The process's output
     goes to a file in `folder`. If another sweep is making the run, a `patient` worker waits for it,
-    and another sends `Elsewhere`.
+    and one that is not sends `Elsewhere`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and sends SIGTERM
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -88,7 +88,7 @@ def run_worker(
     redirect_output(folder)
 
     # Where processes are not forked this takes seconds, and may print.
-    from rnn_bench.sweep.job import answer
+    from rnn_bench.sweep.job import make_run
     from rnn_bench.tracking.claims import Busy
     from rnn_bench.training.events import BatchDone, Event
     from rnn_bench.training.interruption import stopping_at_a_batch
@@ -109,7 +109,7 @@ def run_worker(
 
     def task(config: DictConfig) -> None:
         with stopping_at_a_batch([signal.SIGTERM]):
-            answer(job, concurrent_jobs, report, patient)
+            make_run(job, concurrent_jobs, report, patient)
 
     try:
         if error := run_as_hydra_job(job.composed, task, Composer().loader):
@@ -124,7 +124,7 @@ def run_worker(
 
 
 def redirect_output(folder: Path) -> None:
-    """Write what this process prints, and the stack of a crash, to a file in `folder`."""
+    """Write this process's output, and the stack of a crash, to a file in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()

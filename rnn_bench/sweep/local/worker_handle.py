@@ -1,4 +1,4 @@
-"""The parent's side of a worker: starts its process, reads its messages, stops it."""
+"""Starts, reads and stops a worker's process, from the parent."""
 
 import signal
 import time
@@ -20,8 +20,8 @@ EXIT_SECONDS = 30.0  # that a process has to end after its run did
 class WorkerHandle:
     """A process that makes one run and ends.
 
-    `output` is the file with what the process prints, `error` says why the run failed, if that is
-    known, and `is_elsewhere` says whether another sweep is making the run.
+    `output` is the file of the process's output, `error` the run's error, if it is known, and
+    `is_elsewhere` says whether another sweep is making the run.
     """
 
     def __init__(self, queued: QueuedRun, device: Device, patient: bool) -> None:
@@ -47,7 +47,7 @@ class WorkerHandle:
         queued.progress.state = "starting"
 
     def receive(self) -> Iterator[LogLine]:
-        """Note what the worker has reported, and yield its log lines.
+        """Handle the worker's messages, and yield its log lines.
 
         Raises:
             EOFError: the process has ended.
@@ -71,21 +71,21 @@ class WorkerHandle:
             raise EOFError from error
 
     def is_late(self, start_timeout: float) -> bool:
-        """Whether the run takes too long to start, or the process to end after its run."""
+        """Return whether the run takes too long to start, or the process to end after its run."""
         waited = time.monotonic() - self._since
         if self.error or self.is_elsewhere or self.queued.progress.is_over:
             return waited > EXIT_SECONDS
         return not self._has_reported and waited > start_timeout
 
     def stop(self) -> None:
-        """Let the run stop at its next batch, and anything else at once."""
+        """Stop the run at its next batch, and anything else at once."""
         self._process.terminate()
 
     def kill(self) -> None:
         self._process.kill()
 
     def wait(self) -> str:
-        """Wait for the end of the process; return a sentence that says how it ended."""
+        """Wait for the end of the process; return its exit status in a sentence."""
         self._process.join(EXIT_SECONDS)
         self._process.kill()
         self._process.join()

@@ -16,7 +16,7 @@ from rnn_bench.sweep.cluster.environment import (
     FOLDER,
     enter_working_folder,
     environment_overrides,
-    quoted,
+    quote,
 )
 from tests.conftest import SMALL_CORPUS, Command
 from tests.tracking.server import Server
@@ -61,7 +61,7 @@ def test_what_the_launcher_itself_cannot_do_is_said_in_a_line(
 
 @given(st.text(st.characters(exclude_categories=["C"]) | st.sampled_from("\\'\"${}")))
 def test_any_text_travels_in_hydra_s_grammar(text: str) -> None:
-    (override,) = OverridesParser.create().parse_overrides([f"a={quoted(text)}"])
+    (override,) = OverridesParser.create().parse_overrides([f"a={quote(text)}"])
     assert OmegaConf.create({"a": override.value()}).a == text
 
 

@@ -53,14 +53,7 @@ def test_a_mig_instance_has_its_own_memory_and_a_split_gpu_none(
 
 @pytest.mark.parametrize(
     ("visible", "indexes"),
-    [
-        (None, [0, 1]),
-        ("", []),
-        ("1,0", [1, 0]),
-        ("GPU-bb", [1]),
-        ("0,7,1", [0]),
-        ("-1", []),
-    ],
+    [(None, [0, 1]), ("", []), ("1,0", [1, 0]), ("GPU-bb", [1]), ("0,7,1", [0]), ("-1", [])],
 )
 def test_what_cuda_would_see_is_visible(visible: str | None, indexes: list[int]) -> None:
     uuids = [gpu.uuid for gpu in GPUS]

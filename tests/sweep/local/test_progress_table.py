@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rnn_bench.sweep.local.progress_table import ProgressTable, leave_out_middle, render
+from rnn_bench.sweep.local.progress_table import ProgressTable, cut_middle, render
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started
@@ -70,8 +70,8 @@ def test_more_runs_than_rows_stay_readable(training: QueuedRun, new_run: NewRun)
 
 def test_a_long_name_keeps_its_seed() -> None:
     long = "gru-demo-hidden_size64-embedding_dim50-s12"
-    assert leave_out_middle(long, 20) == "gru-demo-…_dim50-s12"
-    assert leave_out_middle("gru-demo-s0", 20) == "gru-demo-s0"
+    assert cut_middle(long, 20) == "gru-demo-…_dim50-s12"
+    assert cut_middle("gru-demo-s0", 20) == "gru-demo-s0"
 
 
 def test_a_person_sees_the_table_and_then_the_comparison(

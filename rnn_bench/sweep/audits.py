@@ -1,0 +1,54 @@
+"""Audits the corpora of a sweep at its end, and records the audits with its runs."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rnn_bench.config.composition import Job
+from rnn_bench.config.errors import describe
+from rnn_bench.config.options import name_of
+from rnn_bench.data.audit import audit_corpus
+from rnn_bench.data.audit.summary import findings
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import short_timeouts
+from rnn_bench.training.console import console
+
+log = logging.getLogger("rnn_bench")
+
+
+def record_audits(
+    client: MlflowClient, runs: Sequence[Run], jobs_by_key: Mapping[str, Job]
+) -> list[str]:
+    """Audit each corpus once, and record the audit with each finished run that has none. Log an
+    error as a warning: the runs themselves are complete.
+
+    `jobs_by_key` has the jobs by run key. Return a line for each corpus with faults.
+    """
+    unaudited: dict[str, tuple[Job, list[str]]] = {}  # jobs and run ids by dataset
+    lines = []
+    with short_timeouts():
+        for run in runs:
+            job, run_id = jobs_by_key.get(run.data.tags[schema.RUN_KEY]), run.info.run_id
+            if job and run.info.status == "FINISHED" and not _has_audit(client, run_id):
+                unaudited.setdefault(repr(job.config.dataset), (job, []))[1].append(run_id)
+        for job, run_ids in unaudited.values():
+            name = name_of(job.config.dataset)
+            try:
+                with console.status(f"Auditing {name}"):
+                    audit = audit_corpus(job.config)
+                for run_id in run_ids:
+                    client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
+                lines.append(findings(audit))
+            except Exception as error:
+                log.warning("The audit of %s is not recorded: %s", name, describe(error))
+    return [line for line in lines if line]
+
+
+def _has_audit(client: MlflowClient, run_id: str) -> bool:
+    try:
+        return any(file.path == schema.AUDIT_FILE for file in client.list_artifacts(run_id))
+    except Exception as error:
+        log.warning("The artifacts of run %s cannot be listed: %s", run_id, describe(error))
+        return True
