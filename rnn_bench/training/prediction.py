@@ -16,7 +16,7 @@ PREDICTION_BATCH_SIZE = 256
 
 @torch.no_grad()
 def predict(
-    model: nn.Module | Baseline, split: Split, protocol: Protocol
+    model: nn.Module, split: Split, protocol: Protocol
 ) -> Float[Tensor, "articles classes"]:
     """Return the logits of every article, on the CPU, in the split's order.
 

@@ -15,9 +15,7 @@ def planned_epochs(config: Config) -> int:
     return 1 if is_baseline(config.model) else config.protocol.epochs
 
 
-def start_training(
-    model: nn.Module | Baseline, corpus: EncodedCorpus, config: Config
-) -> Training | Fitting:
+def start_training(model: nn.Module, corpus: EncodedCorpus, config: Config) -> Training | Fitting:
     """Return a training of an initial model, before its first epoch.
 
     A network is moved to the corpus's device and gets its optimizer.
