@@ -1,4 +1,4 @@
-"""Where a run's time goes, and how near its training comes to the floor (floor.py).
+"""Measure where a run's time goes, and how near its training comes to the floor (floor.py).
 
 The stages' times are samples of the main thread's stack (sampling.py), for a run in a workplace
 where nothing is cached yet, and for a run of each cell as it is usual, with the corpus cached. On a
@@ -114,14 +114,14 @@ def measure(place: Workplace) -> Findings:
 
 
 def sampled(place: Workplace, cell: str, **more: Any) -> tuple[dict[str, Any], dict[str, float]]:
-    """A run's answer, and the seconds of its stages."""
+    """Return a run's answer, and the seconds of its stages."""
     path = place.folder / "stages.json"
     answer = place.ours(*place.overrides(cell), options=("--stages", str(path)), **more)
     return answer, json.loads(path.read_text())
 
 
 def traced(place: Workplace, cell: str) -> dict[str, float]:
-    """Microseconds of each kernel on the GPU in a run of one epoch."""
+    """Return the microseconds of each kernel on the GPU in a run of one epoch."""
     path = place.folder / "kernels.json"
     place.ours(*place.overrides(cell, epochs=1), options=("--kernels", str(path)))
     found = json.loads(path.read_text())

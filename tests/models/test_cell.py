@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.model import Recurrent, cell_name, cell_names
-from rnn_bench.models.cell import cell_class, multiply_adds
+from rnn_bench.models.cell import cell_class, is_fused, multiply_adds
+from rnn_bench.models.cells.gru import GRU
 from rnn_bench.models.recurrent import RecurrentClassifier
 
 
@@ -19,6 +20,23 @@ class Scan(nn.Module):
     @staticmethod
     def multiply_adds(input_size: int, hidden_size: int) -> int:
         return input_size * hidden_size + 7
+
+
+class HalfGRU(GRU):
+    """A cell that computes something else than the cell of the package that it extends."""
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        return super().forward(inputs, lengths) / 2
+
+
+class OneSize(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+
+
+class ThreeSizes(nn.Module):
+    def __init__(self, input_size: int, hidden_size: int, *, gates: int) -> None:
+        super().__init__()
 
 
 @pytest.mark.parametrize("name", cell_names())
@@ -36,6 +54,19 @@ def test_a_cell_of_one_s_own_is_called_as_its_class() -> None:
 def test_a_wrong_name_is_refused_before_torch_is_asked() -> None:
     with pytest.raises(ConfigError, match=r"model.cell=lstmm .* Did you mean lstm\?"):
         Recurrent(name="x", cell="lstmm")
+
+
+@pytest.mark.parametrize("cell", [OneSize, ThreeSizes])
+def test_a_class_that_is_not_made_as_a_cell_is_refused(cell: type[nn.Module]) -> None:
+    name = cell.__name__
+    with pytest.raises(ConfigError, match=rf"cannot be made as {name}\(input_size, hidden_size\)"):
+        Recurrent(name="x", cell=f"{__name__}.{name}")
+
+
+def test_the_fused_kernel_does_not_compute_a_subclass_as_its_base() -> None:
+    assert [is_fused(name) for name in cell_names()] == [True] * 3
+    assert not is_fused(f"{__name__}.HalfGRU")
+    assert "HalfGRU" in RecurrentClassifier.beyond_fused(f"{__name__}.HalfGRU", "last_token")
 
 
 @pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])

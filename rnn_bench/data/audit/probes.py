@@ -22,12 +22,12 @@ BAG = "as a bag of words, TF-IDF with logistic regression"
 
 @dataclass(frozen=True)
 class Probe:
-    """Says what a classifier sees of an article.
+    """A property of an article, which a classifier sees alone.
 
     Attributes:
-        name, what: what it sees, in short and in full.
+        name, what: the property, in short and in full.
         column: the column of `Articles.columns` with it. None: the prepared text.
-        view: returns what the classifier sees of a value of that column.
+        view: returns the property from a value of that column.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Probe:
 
 
 def dateline(text: str) -> str:
-    """Return what the study's rule removes from the start of an article, such as
-    `WASHINGTON (Reuters) - `, or nothing where that is too long to be a dateline."""
+    """Return the start of an article that the study's rule removes, such as `WASHINGTON (Reuters)
+    - `, or "" where it is too long to be a dateline."""
     match = DATELINE.match(text)
     return match.group() if match and len(match.group()) <= LONGEST_DATELINE else ""
 
@@ -83,12 +83,10 @@ def probe_results(articles: Articles) -> list[ProbeResult]:
 
     The interval is Wilson's (Journal of the American Statistical Association 22, 1927).
     """
-    columns: Columns = {}
-    unavailable = ""
     try:
-        columns = articles.columns()
+        columns, unavailable = articles.columns(), ""
     except (DataError, OSError) as error:
-        unavailable = str(error)
+        columns, unavailable = {}, str(error)
     return [_result(probe, articles, columns, unavailable) for probe in PROBES]
 
 
@@ -104,14 +102,8 @@ def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str
     predicted = classifier.predict([*map(probe.view, test)])
     right, n = int((predicted == articles.test[1]).sum()), len(test)
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
-    return ProbeResult(
-        name=probe.name,
-        what=probe.what,
-        accuracy=right / n,
-        low=float(interval.low),
-        high=float(interval.high),
-        n=n,
-    )
+    low, high = float(interval.low), float(interval.high)
+    return ProbeResult(probe.name, probe.what, right / n, low, high, n)
 
 
 def _tree() -> Any:

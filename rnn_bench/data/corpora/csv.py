@@ -16,7 +16,7 @@ from rnn_bench.data.splits import split_test_stratified
 
 @dataclass
 class CsvCorpus(Corpus):
-    """Reads the user's own training and test file, or one file and a test fraction.
+    """The user's own training and test file, or one file and a test fraction.
 
     The classes are the labels of the training file, sorted (as numbers if all are numbers).
     """
@@ -68,7 +68,7 @@ class CsvCorpus(Corpus):
         )
 
     def _read_rows(self, path: Path) -> tuple[pd.DataFrame, list[str]]:
-        """Return the rows that are articles, and how many are none, if any."""
+        """Return the rows that are articles, and a note on how many are not, if any."""
         table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
         bad = (table[self.text_column] == "") | (table[self.label_column] == "")
         if not bad.any():

@@ -1,4 +1,4 @@
-"""Metrics of a run's test predictions, a file each in this folder.
+"""Compute the metrics of a run's test predictions, one in each file of this folder.
 
 A file `NAME.py` defines `compute(predictions)` and a whole `VERSION`. It is recorded as the metric
 `test_NAME`. Metrics are computed from stored predictions, so a new or corrected one needs no run to
