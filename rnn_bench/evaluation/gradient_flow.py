@@ -53,7 +53,8 @@ def reason_not_followed(option: Any) -> str:
     try:
         gradient_norms(followed(model), Batch(tokens, lengths, torch.tensor([0, 1])))
     except (NotFollowed, RuntimeError) as error:
-        return f"has no gradient flow: {cell_name(model.cell)} {str(error).splitlines()[0]}"
+        reason = str(error).partition("\n")[0]
+        return f"has no gradient flow: {cell_name(model.cell)} {reason}"
     return ""
 
 

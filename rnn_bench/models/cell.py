@@ -81,10 +81,10 @@ def _modules_of(module: ModuleType) -> dict[str, type[nn.Module]]:
 @functools.cache
 def multiply_adds(name: str, input_size: int, hidden_size: int) -> int:
     """Return a cell's multiply-adds for a token, forward: its own count, or else the number of
-    entries of its weight matrices."""
+    entries of its weight matrices; 1 for a cell without any."""
     cell = cell_class(name)
     if own := getattr(cell, "multiply_adds", None):
         return int(own(input_size, hidden_size))
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # making a cell draws weights
         weights = cell(input_size, hidden_size).parameters()
-        return sum(weight.numel() for weight in weights if weight.dim() > 1)
+    return max(1, sum(weight.numel() for weight in weights if weight.dim() > 1))

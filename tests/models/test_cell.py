@@ -29,6 +29,14 @@ class HalfGRU(GRU):
         return super().forward(inputs, lengths) / 2
 
 
+class RandomScale(nn.Module):
+    """A cell without matrices that computes with a number that it draws."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((hidden_size,), torch.rand(()).item()))
+
+
 class OneSize(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -77,7 +85,12 @@ def test_a_token_costs_a_multiply_add_for_each_weight(name: str, gates: int) -> 
     assert deep == 2 * gates * 128 * ((100 + 128) + (256 + 128))
 
 
+def test_a_cell_without_matrices_costs_something() -> None:
+    assert multiply_adds(f"{__name__}.RandomScale", 3, 5) == 1
+
+
 def test_counting_draws_no_random_numbers() -> None:
     before = torch.get_rng_state()
     multiply_adds("gru", 11, 13)
+    multiply_adds(f"{__name__}.RandomScale", 11, 13)
     assert torch.equal(torch.get_rng_state(), before)

@@ -93,10 +93,13 @@ def probe_results(articles: Articles) -> list[ProbeResult]:
 def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str) -> ProbeResult:
     from scipy.stats import binomtest
 
-    if probe.column is not None and probe.column not in columns:
+    if probe.column is None:
+        train, test = articles.train[0], articles.test[0]
+    elif probe.column in columns:
+        train, test = columns[probe.column]
+    else:
         missing = unavailable or f"there is no raw column {probe.column}"
         return ProbeResult(probe.name, probe.what, missing=missing)
-    train, test = columns[probe.column] if probe.column else (articles.train[0], articles.test[0])
     classifier = _tree() if probe.name == "length alone" else _bag_of_words()
     classifier.fit([*map(probe.view, train)], articles.train[1])
     predicted = classifier.predict([*map(probe.view, test)])
