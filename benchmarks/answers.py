@@ -16,7 +16,7 @@ class Answer:
 
     Attributes:
         threads: of the processor that the contender uses.
-        kernel: which code computes the recurrence, if the contender says so.
+        kernel: which code computes the recurrence, if known.
         first_step: when the first update of the weights was done.
         epochs: `began`, `ended` (after validation), `training_seconds` and `val_accuracy` of each.
         tokens: of the training articles, no padding; an epoch sees each once.

@@ -39,8 +39,8 @@ def peak(device: str, threads: int) -> tuple[float, str]:
             build = [compiler, "-O3", "-march=native", "-pthread", str(source), "-o", str(program)]
             if subprocess.run(build, capture_output=True).returncode == 0:
                 run = [str(program), str(threads), str(SECONDS)]
-                said = subprocess.run(run, check=True, capture_output=True, text=True).stdout
-                return float(said), "a compiled loop of multiply-adds"
+                output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+                return float(output), "a compiled loop of multiply-adds"
     torch.set_num_threads(threads)
     return matmul_peak("cpu", CPU_MATRIX), f"a product of matrices of {CPU_MATRIX}"
 

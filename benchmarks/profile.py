@@ -41,7 +41,7 @@ def measure(place: Workplace) -> Findings:
         run: sum(found[stage] for stage in BESIDE) / sum(found.values())
         for run, found in stages.items()
     }
-    said = ", ".join(f"{cell} {shares[cell]:.1%}" for cell in answers)
+    listed_shares = ", ".join(f"{cell} {shares[cell]:.1%}" for cell in answers)
     tables = [
         Table(
             "stages",
@@ -94,7 +94,7 @@ def measure(place: Workplace) -> Findings:
     return Findings(
         "Where a run's time goes",
         [
-            f"Data, batches and recording are of a run's time: {said}.",
+            f"Share of data, batches and recording in a run's time: {listed_shares}.",
             "Share of the floor: "
             + ", ".join(f"{cell} {share:.0%}" for cell, share in reached.items())
             + ".",

@@ -63,7 +63,7 @@ def measure(place: Workplace) -> Findings:
         tables.append(
             Table(
                 "packing",
-                f"{runs} runs of one cell on one GPU, so many at once, wall time",
+                f"{runs} runs of one cell on one GPU, wall time by runs at once",
                 ["runs at once", "seconds", "n"],
                 [
                     [str(jobs), number(median(taken), 1), str(len(taken))]

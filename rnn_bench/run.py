@@ -48,7 +48,7 @@ def run(
     events of the run.
 
     Raises:
-        UsageError: data, device, store or output folder are not as the config says.
+        UsageError: the corpus, device, store or output folder of the config cannot be used.
         Busy: another process trains the run, and this one is not patient.
     """
     device = run_device(config)

@@ -57,7 +57,7 @@ class Content:
 
 
 class CorpusReader:
-    """Reads a corpus when its articles are first asked for, and only once.
+    """A corpus whose articles are read at their first use, and only once.
 
     Its properties raise DataError if the corpus cannot be read or is unfit.
     """

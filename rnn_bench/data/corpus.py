@@ -12,7 +12,7 @@ Columns = Mapping[str, tuple[list[str], list[str]]]
 
 
 class DataError(UsageError):
-    """A corpus cannot be read as it is. The message names the file and says what to do."""
+    """A corpus cannot be read as it is. The message names the file and the remedy."""
 
 
 @dataclass(frozen=True)

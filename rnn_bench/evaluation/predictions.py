@@ -94,10 +94,10 @@ def read_predictions(path: Path) -> Predictions:
     if list(table["article"]) != [str(row) for row in range(len(table))]:
         raise DataError(f"{path} does not have the test articles in order: 0, 1, 2, ...")
     for column in ("label", "prediction"):
-        strange = sorted(set(table[column]) - set(classes))
-        if strange:
+        unknown = sorted(set(table[column]) - set(classes))
+        if unknown:
             raise DataError(
-                f"{path} has {strange[0]!r} as a {column} and no column {PROBABILITY}{strange[0]}."
+                f"{path} has {unknown[0]!r} as a {column} and no column {PROBABILITY}{unknown[0]}."
             )
     try:
         shares = table[columns].replace("", "nan").to_numpy().astype(np.float64)

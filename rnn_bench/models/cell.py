@@ -4,7 +4,7 @@ A cell is a `torch.nn.Module` made as `Cell(input_size, hidden_size)`. Its `forw
 [batch, time, input_size], padded on the right, and lengths [batch], and returns the states [batch,
 time, hidden_size], or the states and a memory of the same shape, as an LSTM's c.
 
-It may also say, as class attributes:
+It may also have these class attributes:
     version: raise it when the cell's results change.
     colours: its colours in reports, on light and on dark pages.
     marker: its marker in figures, a name of matplotlib's.
@@ -63,7 +63,7 @@ def cell_class(name: str) -> type[nn.Module]:
 def is_fused(name: str) -> bool:
     """Return whether the fused kernel computes a cell.
 
-    A subclass of such a cell, which may compute something else, has to say so itself.
+    A subclass may compute something else, so it must set `fused` itself.
     """
     cell = cell_class(name)
     return issubclass(cell, TorchCell) and "fused" in vars(cell)

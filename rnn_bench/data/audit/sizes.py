@@ -31,9 +31,9 @@ def _sizes(
 
 
 def _distribution(words: NDArray[np.int64], edges: NDArray[np.int64]) -> WordCounts:
-    quantiles = np.quantile(words, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    shortest, q25, median, q75, longest = np.quantile(words, [0, 0.25, 0.5, 0.75, 1]).tolist()
     histogram = Histogram(edges.tolist(), np.histogram(words, edges)[0].tolist())
-    return WordCounts(*quantiles, mean=float(words.mean()), histogram=histogram)
+    return WordCounts(shortest, q25, median, q75, longest, float(words.mean()), histogram)
 
 
 def _edges(longest: int) -> NDArray[np.int64]:

@@ -33,6 +33,8 @@ class CsvCorpus(Corpus):
     def identity(self) -> dict[str, Any]:
         files = [Path(self.train), *([Path(self.test)] if self.test else [])]
         for path in files:
+            if path.is_dir():
+                raise DataError(f"{path} is a folder, not a CSV file.")
             if not path.is_file():
                 raise DataError(f"{path} does not exist (looked for in {Path.cwd()}).")
         settings = {name: value for name, value in vars(self).items() if name != "data_dir"}
@@ -49,10 +51,10 @@ class CsvCorpus(Corpus):
         if self.test:
             test, left_out_of_test = self._read_rows(Path(self.test))
             left_out += left_out_of_test
-            strange = sorted({*test[self.label_column]} - set(classes))
-            if strange:
+            unknown = sorted({*test[self.label_column]} - set(classes))
+            if unknown:
                 raise DataError(
-                    f"{self.test} has the label {strange[0]!r}, which {self.train} lacks. "
+                    f"{self.test} has the label {unknown[0]!r}, which {self.train} lacks. "
                     f"Its labels: {', '.join(classes)}."
                 )
         else:

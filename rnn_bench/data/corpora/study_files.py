@@ -39,9 +39,9 @@ def read_raw(corpus: str, files: list[Path]) -> pd.DataFrame:
         tables = [true.assign(label=1), fake.assign(label=0)]
         return pd.concat(tables, ignore_index=True, join="inner")
     articles = require_columns(read_csv(files[0]), files[0], ["title", "text", "label"])
-    strange = sorted(set(articles["label"]) - {"REAL", "FAKE"})
-    if strange:
-        raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
+    unknown = sorted(set(articles["label"]) - {"REAL", "FAKE"})
+    if unknown:
+        raise DataError(f"{files[0]}: label {unknown[0]!r} is neither REAL nor FAKE.")
     return articles.assign(label=[int(label == "REAL") for label in articles["label"]])
 
 
@@ -79,9 +79,9 @@ def read_preprocessed(path: Path) -> pd.DataFrame:
         DataError: the file is unreadable, lacks a column or has a label other than 0 and 1.
     """
     articles = require_columns(read_csv(path), path, ["text", "label"])[["text", "label"]]
-    strange = sorted(set(articles["label"]) - {"0", "1"})
-    if strange:
-        raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (real).")
+    unknown = sorted(set(articles["label"]) - {"0", "1"})
+    if unknown:
+        raise DataError(f"{path}: label {unknown[0]!r} is neither 0 (fake) nor 1 (real).")
     return articles.assign(label=articles["label"].astype(int))
 
 
