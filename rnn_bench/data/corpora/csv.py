@@ -72,17 +72,16 @@ class CsvCorpus(Corpus):
     def _read_rows(self, path: Path) -> tuple[pd.DataFrame, list[str]]:
         """Return the rows that are articles, and a note on how many are not, if any."""
         table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
-        bad = (table[self.text_column] == "") | (table[self.label_column] == "")
+        empty = table[[self.text_column, self.label_column]] == ""
+        bad = empty.any(axis=1)
         if not bad.any():
             return table, []
         if not self.drop_bad_rows:
             first = int(bad.to_numpy().argmax())
-            column = (
-                self.text_column if table[self.text_column].iloc[first] == "" else self.label_column
-            )
             raise DataError(
                 f"{path} has {int(bad.sum())} bad rows of {len(table)}; the first is "
-                f"row {first + 1} (the header not counted): its {column!r} is empty.\n"
+                f"row {first + 1} (the header not counted): its {empty.iloc[first].idxmax()!r} is "
+                f"empty.\n"
                 f"Mend them, or leave them out with dataset.drop_bad_rows=true."
             )
         if bad.all():

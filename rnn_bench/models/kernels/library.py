@@ -151,16 +151,12 @@ def _compile(command: tuple[str, ...], file: Path) -> None:
         seal = Path(temporary) / "seal"
         seal.write_text(_hash([part.read_bytes()]))
         part.replace(file)
-        seal.replace(_seal(file))
-
-
-def _seal(file: Path) -> Path:
-    return file.with_suffix(".sha256")
+        seal.replace(file.with_suffix(".sha256"))
 
 
 def _is_sound(file: Path) -> bool:
     """Return whether the file is as compiled. A torn one can end the process that loads it."""
     try:
-        return _seal(file).read_text() == _hash([file.read_bytes()])
+        return file.with_suffix(".sha256").read_text() == _hash([file.read_bytes()])
     except (OSError, UnicodeDecodeError):
         return False
