@@ -34,15 +34,9 @@ TURNS = 3  # of each kernel, for each of the settings' repeats
 def measure(place: Workplace) -> Findings:
     settings, samples = place.settings, []
     for threads in sorted({1, place.threads}) if settings.device == "cpu" else [place.threads]:
-        arguments = [
-            f"--threads={threads}",
-            f"--length={settings.length}",
-            f"--steps={settings.steps}",
-        ]
-        arguments += [f"--turns={TURNS * settings.repeats}", f"--device={settings.device}"]
-        samples += place.answer("benchmarks.steps", *arguments, "--cells", *settings.cells)[
-            "samples"
-        ]
+        args = [f"--threads={threads}", f"--length={settings.length}", f"--steps={settings.steps}"]
+        args += [f"--turns={TURNS * settings.repeats}", f"--device={settings.device}"]
+        samples += place.answer("benchmarks.steps", *args, "--cells", *settings.cells)["samples"]
     rows = [
         [
             each["cell"],

@@ -135,4 +135,6 @@ def encode_split(
 ) -> Split:
     """Return the first `max_length` tokens of each text as ids of the vocabulary."""
     tokens, offsets = encode_texts(texts, vocabulary, max_length)
-    return Split(torch.from_numpy(tokens), torch.from_numpy(offsets), torch.tensor(labels))
+    return Split(
+        torch.from_numpy(tokens), torch.from_numpy(offsets), torch.tensor(labels, dtype=torch.int64)
+    )
