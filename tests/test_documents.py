@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from rnn_bench import command_line
 from rnn_bench.config import reference
 from rnn_bench.config.composition import Composer, config_folder
 from rnn_bench.config.hydra_internals import parse_arguments
@@ -29,7 +30,7 @@ PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
 LANGUAGES = {"sh", "text", "sql", "json", "nginx", "mermaid"}
-INLINE = re.compile(r"`((?:make|python -m) [^`]+)`")
+INLINE = re.compile(r"`((?:make|python -m|rnn-bench) [^`]+)`")
 CLUSTERS = PROJECT / "tests" / "clusters"
 
 
@@ -187,6 +188,17 @@ def what_test_team_runs(words: list[str], request: pytest.FixtureRequest) -> Non
     assert "record_owner@HOST" in (CLUSTERS / "test_team.py").read_text(encoding="utf-8")
 
 
+def an_rnn_bench_command(words: list[str], request: pytest.FixtureRequest) -> None:
+    command, *others = words
+    if command == "sweep":
+        a_run(others, request)
+    elif command == "report":
+        a_report(others, request)
+    else:
+        request.getfixturevalue("sweep")()
+        assert command_line.main(words) == 0
+
+
 CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench (?=.*hydra/launcher=)": a_cluster_sweep,
     r"python -m rnn_bench\b(?!\.)": a_run,
@@ -194,6 +206,7 @@ CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench\.report ?": a_report,
     r"python -m rnn_bench\.tracking ": a_tracking_command,
     r"python -m rnn_bench\.serving ": a_serving_command,
+    r"rnn-bench ": an_rnn_bench_command,
     r"make ": a_make_target,
     r"export ": a_variable,
     r"pip install ": an_installation,
@@ -222,10 +235,10 @@ def test_the_readme_is_short() -> None:
 
 def test_the_modules_that_the_design_names_are_there() -> None:
     design = (PROJECT / "docs" / "design.md").read_text(encoding="utf-8")
-    named = re.findall(r"`(\w+/\w+\.py)`", design)
+    named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", design)
     assert len(named) > 20
     for path in named:
-        assert (PROJECT / "rnn_bench" / path).is_file(), path
+        assert (PROJECT / "rnn_bench" / path).exists() or (PROJECT / path).exists(), path
 
 
 def test_the_reference_of_the_configuration_is_current(

@@ -188,6 +188,8 @@ def _default(option: DictConfig, name: str) -> str:
         return f"`${found[1]}`, else {other}"
     if found := re.fullmatch(r"\$\{oc\.select:([\w.]+)\.\$\{model\.name\},(.*)\}", raw):
         return f"what `{found[1]}` has for the model, else `{found[2]}`"
+    if "cell_name" in raw:
+        return "the cell's own name"
     return "the train file's stem" if "file_stem" in raw else f"`{raw}`"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.preprocessing import MinMaxScaler
 
 from rnn_bench.data import fingerprint
 from rnn_bench.data.corpora.demo import DemoCorpus
@@ -72,9 +73,13 @@ def test_editing_a_file_does_not_change_the_hash_in_a_running_process(tmp_path: 
     assert code_hash(double) != before
 
 
-def test_the_package_itself_and_what_has_no_source_have_no_hash() -> None:
-    assert [code_hash(target) for target in (DemoCorpus, int, print, 3)] == [""] * 4
-    assert code_hash(torch.optim.NAdam)
+def test_this_package_torch_and_what_has_no_source_have_no_hash() -> None:
+    targets = (DemoCorpus, torch.optim.NAdam, int, print, 3)
+    assert [code_hash(target) for target in targets] == [""] * 5
+
+
+def test_a_class_of_another_library_has_a_hash() -> None:
+    assert code_hash(MinMaxScaler)
 
 
 def test_the_fingerprint_depends_on_texts_labels_and_order() -> None:
