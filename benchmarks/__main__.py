@@ -18,6 +18,7 @@ from benchmarks.machine import machine, versions
 from benchmarks.settings import QUICK, Settings
 from benchmarks.workplace import ContenderFailed, Workplace
 from rnn_bench.config.errors import UsageError
+from rnn_bench.training.device import find_device
 
 # `target` takes the runs of `single`, which are made once.
 PARTS = {
@@ -33,28 +34,28 @@ SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line, and return the exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
-    asked = parser().parse_args(given)
-    wrong = [part for part in asked.parts if part not in PARTS]
+    args = parser().parse_args(given)
+    wrong = [part for part in args.parts if part not in PARTS]
     if wrong:
         print(f"{wrong[0]} is not a part. Parts: {', '.join(PARTS)}.", file=sys.stderr)
         return UNUSABLE
     chosen = {
         name: value
-        for name, value in vars(asked).items()
+        for name, value in vars(args).items()
         if value is not None and name in {field.name for field in dataclasses.fields(Settings)}
     }
-    settings = dataclasses.replace(QUICK if asked.quick else Settings(), **chosen)
+    settings = dataclasses.replace(QUICK if args.quick else Settings(), **chosen)
     try:
         if settings.device == "cuda":
-            check_gpu()
-        check_folder(asked.out)
+            find_device("cuda")
+        make_folder(args.out)
         with tempfile.TemporaryDirectory() as folder:
             place = Workplace(Path(folder), settings)
-            for part in asked.parts or PARTS:
-                measured(part, place, shlex.join(["python", "-m", "benchmarks", *given]), asked.out)
-        print(write_page([*PARTS], asked.out))
+            for part in args.parts or PARTS:
+                measure(part, place, shlex.join(["python", "-m", "benchmarks", *given]), args.out)
+        print(write_page([*PARTS], args.out))
     except UsageError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
@@ -67,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return SUCCESS
 
 
-def measured(part: str, place: Workplace, command: str, folder: Path) -> None:
-    """Measure a part, and write what it found."""
+def measure(part: str, place: Workplace, command: str, folder: Path) -> None:
+    """Measure a part, and write its findings into the folder."""
     began = time.monotonic()
     findings = importlib.import_module(f"benchmarks.{part}").measure(place)
     settings = {**dataclasses.asdict(place.settings), "corpus": place.corpus}
@@ -85,20 +86,11 @@ def measured(part: str, place: Workplace, command: str, folder: Path) -> None:
     print(f"{part}, {circumstances['seconds']:.0f} s", *findings.headline, sep="\n  ", flush=True)
 
 
-def check_gpu() -> None:
-    """
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results.
+
     Raises:
-        UsageError: torch sees no GPU.
-    """
-    from rnn_bench.training.device import find_device
-
-    find_device("cuda")
-
-
-def check_folder(folder: Path) -> None:
-    """
-    Raises:
-        UsageError: results cannot be written there.
+        UsageError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a contender says about a run of its own: times, accuracies and memory, as a JSON file."""
+"""The JSON file that a contender writes about its run: times, accuracies and memory."""
 
 import argparse
 import json
@@ -12,11 +12,11 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """Times are seconds since 1970.
+    """A contender's account of its run. Times are seconds since 1970.
 
     Attributes:
         threads: of the processor that the contender uses.
-        kernel: which code computes the recurrence, if the contender says so.
+        kernel: which code computes the recurrence, if known.
         first_step: when the first update of the weights was done.
         epochs: `began`, `ended` (after validation), `training_seconds` and `val_accuracy` of each.
         tokens: of the training articles, no padding; an epoch sees each once.
@@ -31,26 +31,20 @@ class Answer:
     compile_seconds: float = 0.0
 
     def stepped(self) -> None:
-        """Called after each update."""
+        """Note the time of the first update; called after each."""
         self.first_step = self.first_step or time.time()
 
     def epoch(self, began: float, trained: float, accuracy: float) -> None:
-        """Called after each epoch's validation; `trained` is when the training before it ended."""
-        self.epochs.append(
-            {
-                "began": began,
-                "ended": time.time(),
-                "training_seconds": trained - began,
-                "val_accuracy": accuracy,
-            }
-        )
+        """Add an epoch after its validation; `trained` is when the training before it ended."""
+        epoch = {"began": began, "ended": time.time(), "training_seconds": trained - began}
+        self.epochs.append({**epoch, "val_accuracy": accuracy})
 
     def write(self, path: Path, peak_memory: int) -> None:
         path.write_text(json.dumps({**asdict(self), "peak_memory_bytes": peak_memory}))
 
 
 def contender_arguments() -> argparse.ArgumentParser:
-    """What every contender is told."""
+    """Return a parser of the arguments that every contender gets."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--articles", type=Path, required=True, help="folder of the CSV files")
     parser.add_argument("--answer", type=Path, required=True, help="JSON file to write")
@@ -64,7 +58,7 @@ def contender_arguments() -> argparse.ArgumentParser:
 
 
 def peak_memory_bytes() -> int:
-    """The largest resident memory of this process."""
+    """Return the largest resident memory of this process."""
     if sys.platform == "linux":  # getrusage's also counts what the process was before exec
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
@@ -73,7 +67,7 @@ def peak_memory_bytes() -> int:
 
 
 def figures(answer: dict[str, Any]) -> dict[str, float]:
-    """What is compared of a contender's answer, with the `started` that its process was given."""
+    """Return the compared numbers of an answer with `started`, the time its process was started."""
     epochs = answer["epochs"]
     training = sum(epoch["training_seconds"] for epoch in epochs) - answer["compile_seconds"]
     seconds = sorted(epoch["ended"] - epoch["began"] for epoch in epochs)

@@ -21,13 +21,13 @@ EMBEDDING_DIM = 100
 HIDDEN_SIZE = 128
 DROPOUT = 0.5
 
-# The same in words of rnn_bench: the protocol `fair`, with torch's random_split and every epoch.
+# The same for rnn_bench: the protocol `fair`, with torch's random_split and every epoch.
 OVERRIDES = ("protocol.validation_stratified=false", "protocol.patience=null")
 
 
 def write_articles(corpus: str, count: int, folder: Path) -> str:
     """Write the first `count` articles of a corpus's training file and a quarter as many of its
-    test file; returns the corpus's name. `auto` is isot if its articles are there, else demo.
+    test file, and return the corpus's name. `auto` is isot if its articles are there, else demo.
 
     Raises:
         UsageError: the corpus cannot be read.
@@ -42,11 +42,11 @@ def write_articles(corpus: str, count: int, folder: Path) -> str:
             return write_articles("isot", count, folder)
         except DataError:
             return write_articles("demo", count, folder)
-    asked = [f"dataset={corpus}", "sweep_id=benchmark", *OVERRIDES]
+    overrides = [f"dataset={corpus}", "sweep_id=benchmark", *OVERRIDES]
     if corpus == "demo":
-        asked.append(f"dataset.articles={count + -(-count // 4)}")
+        overrides.append(f"dataset.articles={count + -(-count // 4)}")
     composer = Composer()
-    config = composer.job(composer.compose(asked)).config
+    config = composer.job(composer.compose(overrides)).config
     articles = configured_corpus(config).articles
     train = _table(*articles.train).head(count)
     _table(*articles.test).head(-(-count // 4)).to_csv(folder / "test.csv", index=False)
@@ -63,25 +63,25 @@ def _table(texts: list[str], labels: list[int]) -> pd.DataFrame:
 
 
 def read_articles(path: Path) -> tuple[list[str], list[int]]:
-    """Texts and labels of a file."""
+    """Return the texts and labels of a file."""
     table = pd.read_csv(path, keep_default_na=False)
     return table["text"].astype(str).tolist(), table["label"].tolist()
 
 
 def build_vocabulary(texts: Sequence[str]) -> dict[str, int]:
-    """Ids of the most frequent words, after padding and unknown."""
+    """Return the ids of the most frequent words; they follow padding and unknown."""
     counts = Counter(word for text in texts for word in text.split())
     words = [word for word, _ in counts.most_common(VOCABULARY_SIZE - 2)]
     return {word: number for number, word in enumerate(words, start=UNKNOWN + 1)}
 
 
 def encode(text: str, vocabulary: dict[str, int], length: int) -> list[int]:
-    """Ids of a text's first `length` words."""
+    """Return the ids of a text's first `length` words."""
     return [vocabulary.get(word, UNKNOWN) for word in text.split()[:length]]
 
 
 def padded(encoded: Sequence[Sequence[int]], length: int) -> NDArray[np.int32]:
-    """Articles as rows of `length` ids, padded on the right."""
+    """Return articles as rows of `length` ids, padded on the right."""
     rows = np.full((len(encoded), length), PADDING, dtype=np.int32)
     for row, ids in zip(rows, encoded, strict=True):
         row[: len(ids)] = ids

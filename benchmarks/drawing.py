@@ -1,4 +1,4 @@
-"""The benchmark's figures, in the style of the report's."""
+"""Draw the benchmark's figures, in the style of the report's."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ PALETTE = ("#0072b2", GREY, OTHERS[0], OTHERS[3])
 
 
 def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
-    """A bar for each value, grouped by the inner keys, a colour for each outer key."""
+    """Draw a bar for each value, grouped by the inner keys, in a colour for each outer key."""
     groups = list(dict.fromkeys(group for found in values.values() for group in found))
     height = 0.8 / len(values)
 
@@ -35,11 +35,11 @@ def bars(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, flo
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return canvas
 
-    return draw_figure(name, title, f"{title}, {unit}: {told(values)}.", draw)
+    return draw_figure(name, title, f"{title}, {unit}: {listed(values)}.", draw)
 
 
 def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
-    """A bar for each outer key, of a piece for each inner key."""
+    """Draw a bar for each outer key, with a piece for each inner key."""
     pieces = list(dict.fromkeys(piece for found in values.values() for piece in found))
     colours = [*(style.light for style in styles().values()), *OTHERS]
 
@@ -57,11 +57,11 @@ def stacked(name: str, title: str, unit: str, values: Mapping[str, Mapping[str, 
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
         return canvas
 
-    return draw_figure(name, title, f"{title}, {unit}: {told(values)}.", draw)
+    return draw_figure(name, title, f"{title}, {unit}: {listed(values)}.", draw)
 
 
 def line(name: str, title: str, x_unit: str, y_unit: str, points: Mapping[float, float]) -> Figure:
-    """Values by sizes, both logarithmic. The dotted line is a cost that grows as the size."""
+    """Draw values by sizes, both logarithmic. The dotted line is a cost in proportion to size."""
     xs, ys = [*points], [*points.values()]
 
     def draw(width: float) -> Canvas:
@@ -81,11 +81,11 @@ def line(name: str, title: str, x_unit: str, y_unit: str, points: Mapping[float,
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return canvas
 
-    said = ", ".join(f"{x:g} {y:.4g}" for x, y in points.items())
-    return draw_figure(name, title, f"{title}, {y_unit} over {x_unit}: {said}.", draw)
+    listing = ", ".join(f"{x:g} {y:.4g}" for x, y in points.items())
+    return draw_figure(name, title, f"{title}, {y_unit} over {x_unit}: {listing}.", draw)
 
 
-def told(values: Mapping[str, Mapping[str, float]]) -> str:
+def listed(values: Mapping[str, Mapping[str, float]]) -> str:
     return "; ".join(
         f"{label} " + ", ".join(f"{group} {value:.4g}".strip() for group, value in found.items())
         for label, found in values.items()

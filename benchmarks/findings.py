@@ -1,5 +1,5 @@
-"""What a part of the benchmark found, as files: a JSON file with every sample, figures as SVG, and
-one page of Markdown on all parts that the folder has."""
+"""Write the findings of a part of the benchmark: a JSON file with every sample, and figures as SVG;
+and one page of Markdown on all parts."""
 
 import json
 import math
@@ -18,7 +18,7 @@ PAGE = "results.md"
 
 @dataclass(frozen=True)
 class Findings:
-    """`headline` are sentences that follow from the tables, `samples` what was measured."""
+    """The results of a part: `headline` has sentences, `samples` all that was measured."""
 
     title: str
     headline: Sequence[str]
@@ -28,7 +28,7 @@ class Findings:
 
 
 def number(value: float, places: int) -> str:
-    """With separated thousands; empty if it is not finite."""
+    """Return a number with separated thousands, "" if it is not finite."""
     return f"{value:,.{places}f}" if math.isfinite(value) else ""
 
 
@@ -49,8 +49,8 @@ def write(findings: Findings, part: str, circumstances: dict[str, Any], folder: 
 
 
 def write_page(parts: Sequence[str], folder: Path) -> Path:
-    """Write the Markdown page from the JSON files of these parts that the folder has, in this
-    order; returns its path."""
+    """Write the Markdown page from the JSON files in the folder, in the order of the parts, and
+    return its path."""
     files = [folder / f"{part}.json" for part in parts]
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     sentences = [sentence for facts in found for sentence in facts["headline"]]
@@ -61,9 +61,10 @@ def write_page(parts: Sequence[str], folder: Path) -> Path:
             shown = Table(**table)
             blocks += [f"**{shown.title}**", markdown_table(shown), shown.note.strip()]
         blocks += [f"![{text}]({name}.svg)" for name, text in facts["figures"].items()]
-        machine = ", ".join(f"{name} {value}" for name, value in facts["machine"].items())
-        versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
-        settings = ", ".join(f"{name} {value}" for name, value in facts["settings"].items())
+        machine, versions, settings = (
+            ", ".join(f"{name} {value}" for name, value in facts[about].items())
+            for about in ("machine", "versions", "settings")
+        )
         blocks.append(
             f"`{facts['command']}` on {facts['date']}. Machine: {machine}. Versions: {versions}. "
             f"Settings: {settings}."

@@ -1,4 +1,4 @@
-"""The least time that training a token can take: its operations over the processor's peak.
+"""Compute the least time of training a token: its operations over the processor's peak.
 
 A token costs a multiply-add for each weight of the recurrent layer in the forward pass. The
 backward pass does as many again for the gradients of its inputs, and again for those of its
@@ -25,7 +25,7 @@ def operations_per_token(cell: str, embedding_dim: int, hidden_size: int) -> int
 
 
 def peak(device: str, threads: int) -> tuple[float, str]:
-    """Operations a second, 32-bit, and how they were measured."""
+    """Return the 32-bit operations a second of a device, and how they were measured."""
     if device == "cuda":
         # A recurrent layer may use tensor cores where cuDNN may.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
@@ -39,14 +39,14 @@ def peak(device: str, threads: int) -> tuple[float, str]:
             build = [compiler, "-O3", "-march=native", "-pthread", str(source), "-o", str(program)]
             if subprocess.run(build, capture_output=True).returncode == 0:
                 run = [str(program), str(threads), str(SECONDS)]
-                said = subprocess.run(run, check=True, capture_output=True, text=True).stdout
-                return float(said), "a compiled loop of multiply-adds"
+                output = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+                return float(output), "a compiled loop of multiply-adds"
     torch.set_num_threads(threads)
     return matmul_peak("cpu", CPU_MATRIX), f"a product of matrices of {CPU_MATRIX}"
 
 
 def matmul_peak(device: str, size: int) -> float:
-    """Operations a second of a square product, the best of its repetitions in a second."""
+    """Return the operations a second of a square product, the best of a second's repetitions."""
     left, right = (torch.randn(size, size, device=device) for _ in range(2))
     best, end = 0.0, time.perf_counter() + SECONDS
     while best == 0.0 or time.perf_counter() < end:

@@ -25,30 +25,30 @@ os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # else the peak is most o
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(parents=[contender_arguments()]).parse_args()
+    args = argparse.ArgumentParser(parents=[contender_arguments()]).parse_args()
     threads = os.cpu_count() or 1
     if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))[: asked.threads]
+        cores = sorted(os.sched_getaffinity(0))[: args.threads]
         os.sched_setaffinity(0, cores)
         threads = len(cores)
-    if asked.device == "cpu":
+    if args.device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
 
     import jax
     import keras  # type: ignore[import-untyped]
     import numpy as np
 
-    if asked.device == "cuda" and jax.default_backend() != "gpu":
+    if args.device == "cuda" and jax.default_backend() != "gpu":
         raise SystemExit("JAX sees no GPU here.")
-    keras.utils.set_random_seed(asked.seed)
-    texts, labels = articles.read_articles(asked.articles / "training.csv")
+    keras.utils.set_random_seed(args.seed)
+    texts, labels = articles.read_articles(args.articles / "training.csv")
     vocabulary = articles.build_vocabulary(texts)
     answer = Answer(threads)
     splits = {}
     for split in ("training", "validation", "test"):
-        texts, split_labels = articles.read_articles(asked.articles / f"{split}.csv")
-        encoded = [articles.encode(text, vocabulary, asked.length) for text in texts]
-        splits[split] = articles.padded(encoded, asked.length), np.array(split_labels)
+        texts, split_labels = articles.read_articles(args.articles / f"{split}.csv")
+        encoded = [articles.encode(text, vocabulary, args.length) for text in texts]
+        splits[split] = articles.padded(encoded, args.length), np.array(split_labels)
         if split == "training":
             answer.tokens = sum(map(len, encoded))
 
@@ -56,7 +56,7 @@ def main() -> None:
     model = keras.Sequential(
         [
             keras.layers.Embedding(len(vocabulary) + 2, articles.EMBEDDING_DIM, mask_zero=True),
-            cell[asked.cell](articles.HIDDEN_SIZE),
+            cell[args.cell](articles.HIDDEN_SIZE),
             keras.layers.Dropout(articles.DROPOUT),
             keras.layers.Dense(len(set(labels))),
         ]
@@ -90,18 +90,18 @@ def main() -> None:
         inputs,
         targets,
         batch_size=articles.BATCH_SIZE,
-        epochs=asked.epochs,
+        epochs=args.epochs,
         validation_data=splits["validation"],
         validation_batch_size=articles.BATCH_SIZE,
         callbacks=[Times()],
         verbose=2,
     )
     model.evaluate(*splits["test"], batch_size=articles.BATCH_SIZE, verbose=2)
-    if asked.device == "cuda":
+    if args.device == "cuda":
         peak = jax.local_devices()[0].memory_stats()["peak_bytes_in_use"]
     else:
         peak = peak_memory_bytes()
-    answer.write(asked.answer, peak)
+    answer.write(args.answer, peak)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The machine and the versions that a benchmark is measured with."""
+"""Describe the machine and the versions that a benchmark is measured with."""
 
 import platform
 import subprocess
@@ -31,7 +31,7 @@ def cpu_model() -> str:
 
 
 def gpu_model() -> str:
-    """The first GPU's name and driver as nvidia-smi says them; empty if there is none."""
+    """Return the first GPU's name and driver from nvidia-smi, "" if there is none."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
     try:
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()

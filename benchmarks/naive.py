@@ -86,28 +86,28 @@ def accuracy_of(model: nn.Module, loader: Loader, device: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(parents=[contender_arguments()])
     parser.add_argument("--readout", default="padded_end", choices=["padded_end", "last_token"])
-    asked = parser.parse_args()
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
-    torch.manual_seed(asked.seed)
-    device = asked.device
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    device = args.device
 
-    texts, labels = articles.read_articles(asked.articles / "training.csv")
+    texts, labels = articles.read_articles(args.articles / "training.csv")
     vocabulary = articles.build_vocabulary(texts)
     loaders: dict[str, Loader] = {}
     tokens_in = {}
     for split in ("training", "validation", "test"):
-        dataset = NewsDataset(asked.articles / f"{split}.csv", vocabulary, asked.length)
+        dataset = NewsDataset(args.articles / f"{split}.csv", vocabulary, args.length)
         loaders[split] = DataLoader(
             dataset, articles.BATCH_SIZE, shuffle=split == "training", collate_fn=collate
         )
         tokens_in[split] = sum(len(text) for text in dataset.texts)
 
-    model = Classifier(asked.cell, len(vocabulary) + 2, len(set(labels)), asked.readout).to(device)
+    model = Classifier(args.cell, len(vocabulary) + 2, len(set(labels)), args.readout).to(device)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), articles.LEARNING_RATE, fused=False)
     answer = Answer(torch.get_num_threads())
-    for _ in range(asked.epochs):
+    for _ in range(args.epochs):
         began, total = time.time(), 0.0
         model.train()
         for tokens, lengths, labels in loaders["training"]:
@@ -126,7 +126,7 @@ def main() -> None:
 
     answer.tokens = tokens_in["training"]
     on_gpu = device == "cuda"
-    answer.write(asked.answer, torch.cuda.max_memory_allocated() if on_gpu else peak_memory_bytes())
+    answer.write(args.answer, torch.cuda.max_memory_allocated() if on_gpu else peak_memory_bytes())
 
 
 if __name__ == "__main__":

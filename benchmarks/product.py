@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--stages", type=Path, help="JSON file: seconds of each stage of the run")
     parser.add_argument("--kernels", type=Path, help="JSON file: the GPU's kernels")
     parser.add_argument("overrides", nargs="+")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     answer = Answer(0)
 
     def stepped(*step: object) -> None:
@@ -36,28 +36,28 @@ def main() -> None:
         hook.remove()
 
     hook = register_optimizer_step_post_hook(stepped)
-    sampler = Sampler() if asked.stages else None
-    sys.argv = ["rnn_bench", *asked.overrides]
-    if asked.kernels:
+    sampler = Sampler() if args.stages else None
+    sys.argv = ["rnn_bench", *args.overrides]
+    if args.kernels:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as traced:
             status = rnn_bench()
         kernels = {each.key: each.self_device_time_total for each in traced.key_averages()}
-        asked.kernels.write_text(json.dumps(kernels))
+        args.kernels.write_text(json.dumps(kernels))
     else:
         status = rnn_bench()
     if sampler:
-        asked.stages.write_text(json.dumps(sampler.ended()))
+        args.stages.write_text(json.dumps(sampler.ended()))
     if status:
         sys.exit(status)
-    fill(answer, asked.overrides)
+    fill(answer, args.overrides)
     peak = peak_memory_bytes()
     if torch.cuda.is_initialized():
         peak = torch.cuda.max_memory_allocated()
-    answer.write(asked.answer, peak)
+    answer.write(args.answer, peak)
 
 
 def fill(answer: Answer, overrides: list[str]) -> None:
-    """Put into the answer what the run has recorded."""
+    """Fill in the answer from the run's record."""
     composer = Composer()
     config = composer.job(composer.compose([*overrides, "sweep_id=none"])).config
     client, experiment_id = open_store(config.tracking)
@@ -71,14 +71,9 @@ def fill(answer: Answer, overrides: list[str]) -> None:
     ]
     for seconds, accuracy in zip(*history, strict=True):
         ended = seconds.timestamp / 1000
-        answer.epochs.append(
-            {
-                "began": ended - seconds.value,
-                "ended": ended,
-                "training_seconds": answer.tokens / run.data.metrics["tokens_per_second"],
-                "val_accuracy": accuracy.value,
-            }
-        )
+        training = answer.tokens / run.data.metrics["tokens_per_second"]
+        epoch = {"began": ended - seconds.value, "ended": ended, "training_seconds": training}
+        answer.epochs.append({**epoch, "val_accuracy": accuracy.value})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where a run's time goes, and how near its training comes to the floor (floor.py).
+"""Measure where a run's time goes, and how near its training comes to the floor (floor.py).
 
 The stages' times are samples of the main thread's stack (sampling.py), for a run in a workplace
 where nothing is cached yet, and for a run of each cell as it is usual, with the corpus cached. On a
@@ -41,7 +41,7 @@ def measure(place: Workplace) -> Findings:
         run: sum(found[stage] for stage in BESIDE) / sum(found.values())
         for run, found in stages.items()
     }
-    said = ", ".join(f"{cell} {shares[cell]:.1%}" for cell in answers)
+    listed_shares = ", ".join(f"{cell} {shares[cell]:.1%}" for cell in answers)
     tables = [
         Table(
             "stages",
@@ -94,7 +94,7 @@ def measure(place: Workplace) -> Findings:
     return Findings(
         "Where a run's time goes",
         [
-            f"Data, batches and recording are of a run's time: {said}.",
+            f"Share of data, batches and recording in a run's time: {listed_shares}.",
             "Share of the floor: "
             + ", ".join(f"{cell} {share:.0%}" for cell, share in reached.items())
             + ".",
@@ -114,14 +114,14 @@ def measure(place: Workplace) -> Findings:
 
 
 def sampled(place: Workplace, cell: str, **more: Any) -> tuple[dict[str, Any], dict[str, float]]:
-    """A run's answer, and the seconds of its stages."""
+    """Return a run's answer, and the seconds of its stages."""
     path = place.folder / "stages.json"
     answer = place.ours(*place.overrides(cell), options=("--stages", str(path)), **more)
     return answer, json.loads(path.read_text())
 
 
 def traced(place: Workplace, cell: str) -> dict[str, float]:
-    """Microseconds of each kernel on the GPU in a run of one epoch."""
+    """Return the microseconds of each kernel on the GPU in a run of one epoch."""
     path = place.folder / "kernels.json"
     place.ours(*place.overrides(cell, epochs=1), options=("--kernels", str(path)))
     found = json.loads(path.read_text())

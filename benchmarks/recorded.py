@@ -1,5 +1,5 @@
-"""Writes a sweep of runs that nobody trained into an MLflow store, through the product's recording:
-rows, parameters, metrics of 15 epochs, artifacts and the predictions for a thousand articles.
+"""Write a sweep of invented runs into an MLflow store, through the product's recording: rows,
+parameters, metrics of 15 epochs, artifacts and the predictions for a thousand articles.
 
     python -m benchmarks.recorded RUNS STORE
 """
@@ -31,9 +31,9 @@ def main() -> None:
     folder = Path(store.removeprefix("sqlite:///")).parent
     composer, jobs = Composer(), []
     for cell in CELLS:
-        asked = [f"model={cell}", "dataset.articles=5000", "sweep_id=recorded"]
-        asked += [f"tracking.uri={store}", f"output_dir={folder}/outputs"]
-        jobs.append(composer.job(composer.compose(asked)))
+        overrides = [f"model={cell}", "dataset.articles=5000", "sweep_id=recorded"]
+        overrides += [f"tracking.uri={store}", f"output_dir={folder}/outputs"]
+        jobs.append(composer.job(composer.compose(overrides)))
     corpus = encoded_corpus(jobs[0].config)
     client, experiment_id = open_store(jobs[0].config.tracking)
     note_sweep(client, experiment_id, "recorded", ["-m"], runs)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def write_run(record: Record, config: Config, corpus: EncodedCorpus, folder: Path) -> None:
-    """What a run of 15 epochs records."""
+    """Record an invented run of 15 epochs."""
     generator = torch.Generator().manual_seed(config.seed)
     share = ACCURACIES[config.model.cell] + 0.02 * torch.rand((), generator=generator).item()
     record.add_tags({"device": "cpu", "threads": 1, "kernel": "torch-native", "concurrent_jobs": 2})

@@ -1,7 +1,7 @@
-"""Where a run's time goes: its main thread is looked at every few milliseconds.
+"""Measure the seconds of a run's stages by sampling its main thread's stack.
 
-The stage that is being worked on follows from the files on the thread's stack, for rnn_bench has a
-folder for each stage. So nothing in the run is changed or timed.
+The stage follows from the files on the stack, for rnn_bench has a folder for each stage. So nothing
+in the run is changed or timed.
 """
 
 import sys
@@ -11,8 +11,8 @@ from types import FrameType
 
 import psutil
 
-INTERVAL = 0.002  # seconds between two looks
-SWITCH_INTERVAL = 0.0005  # that the run may keep the interpreter while a look is due
+INTERVAL = 0.002  # seconds between two samples
+SWITCH_INTERVAL = 0.0005  # that the run may keep the interpreter while a sample is due
 
 STAGES = (
     "start and end",
@@ -47,7 +47,7 @@ LOOP = "rnn_bench/training/epochs.py"
 
 
 class Sampler(threading.Thread):
-    """Looks at the thread that makes it, until `ended`."""
+    """Samples the stack of the thread that makes it, until `ended`."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -67,14 +67,14 @@ class Sampler(threading.Thread):
             before = now
 
     def ended(self) -> dict[str, float]:
-        """Seconds of each stage."""
+        """Stop sampling, and return the seconds of each stage."""
         self._end.set()
         self.join()
         return self.seconds
 
 
 def stage_of(frame: FrameType | None) -> str:
-    """The stage that a stack, given by its innermost frame, is at."""
+    """Return the stage of a stack, which is given by its innermost frame."""
     files: list[str] = []
     while frame is not None:
         files.append(frame.f_code.co_filename)

@@ -1,4 +1,4 @@
-"""How the cost grows with the work: articles, length, size of the state, runs, recorded runs.
+"""Measure how cost grows with the work: articles, length, size of the state, runs, recorded runs.
 
 Runs are of a GRU. Sizes of a run count its seconds an epoch, a sweep's its wall time. The report is
 timed on rows that the product's own recording wrote (recorded.py), as the command that a user would
@@ -57,39 +57,39 @@ def measure(place: Workplace) -> Findings:
 
 
 def grown(largest: int, place: Workplace) -> list[int]:
-    """Sizes that end with the largest."""
+    """Return sizes that end with the largest."""
     factors = place.settings.factors
     return [largest * factor // max(factors) for factor in factors]
 
 
 def articles(place: Workplace) -> Points:
-    """Seconds an epoch by the articles."""
+    """Measure the seconds of an epoch by the number of articles."""
     table = pd.read_csv(place.folder / "train.csv", keep_default_na=False)
     counts = grown(len(table), place)
     for count in counts:
         table.head(count).to_csv(place.folder / f"train-{count}.csv", index=False)
-    asked = {count: place.overrides(CELL, epochs=2, train=f"train-{count}.csv") for count in counts}
-    return epoch_seconds(place, asked)
+    lines = {count: place.overrides(CELL, epochs=2, train=f"train-{count}.csv") for count in counts}
+    return epoch_seconds(place, lines)
 
 
 def sizes(place: Workplace, key: str, values: list[int]) -> Points:
-    """Seconds an epoch by the value of a key."""
+    """Measure the seconds of an epoch by the value of a key."""
     base = [each for each in place.overrides(CELL, epochs=2) if not each.startswith(f"{key}=")]
     return epoch_seconds(place, {value: [*base, f"{key}={value}"] for value in values})
 
 
-def epoch_seconds(place: Workplace, asked: dict[int, list[str]]) -> Points:
-    """The shorter of two epochs, by the size that was asked for, in turn."""
-    points: Points = {value: [] for value in asked}
+def epoch_seconds(place: Workplace, lines: dict[int, list[str]]) -> Points:
+    """Measure the shorter of two epochs for the command line of each size, in turn."""
+    points: Points = {value: [] for value in lines}
     for _ in range(place.settings.repeats):
-        for value, overrides in asked.items():
+        for value, overrides in lines.items():
             epochs = place.ours(*overrides)["epochs"]
             points[value].append(min(epoch["ended"] - epoch["began"] for epoch in epochs))
     return points
 
 
 def runs(place: Workplace) -> Points:
-    """Seconds of a sweep by its runs, a seed each."""
+    """Measure the seconds of a sweep by the number of its runs, each with a seed of its own."""
     return {
         count: [place.run("rnn_bench", "-m", *place.overrides(CELL, seeds, epochs=1))]
         for count in place.settings.runs
@@ -98,12 +98,12 @@ def runs(place: Workplace) -> Points:
 
 
 def reports(place: Workplace) -> Points:
-    """Seconds of the report by the runs in the record."""
+    """Measure the seconds of the report by the number of recorded runs."""
     points: Points = {}
     for count in place.settings.reports:
         store = f"sqlite:///{place.folder}/recorded-{count}/mlflow.db"
         place.run("benchmarks.recorded", count, store)
-        asked = ("--tracking-uri", store, "--out", place.folder / f"report-{count}")
+        arguments = ("--tracking-uri", store, "--out", place.folder / f"report-{count}")
         repeats = place.settings.repeats if count < max(place.settings.reports) else 1
-        points[count] = [place.run("rnn_bench.report", *asked) for _ in range(repeats)]
+        points[count] = [place.run("rnn_bench.report", *arguments) for _ in range(repeats)]
     return points

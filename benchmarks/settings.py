@@ -1,4 +1,4 @@
-"""What a benchmark is run with."""
+"""The settings of a benchmark."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One run of each cell: rnn_bench, the naive loop and Keras, in turn, on the same articles.
+"""Measure one run of each cell by rnn_bench, the naive loop and Keras, in turn, on equal articles.
 
 What is equal and what differs stands in naive.py and keras_fit.py. Each run is a process of its
 own. Times count from before the process is started: rnn_bench's include its configuration, the
@@ -92,8 +92,8 @@ def measure(place: Workplace) -> Findings:
 
 @functools.cache
 def runs(place: Workplace) -> list[dict[str, Any]]:
-    """Every contender's answers, in turn. The naive loop reads the state after the padding as the
-    notebook does; in the first round also at each article's last token."""
+    """Run the contenders in turn, and return their answers. The naive loop reads the state after
+    the padding, as the notebook does; in the first round also at each article's last token."""
     samples = []
     keras = find_spec("keras") is not None
     for seed in range(place.settings.repeats):

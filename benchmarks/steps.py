@@ -1,4 +1,4 @@
-"""Tokens a second of whole training steps on full rows, by kernel and threads.
+"""Measure the tokens a second of whole training steps on full rows, by kernel and threads.
 
 A step is the product's own (`Training`): batch, embedding, recurrence, loss, backward, clipping and
 Adam, of 32 articles that all have the full length, with a vocabulary of 30,000. Each number of
@@ -34,14 +34,14 @@ TURNS = 3  # of each kernel, for each of the settings' repeats
 def measure(place: Workplace) -> Findings:
     settings, samples = place.settings, []
     for threads in sorted({1, place.threads}) if settings.device == "cpu" else [place.threads]:
-        asked = [f"--threads={threads}", f"--length={settings.length}", f"--steps={settings.steps}"]
-        asked += [f"--turns={TURNS * settings.repeats}", f"--device={settings.device}"]
-        samples += place.answer("benchmarks.steps", *asked, "--cells", *settings.cells)["samples"]
+        args = [f"--threads={threads}", f"--length={settings.length}", f"--steps={settings.steps}"]
+        args += [f"--turns={TURNS * settings.repeats}", f"--device={settings.device}"]
+        samples += place.answer("benchmarks.steps", *args, "--cells", *settings.cells)["samples"]
     rows = [
         [
             each["cell"],
             str(each["threads"]),
-            each["asked"],
+            each["kernel_option"],
             each["kernel"],
             number(median(each["tokens_per_second"]), 0),
             str(len(each["tokens_per_second"])),
@@ -56,7 +56,7 @@ def measure(place: Workplace) -> Findings:
             + ", ".join(
                 f"{each['cell']} {median(each['tokens_per_second']):,.0f}"
                 for each in samples
-                if each["threads"] == count and each["asked"] == KERNELS[0]
+                if each["threads"] == count and each["kernel_option"] == KERNELS[0]
             )
             + "."
             for count in counts
@@ -76,13 +76,13 @@ def measure(place: Workplace) -> Findings:
                 f"Whole training steps on full rows of {settings.length}",
                 "thousand tokens a second",
                 {
-                    f"model.kernel={asked}": {
+                    f"model.kernel={kernel_option}": {
                         f"{each['cell']}, {each['threads']} thr.": median(each["tokens_per_second"])
                         / 1000
                         for each in samples
-                        if each["asked"] == asked
+                        if each["kernel_option"] == kernel_option
                     }
-                    for asked in KERNELS
+                    for kernel_option in KERNELS
                 },
             )
         ],
@@ -91,7 +91,7 @@ def measure(place: Workplace) -> Findings:
 
 
 def full_rows(steps: int, length: int) -> EncodedCorpus:
-    """So many batches of random words; validation is as short as can be."""
+    """Return a corpus of that many batches of random words; validation is as short as can be."""
     generator = torch.Generator().manual_seed(0)
 
     def split(count: int, words: int) -> Split:
@@ -106,20 +106,20 @@ def full_rows(steps: int, length: int) -> EncodedCorpus:
     return EncodedCorpus("full-rows", *splits, words, ("0", "1"), Content("", "other"))
 
 
-def take_turns(cell: str, asked: argparse.Namespace) -> list[dict[str, Any]]:
+def take_turns(cell: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Train with each kernel for an epoch of the full rows, in turn."""
-    corpus, device = full_rows(asked.steps, asked.length), find_device(asked.device)
+    corpus, device = full_rows(args.steps, args.length), find_device(args.device)
     composer, samples, turns = Composer(), [], []
     for kernel in KERNELS:
-        lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={asked.turns + 1}"]
+        lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={args.turns + 1}"]
         lines += ["protocol.patience=null", f"model.kernel={kernel}"]
         config = composer.job(composer.compose(lines)).config
         model = initial_model(config, corpus, fused_kernel(config, device))
         training = start_training(model, corpus.to(device), config)
         turns.append(training.epochs(lambda done, total: None))
-        about = {"cell": cell, "threads": asked.threads, "asked": kernel}
+        about = {"cell": cell, "threads": args.threads, "kernel_option": kernel}
         samples.append({**about, "kernel": kernel_of(model, device), "tokens_per_second": []})
-    for turn in range(asked.turns + 1):
+    for turn in range(args.turns + 1):
         for sample, epochs in zip(samples, turns, strict=True):
             result = next(epochs)
             if turn:
@@ -135,10 +135,10 @@ def main() -> None:
     parser.add_argument("--device", required=True)
     for name in ("threads", "length", "steps", "turns"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    asked = parser.parse_args()
-    use_threads(asked.threads)
-    samples = [sample for cell in asked.cells for sample in take_turns(cell, asked)]
-    asked.answer.write_text(json.dumps({"samples": samples}))
+    args = parser.parse_args()
+    use_threads(args.threads)
+    samples = [sample for cell in args.cells for sample in take_turns(cell, args)]
+    args.answer.write_text(json.dumps({"samples": samples}))
 
 
 if __name__ == "__main__":

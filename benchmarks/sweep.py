@@ -1,5 +1,5 @@
-"""A sweep: every cell with every seed through the real command, packed onto the machine, against
-the naive loop once for each of these runs, one after the other with torch's own choice of threads.
+"""Measure a sweep of every cell with every seed through the real command, packed onto the machine,
+against the naive loop for each of these runs in turn, with torch's own choice of threads.
 
 On a GPU also the same sweep of one cell with 1, 2, 4, 8 and 16 runs at once.
 """
@@ -21,8 +21,8 @@ def measure(place: Workplace) -> Findings:
     samples: list[dict[str, object]] = []
     for _ in range(settings.repeats):
         seeds = ",".join(map(str, settings.seeds))
-        asked = place.overrides(",".join(settings.cells), seeds)
-        seconds[SCHEMES[0]].append(place.run("rnn_bench", "-m", *asked))
+        overrides = place.overrides(",".join(settings.cells), seeds)
+        seconds[SCHEMES[0]].append(place.run("rnn_bench", "-m", *overrides))
         answers = [place.theirs("benchmarks.naive", cell, seed) for cell, seed in pairs]
         seconds[SCHEMES[1]].append(sum(answer["wall_seconds"] for answer in answers))
         samples += [
@@ -63,7 +63,7 @@ def measure(place: Workplace) -> Findings:
         tables.append(
             Table(
                 "packing",
-                f"{runs} runs of one cell on one GPU, so many at once, wall time",
+                f"{runs} runs of one cell on one GPU, wall time by runs at once",
                 ["runs at once", "seconds", "n"],
                 [
                     [str(jobs), number(median(taken), 1), str(len(taken))]
@@ -88,7 +88,7 @@ def measure(place: Workplace) -> Findings:
 
 
 def packing(place: Workplace) -> dict[int, list[float]]:
-    """Seconds of equal sweeps, by how many runs the first GPU trains at once."""
+    """Measure equal sweeps by the number of runs that the first GPU trains at once."""
     settings = place.settings
     seconds: dict[int, list[float]] = {jobs: [] for jobs in settings.jobs_per_gpu}
     seeds = ",".join(map(str, range(max(settings.jobs_per_gpu))))

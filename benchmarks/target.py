@@ -1,10 +1,9 @@
-"""Seconds until the validation accuracy that the naive loop ends with.
+"""Measure the seconds to the validation accuracy that the naive loop ends with.
 
-The runs are those of the part `single`: the same articles, updates and learning rate. Both
-contenders are looked at after each epoch; the first one whose validation accuracy is at least the
-naive loop's last counts, for the naive loop too; that it need not go on, the naive loop cannot
-know, so the seconds of its whole run stand beside. Its accuracy depends on the state that it reads:
-after the padding, as in the notebook, or at each article's last token, as rnn_bench does.
+The runs are those of the part `single`. For both contenders the first epoch counts whose validation
+accuracy is at least the naive loop's last. The naive loop cannot know that it might stop there, so
+the seconds of its whole run are given too. Its accuracy depends on the state that it reads: after
+the padding, as in the notebook, or at each article's last token, as rnn_bench does.
 """
 
 import math
@@ -104,7 +103,7 @@ def measure(place: Workplace) -> Findings:
 
 
 def seconds_to(run: dict[str, Any], target: float, since: str) -> float:
-    """Infinite if no epoch of the run gets there."""
+    """Return the seconds until a run's validation accuracy reaches the target, or infinity."""
     began = run["started"] if since == "process" else run["epochs"][0]["began"]
     for epoch in run["epochs"]:
         if epoch["val_accuracy"] >= target:

@@ -35,7 +35,7 @@ class Workplace:
     def overrides(
         self, cells: str, seeds: str = "0", epochs: int | None = None, train: str = "train.csv"
     ) -> list[str]:
-        """The command line of rnn_bench for one run, or with commas for a sweep."""
+        """Return the command line of rnn_bench for one run, or with commas for a sweep."""
         settings = self.settings
         return [
             f"model={cells}",
@@ -52,7 +52,7 @@ class Workplace:
     def run(
         self, module: str, *arguments: object, environment: dict[str, str] | None = None
     ) -> float:
-        """Run `python -m module`; returns its seconds.
+        """Run `python -m module`, and return its seconds.
 
         Raises:
             ContenderFailed: it ended with an error; its last lines say which.
@@ -72,12 +72,12 @@ class Workplace:
             )
         seconds = time.perf_counter() - began
         if ended.returncode:
-            said = log.read_text(errors="replace").splitlines()[-15:]
-            raise ContenderFailed("\n".join([f"python -m {module} failed:", *said]))
+            lines = log.read_text(errors="replace").splitlines()[-15:]
+            raise ContenderFailed("\n".join([f"python -m {module} failed:", *lines]))
         return seconds
 
     def answer(self, module: str, *arguments: object, **more: Any) -> dict[str, Any]:
-        """Run a contender; returns its answer, with when it was `started`, and its seconds."""
+        """Run a contender, and return its answer, with its start time and its wall time."""
         path = self.folder / "answer.json"
         path.unlink(missing_ok=True)
         started = time.time()
@@ -85,12 +85,12 @@ class Workplace:
         return {**json.loads(path.read_text()), "started": started, "wall_seconds": wall}
 
     def ours(self, *overrides: str, options: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
-        """One run of rnn_bench, measured."""
+        """Run rnn_bench once, and return its answer."""
         threads = f"threads={self.threads}"
         return self.answer("benchmarks.product", *options, "--", *overrides, threads, **more)
 
     def theirs(self, module: str, cell: str, seed: int, *options: str) -> dict[str, Any]:
-        """One run of a contender beside rnn_bench."""
+        """Run another contender once, and return its answer."""
         settings = self.settings
         return self.answer(
             module,

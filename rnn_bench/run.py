@@ -10,7 +10,6 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.metrics import evaluate
 from rnn_bench.evaluation.predictions import probabilities
-from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
@@ -49,7 +48,7 @@ def run(
     events of the run.
 
     Raises:
-        UsageError: data, device, store or output folder are not as the config says.
+        UsageError: the corpus, device, store or output folder of the config cannot be used.
         Busy: another process trains the run, and this one is not patient.
     """
     device = run_device(config)
@@ -70,7 +69,7 @@ def train_and_test(
     fused: FusedKernel | None,
     concurrent_jobs: int | None,
 ) -> None:
-    """Train a config's model on a device, test it, evaluate it further, and record all of it."""
+    """Train a config's model, test it, evaluate it further, and record all of it."""
     use_threads(config.threads)
     model = initial_model(config, corpus, fused)
     attempt.record_conditions(conditions_of(model, device), concurrent_jobs)
@@ -101,8 +100,8 @@ def train_and_test(
     attempt.finish(metrics, outcome)
 
 
-def conditions_of(model: nn.Module | Baseline, device: torch.device) -> dict[str, object]:
-    """Return what can change a run's losses in their last digits, as tags of its row."""
+def conditions_of(model: nn.Module, device: torch.device) -> dict[str, object]:
+    """Return the tags of what can change the last digits of a run's losses."""
     return {
         schema.DEVICE: device_name(device),
         schema.THREADS: torch.get_num_threads(),

@@ -1,4 +1,4 @@
-"""Make batches by indexing into a split on the device, without a data loader."""
+"""Make batches by indexing into a split on its device, without a data loader."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Batch:
 def training_order(
     lengths: NDArray[np.int64], batch_size: int, batching: str, seed: int, epoch: int
 ) -> list[NDArray[np.int64]]:
-    """Return the articles of each training batch of an epoch, which (seed, epoch) alone decide.
+    """Return the articles of each training batch of an epoch, drawn from (seed, epoch) alone.
 
     `shuffled` cuts a random order into batches. `bucketed` cuts it into pools, sorts each pool
     by length, cuts that into batches, and shuffles the batches: lengths 9 2 8 1 in batches of
@@ -46,7 +46,7 @@ def training_order(
 def reading_order(
     lengths: NDArray[np.int64], batch_size: int, by_length: bool
 ) -> list[NDArray[np.int64]]:
-    """Return every article once in batches, in file order or sorted by length."""
+    """Return batches that have each article once, in file order or sorted by length."""
     order = np.argsort(lengths, kind="stable") if by_length else np.arange(len(lengths))
     return _cut(order, batch_size)
 

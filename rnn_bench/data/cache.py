@@ -1,4 +1,4 @@
-"""The cache: what is made once of a corpus, kept in files and shared between processes."""
+"""Keep in files what is computed once of a corpus, shared between processes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def cache_folder(config: Config, name: str) -> Iterator[Path]:
     """Give the folder `name` of the cache, made if it is missing.
 
     Raises:
-        UsageError: what the block does with it fails.
+        UsageError: the folder, or a file in it that the block uses, cannot be read or written.
     """
     folder = Path(config.cache_dir) / name
     try:
@@ -43,7 +43,7 @@ def cache_folder(config: Config, name: str) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Content:
-    """What is known of a corpus without reading it again.
+    """What a run must know of a corpus beside its articles.
 
     Attributes:
         fingerprint: a hash of the prepared texts and labels in order.
@@ -57,7 +57,7 @@ class Content:
 
 
 class CorpusReader:
-    """Reads a corpus when its articles are first asked for, and only once.
+    """A corpus whose articles are read at their first use, and only once.
 
     Its properties raise DataError if the corpus cannot be read or is unfit.
     """
@@ -72,7 +72,7 @@ class CorpusReader:
 
     @cached_property
     def content(self) -> Content:
-        """What the articles are, from reading them."""
+        """The fingerprint, edition and cleaning of the articles, which are read for it."""
         read = self.articles
         return Content(content_fingerprint(read), read.edition, read.cleaning)
 
@@ -106,7 +106,7 @@ def configured_corpus(config: Config) -> CorpusReader:
 
 
 def known_content(folder: Path, reader: CorpusReader) -> Content:
-    """Return what the articles are, from the cache or else from reading them."""
+    """Return the corpus's content from the cache, or else from reading its articles."""
     path = folder / f"{reader.key}.json"
     try:
         return Content(**json.loads(path.read_bytes()))
@@ -117,8 +117,8 @@ def known_content(folder: Path, reader: CorpusReader) -> Content:
 
 
 def cached_encoding(folder: Path, key: str, encode: Callable[[], Encoded]) -> Encoded:
-    """Return what is kept under the key, mapped into memory; encode and keep it if it is missing
-    or damaged. Processes that need it at the same time encode it once."""
+    """Return the encoding with this key, mapped into memory, from the cache or else computed and
+    cached. Processes that need it at the same time encode it once."""
     path = folder / f"{key}.safetensors"
     with FileLock(f"{path}.lock"):
         found = _load(path, key)

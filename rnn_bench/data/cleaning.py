@@ -1,4 +1,4 @@
-"""What is done to every text of a corpus before it is split into tokens."""
+"""Clean a text before it is split into tokens."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ _REMOVED_BY_STUDY = re.compile(r"[^a-z0-9\s]")
 
 
 def clean_like_the_study(text: str) -> str:
-    """Return the text in lower case, with a-z, 0-9 and Unicode white space alone."""
+    """Return the text in lower case, without all but a-z, 0-9 and Unicode white space."""
     return _REMOVED_BY_STUDY.sub("", text.lower())
 
 

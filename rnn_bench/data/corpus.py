@@ -12,7 +12,7 @@ Columns = Mapping[str, tuple[list[str], list[str]]]
 
 
 class DataError(UsageError):
-    """A corpus cannot be read as it is. The message names the file and says what to do."""
+    """A corpus cannot be read as it is. The message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Articles:
         cleaning: the name in CLEANINGS of what was done to every text. A trained model does the
             same to the raw texts that it is given later.
         left_out: rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`.
-        columns: returns what else the files say of each article, for the audit: any of `text`
-            (before preparation), `subject` and `date`, as (training values, test values). Raises
-            DataError if files that it needs are missing or do not fit the articles. It is a
-            function because it may read files that training does not need.
+        columns: returns the articles' other columns, for the audit: any of `text` (before
+            preparation), `subject` and `date`, as (training values, test values). It is a function
+            because it may read files that training does not need, and raises DataError if they are
+            missing or do not fit the articles.
     """
 
     train: tuple[list[str], list[int]]
@@ -42,7 +42,7 @@ class Articles:
 
 
 class Corpus(ABC):
-    """Reads the articles of a corpus. They are read only where no encoding of them is cached."""
+    """A corpus, whose articles are read only where no encoding of them is cached."""
 
     version: ClassVar[int] = 1  # raised when read() gives other articles from the same files
 
@@ -55,8 +55,8 @@ class Corpus(ABC):
         """
 
     def identity(self) -> dict[str, Any] | None:
-        """Return what decides the articles and is cheap to know, such as settings and the sizes
-        and times of files, or None: then the articles are read to know whether they changed.
+        """Return values that change whenever the articles do, such as settings and the sizes and
+        times of files; None if there are none, so that the articles are read to compare them.
 
         Raises:
             DataError: a file is missing.

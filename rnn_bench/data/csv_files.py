@@ -1,5 +1,6 @@
 """Read CSV files strictly: every cell is text, and errors name the file."""
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rnn_bench.data.corpus import DataError
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Return a UTF-8 CSV file with every cell as a string; "NA" and "null" are words.
+    """Return the table of a UTF-8 CSV file with every cell as a string; "NA" and "null" are words.
 
     Raises:
         DataError: the file is not there, empty, not UTF-8 or not a table.
@@ -21,9 +22,11 @@ def read_csv(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty.") from None
     except UnicodeDecodeError as error:
+        marked = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise DataError(
-            f"{path} is not UTF-8: {error.reason} (byte {error.object[error.start]:#04x}). "
-            f"Convert it, for example with: iconv -f windows-1252 -t utf-8 {path.name}"
+            f"{path} is not UTF-8: {error.reason} (byte {error.object[error.start]:#04x}). Convert "
+            f"it, for example with: iconv -f {'utf-16' if marked else 'windows-1252'} -t utf-8 "
+            f"{path.name}"
         ) from None
     except pd.errors.ParserError as error:
         raise DataError(f"{path} is not a CSV table: {str(error).strip()}") from None

@@ -1,4 +1,4 @@
-"""Encode a corpus: its articles become token ids, once for each protocol, kept in the cache."""
+"""Encode a corpus: its articles become token ids, which are cached for each protocol."""
 
 import json
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Articles as token ids, end to end; article i is tokens[offsets[i]:offsets[i + 1]]."""
+    """Articles as token ids, end to end: article i is tokens[offsets[i]:offsets[i + 1]]."""
 
     tokens: Int[Tensor, " tokens"]
     offsets: Int[Tensor, " articles_and_one"]
@@ -60,7 +60,7 @@ class Split:
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """The training, validation and test articles of a corpus as ids of one vocabulary."""
+    """A corpus's training, validation and test articles as token ids of one vocabulary."""
 
     name: str
     train: Split
@@ -76,7 +76,7 @@ class EncodedCorpus:
 
 
 def encoded_corpus(config: Config) -> EncodedCorpus:
-    """Return the config's corpus encoded by its protocol, from the cache or encoded into it.
+    """Return the config's corpus encoded by its protocol, from the cache or else encoded now.
 
     Processes that need the same encoding at the same time encode it once.
 
@@ -112,26 +112,22 @@ def _encode(articles: Articles, protocol: Protocol) -> Encoded:
     if not articles.test[0]:
         raise DataError("The corpus has no test articles.")
     training, validation = split_validation(labels, protocol)
-    for lacking in sorted({*range(len(articles.classes))} - {labels[i] for i in training}):
+    for missing in sorted({*range(len(articles.classes))} - {labels[i] for i in training}):
         raise DataError(
             f"The corpus is too small to split: no training article of the class "
-            f"{articles.classes[lacking]!r} is left beside the validation split."
+            f"{articles.classes[missing]!r} is left beside the validation split."
         )
     counted = [texts[i] for i in training] if protocol.vocabulary_source == "training" else texts
     vocabulary = build_vocabulary(counted, protocol.vocabulary_size)
-    splits = {
-        "train": ([texts[i] for i in training], [labels[i] for i in training]),
-        "validation": ([texts[i] for i in validation], [labels[i] for i in validation]),
-        "test": articles.test,
-    }
+    splits = {"test": articles.test}
+    for name, part in (("train", training), ("validation", validation)):
+        splits[name] = [texts[i] for i in part], [labels[i] for i in part]
     tensors: dict[str, Tensor] = {}
     for name, (split_texts, split_labels) in splits.items():
         split = encode_split(split_texts, split_labels, vocabulary, protocol.max_length)
         tensors |= {f"{name}.{part}": tensor for part, tensor in vars(split).items()}
-    return tensors, {
-        "vocabulary": json.dumps(vocabulary),
-        "classes": json.dumps(articles.classes),
-    }
+    words, classes = json.dumps(vocabulary), json.dumps(articles.classes)
+    return tensors, {"vocabulary": words, "classes": classes}
 
 
 def encode_split(
@@ -139,4 +135,6 @@ def encode_split(
 ) -> Split:
     """Return the first `max_length` tokens of each text as ids of the vocabulary."""
     tokens, offsets = encode_texts(texts, vocabulary, max_length)
-    return Split(torch.from_numpy(tokens), torch.from_numpy(offsets), torch.tensor(labels))
+    return Split(
+        torch.from_numpy(tokens), torch.from_numpy(offsets), torch.tensor(labels, dtype=torch.int64)
+    )

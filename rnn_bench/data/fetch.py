@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 def fetch(corpus: str, data_dir: Path) -> list[Path]:
     """Download the raw files of isot or kaggle to `<data_dir>/<corpus>/raw/`; return their paths.
 
-    Existing files are never overwritten. What a broken download has brought is kept in kagglehub's
-    cache, and the next call resumes it.
+    Existing files are never overwritten. A download that breaks off stays in kagglehub's cache, and
+    the next call resumes it.
 
     Raises:
         DataError: the files cannot be downloaded or written. The message says how to bring them.
@@ -87,7 +87,7 @@ def _download(corpus: str, raw: list[Path]) -> dict[Path, Path]:
 
 @contextlib.contextmanager
 def _patched_kagglehub() -> Iterator[Any]:
-    """Give kagglehub's `dataset_download`, one process at a time. It gives up on a server that
+    """Give kagglehub's `dataset_download` to one process at a time. It gives up on a server that
     sends nothing, draws its progress bar in a terminal only, and prints nothing else.
 
     The names that this relies on are checked in tests/data/test_kagglehub.py."""

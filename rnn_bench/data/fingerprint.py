@@ -1,4 +1,4 @@
-"""Hashes of settings, of prepared articles, and of the code of a user's own classes."""
+"""Compute hashes of settings, of prepared articles, and of the code of a user's own classes."""
 
 import ast
 import functools
@@ -14,7 +14,7 @@ VERSIONED = ("rnn_bench", "torch")
 
 
 def digest(value: Any) -> str:
-    """Return a hash of anything that JSON can write. The order of keys does not change it."""
+    """Return a hash of a value that JSON can write, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -32,12 +32,9 @@ def content_fingerprint(articles: Articles) -> str:
 def code_hash(target: Any) -> str:
     """Return a hash of the code of the module that defines a class or function.
 
-    Comments, docstrings and layout do not change it. The module is read when it is first asked
-    for and remembered, so that editing it does not change the hashes of a running process.
-
-    Returns:
-        "" for what rnn_bench and torch define, whose results have versions of their own, and for
-        what has no Python source.
+    Comments, docstrings and layout do not change it, and neither does editing the module while a
+    process runs. The hash is "" for what rnn_bench and torch define, whose results have versions
+    of their own, and for what has no Python source.
     """
     try:
         file = Path(inspect.getsourcefile(target) or "")

@@ -13,16 +13,11 @@ FEWEST_ARTICLES = 10  # of a study corpus
 
 
 def split_test_like_the_study(count: int, source: object) -> tuple[list[int], list[int]]:
-    """Draw a fifth of the articles as test articles, without regard to their classes.
-
-    Args:
-        source: the file that an error names.
-
-    Returns:
-        the positions of the training and of the test articles, each in random order.
+    """Return the positions of the training and of the test articles, a fifth, drawn without regard
+    to their classes.
 
     Raises:
-        DataError: there are fewer than 10 articles.
+        DataError: there are fewer than 10 articles. The message names their `source`.
     """
     from sklearn.model_selection import train_test_split
 
@@ -37,16 +32,12 @@ def split_test_like_the_study(count: int, source: object) -> tuple[list[int], li
 def split_test_stratified(
     labels: Sequence[str], fraction: float, source: object
 ) -> tuple[list[int], list[int]]:
-    """Draw a fraction of the articles as test articles, with the same share of each class.
-
-    Args:
-        source: the file that an error names.
-
-    Returns:
-        the positions of the training and of the test articles, each in random order.
+    """Return the positions of the training and of the test articles, a fraction, drawn with the
+    same share of each class.
 
     Raises:
-        DataError: a class has one article, or a side would have fewer articles than classes.
+        DataError: a class has one article, or a side would have fewer articles than classes. The
+            message names their `source`.
     """
     from sklearn.model_selection import train_test_split
 
@@ -64,13 +55,10 @@ def split_test_stratified(
 
 
 def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], list[int]]:
-    """Split the training file's articles into training and validation articles.
+    """Return the positions in the training file of the training and of the validation articles.
 
     Without stratification this is torch's `random_split` with a generator of `split_seed`; the
     number of validation articles is rounded down.
-
-    Returns:
-        the positions of the training and of the validation articles.
 
     Raises:
         DataError: a side would be empty, or a class is too small for a stratified split.

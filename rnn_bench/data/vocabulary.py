@@ -11,8 +11,8 @@ SPECIAL = ("<pad>", "<unk>")
 
 
 def build_vocabulary(texts: Iterable[str], size: int) -> list[str]:
-    """Return the tokens of ids 0 to size - 1 at most: padding, unknown, then the texts' words by
-    falling frequency. Words of equal frequency keep the order of their first appearance."""
+    """Return up to `size` tokens in the order of their ids: padding, unknown, then the texts' words
+    by falling frequency. Words of equal frequency keep the order of their first appearance."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text.split())

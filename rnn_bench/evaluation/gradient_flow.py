@@ -1,4 +1,4 @@
-"""How strongly the loss depends on the hidden state at each step back from an article's end.
+"""Measure how strongly the loss depends on the hidden state at each step back from the end.
 
 The norm of d loss / d h_t falls or grows exponentially with the steps that lie between the state
 and the loss where gradients vanish or explode (Bengio, Simard and Frasconi 1994, "Learning
@@ -37,11 +37,14 @@ REARRANGING = ("TransposeBackward0", "PermuteBackward0", "CloneBackward0")
 
 
 class NotFollowed(Exception):
-    """Says why the gradients of a cell's states cannot be told apart by step."""
+    """The gradients of a cell's states cannot be separated by step. The message says why."""
 
 
 def reason_not_followed(option: Any) -> str:
-    """Say why an option of the model group has no gradient flow, or nothing, by trying it."""
+    """Return why an option of the model group has no gradient flow; "" if it has one.
+
+    A small model of it is built and tried.
+    """
     if target_of(option) is not RecurrentClassifier:
         return "has no hidden states whose gradients could be followed"
     with torch.random.fork_rng(devices=[]):  # the trial draws weights
@@ -50,7 +53,8 @@ def reason_not_followed(option: Any) -> str:
     try:
         gradient_norms(followed(model), Batch(tokens, lengths, torch.tensor([0, 1])))
     except (NotFollowed, RuntimeError) as error:
-        return f"has no gradient flow: {cell_name(model.cell)} {str(error).splitlines()[0]}"
+        reason = str(error).partition("\n")[0]
+        return f"has no gradient flow: {cell_name(model.cell)} {reason}"
     return ""
 
 
@@ -91,8 +95,9 @@ def gradient_flow(
 
 
 def drawn_batches(lengths: NDArray[np.int64], protocol: Protocol) -> list[NDArray[np.int64]]:
-    """Choose the articles to read, evenly from the split, in batches of similar lengths. With
-    `padded_end`, where padding is part of the result, choose whole batches of the test."""
+    """Return the batches of articles to read: articles evenly from the split, in batches of similar
+    lengths, or with `padded_end`, where padding is part of the result, whole batches of the
+    test."""
     if protocol.readout == "padded_end":
         order = reading_order(lengths, protocol.batch_size, by_length=False)
         most = max(1, MOST_ARTICLES // protocol.batch_size)
@@ -106,9 +111,9 @@ def _evenly(count: int, most: int) -> NDArray[np.int64]:
 
 
 def followed(model: RecurrentClassifier) -> RecurrentClassifier:
-    """Copy a model without dropout or gradients of its weights, and with torch's cells computed
-    step by step; in double precision, for a gradient that halves at each of 512 steps ends below
-    the smallest single-precision number."""
+    """Return a copy of a model for `gradient_norms`: without dropout, without gradients of its
+    weights, with torch's cells computed step by step, and in double precision, because a gradient
+    that halves at each of 512 steps ends below the smallest single-precision number."""
     copy = deepcopy(model).eval().requires_grad_(False)
     copy.fused = None
     for module in copy.modules():
@@ -157,8 +162,8 @@ def vector_norms(
 def unrolled(
     model: RecurrentClassifier, batch: Batch
 ) -> tuple[Float[Tensor, "batch classes"], list[list[GradientEdge]]]:
-    """Return the model's logits, and layer by layer where the forward direction's state after each
-    step is in their graph.
+    """Return the model's logits, and for each layer the place in their graph of the forward
+    direction's state after each step.
 
     Raises:
         NotFollowed: the cell computes the states of all steps at once.
@@ -181,10 +186,10 @@ def unrolled(
 
 
 def edges_of_steps(states: Float[Tensor, "batch time hidden"]) -> list[GradientEdge]:
-    """Find, in the graph of states that `torch.stack` made of one state a step, each of these.
+    """Return the place in the graph of each step's state, which `torch.stack` joined to `states`.
 
     Raises:
-        NotFollowed: they were not made so.
+        NotFollowed: `torch.stack` did not make them.
     """
     node = states.grad_fn
     while node is not None and node.name() in REARRANGING:

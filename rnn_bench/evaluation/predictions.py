@@ -1,4 +1,4 @@
-"""Stored test predictions: reading them, and metrics computed from them."""
+"""Read stored test predictions, and score them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,8 +19,7 @@ PROBABILITY = "p_"
 
 
 def probabilities(logits: Float[Tensor, "articles classes"]) -> Float[Tensor, "articles classes"]:
-    """Return the classes' probabilities in double precision; nan where a diverged model gives
-    none."""
+    """Return the classes' probabilities in double precision; nan where the model diverged."""
     return torch.softmax(logits.double(), dim=1)
 
 
@@ -30,7 +29,7 @@ class Predictions:
 
     Attributes:
         labels, predictions: positions in `classes`.
-        probabilities: of each class; nan where a diverged model gives none.
+        probabilities: of each class; nan where the model diverged.
     """
 
     classes: tuple[str, ...]
@@ -45,7 +44,7 @@ class Predictions:
         labels: Int[Tensor, " articles"],
         classes: tuple[str, ...],
     ) -> "Predictions":
-        """Predict the most probable class of each article."""
+        """Return the predictions of the most probable class for each article."""
         shares = probabilities(logits).numpy()
         return cls(classes, labels.cpu().numpy(), logits.argmax(1).numpy(), shares)
 
@@ -57,13 +56,13 @@ class Predictions:
 
 @dataclass(frozen=True)
 class PredictionScores:
-    """What one run's test predictions are worth beyond the recorded metrics.
+    """Scores of a run's test predictions beyond the recorded metrics.
 
     Shares lie between 0 and 1; nan where a number is undefined, and `undefined` says why, by the
     number's name.
 
     Attributes:
-        articles: how many the numbers are over, but for `unshared_accuracy`.
+        articles: the number of test articles.
         roc_auc: of two classes the last is the positive one; of more, the unweighted mean of each
             one against the rest.
         expected_calibration_error: over 15 bins of equal width of the largest probability.
@@ -84,7 +83,7 @@ class PredictionScores:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read a run's `test_predictions.csv`. Class names are words, "1" and "NA" too.
+    """Return the predictions in a run's `test_predictions.csv`. "1" and "NA" are class names.
 
     Raises:
         DataError: the file is not there, or not a run's predictions.
@@ -95,10 +94,10 @@ def read_predictions(path: Path) -> Predictions:
     if list(table["article"]) != [str(row) for row in range(len(table))]:
         raise DataError(f"{path} does not have the test articles in order: 0, 1, 2, ...")
     for column in ("label", "prediction"):
-        strange = sorted(set(table[column]) - set(classes))
-        if strange:
+        unknown = sorted(set(table[column]) - set(classes))
+        if unknown:
             raise DataError(
-                f"{path} has {strange[0]!r} as a {column} and no column {PROBABILITY}{strange[0]}."
+                f"{path} has {unknown[0]!r} as a {column} and no column {PROBABILITY}{unknown[0]}."
             )
     try:
         shares = table[columns].replace("", "nan").to_numpy().astype(np.float64)
@@ -116,8 +115,10 @@ def read_predictions(path: Path) -> Predictions:
 def evaluate_predictions(
     predictions: Predictions, shared: Collection[int] = ()
 ) -> PredictionScores:
-    """Compute all scores. `shared` are the positions of the test articles whose text is in the
-    training file too."""
+    """Return the scores of predictions.
+
+    `shared` are the positions of the test articles whose text is in the training file too.
+    """
     from sklearn.metrics import confusion_matrix
 
     correct, classes = predictions.correct, range(len(predictions.classes))
@@ -126,12 +127,12 @@ def evaluate_predictions(
     unshared[list(map(int, shared))] = False
     undefined = {}
     auc = calibration = nan
+    absent = sorted(set(classes) - set(predictions.labels.tolist()))
     if np.isnan(predictions.probabilities).any():
         reason = "the model gives no probabilities: its training diverged"
         undefined = {"roc_auc": reason, "expected_calibration_error": reason}
     else:
         calibration = expected_calibration_error(predictions.probabilities.max(1), correct)
-        absent = sorted(set(classes) - set(predictions.labels.tolist()))
         if absent:
             reason = f"no test article has the label {predictions.classes[absent[0]]!r}"
             undefined["roc_auc"] = reason
@@ -165,12 +166,7 @@ def _roc_auc(predictions: Predictions) -> float:
     from sklearn.metrics import roc_auc_score
 
     count = len(predictions.classes)
+    labels, probabilities = predictions.labels, predictions.probabilities
     positive = range(count) if count > 2 else [1]
-    return float(
-        np.mean(
-            [
-                roc_auc_score(predictions.labels == each, predictions.probabilities[:, each])
-                for each in positive
-            ]
-        )
-    )
+    areas = [roc_auc_score(labels == each, probabilities[:, each]) for each in positive]
+    return float(np.mean(areas))

@@ -16,7 +16,7 @@ from rnn_bench.data.vocabulary import UNKNOWN
 
 
 def transfer_corpora(config: Config) -> list[str]:
-    """Return the corpora of `evaluation.transfer`, each once, without the run's own."""
+    """Return the corpora of `evaluation.transfer`, each once, except the run's own."""
     own = config.dataset.corpus if isinstance(config.dataset, Study) else None
     return [name for name in dict.fromkeys(config.evaluation.transfer) if name != own]
 
@@ -44,10 +44,7 @@ def transfer_split(name: str, config: Config, corpus: EncodedCorpus) -> Split:
         tensors, _ = cached_encoding(
             folder,
             key=digest([ENCODING_VERSION, other.key, vocabulary, max_length]),
-            encode=lambda: (
-                vars(encode_split(*other.articles.test, vocabulary, max_length)),
-                {},
-            ),
+            encode=lambda: (vars(encode_split(*other.articles.test, vocabulary, max_length)), {}),
         )
     split = Split(**tensors)
     own = torch.tensor([corpus.classes.index(each) for each in CLASSES])

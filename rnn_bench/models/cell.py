@@ -1,14 +1,14 @@
-"""Finds the class of a recurrent cell, and counts what it computes.
+"""Find the class of a recurrent cell, and count what it computes.
 
 A cell is a `torch.nn.Module` made as `Cell(input_size, hidden_size)`. Its `forward` takes inputs
 [batch, time, input_size], padded on the right, and lengths [batch], and returns the states [batch,
 time, hidden_size], or the states and a memory of the same shape, as an LSTM's c.
 
-It may also say, as class attributes:
+It may also have these class attributes:
     version: raise it when the cell's results change.
     colours: its colours in reports, on light and on dark pages.
     marker: its marker in figures, a name of matplotlib's.
-    fused: which cell of the fused kernel computes the same, a `FusedCell`.
+    fused: which cell of the fused kernel computes the same, a `FusedCell`. Not inherited.
     multiply_adds: a function of input_size and hidden_size, its multiply-adds for a token.
 """
 
@@ -22,13 +22,14 @@ from torch import nn
 
 from rnn_bench.config.errors import ConfigError, suggestion
 from rnn_bench.config.model import cell_names
+from rnn_bench.models.torch_cell import TorchCell
 
 
 def cell_class(name: str) -> type[nn.Module]:
     """Return the class of `gru`, a file in `models/cells`, or of `my_cells.MinGRU`, a user's own.
 
     Raises:
-        ConfigError: there is no such cell.
+        ConfigError: there is no such class, or it is not made as a cell.
     """
     if name in cell_names():
         module = importlib.import_module(f"rnn_bench.models.cells.{name}")
@@ -50,11 +51,26 @@ def cell_class(name: str) -> type[nn.Module]:
         raise ConfigError(f"model.cell={name} cannot be imported: {path} has no {own}.{near}")
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(f"model.cell={name} is not possible: it is no torch.nn.Module class.")
+    try:
+        inspect.signature(found).bind("input_size", "hidden_size")
+    except TypeError as error:
+        raise ConfigError(
+            f"model.cell={name} cannot be made as {own}(input_size, hidden_size): {error}."
+        ) from error
     return found
 
 
+def is_fused(name: str) -> bool:
+    """Return whether the fused kernel computes a cell.
+
+    A subclass may compute something else, so it must set `fused` itself.
+    """
+    cell = cell_class(name)
+    return issubclass(cell, TorchCell) and "fused" in vars(cell)
+
+
 def _modules_of(module: ModuleType) -> dict[str, type[nn.Module]]:
-    """The torch module classes that a Python module defines."""
+    """Return the torch module classes that a Python module defines, by name."""
     return {
         name: each
         for name, each in inspect.getmembers(module, inspect.isclass)
@@ -64,16 +80,14 @@ def _modules_of(module: ModuleType) -> dict[str, type[nn.Module]]:
 
 @functools.cache
 def multiply_adds(name: str, input_size: int, hidden_size: int) -> int:
-    """Count a cell's multiply-adds for a token, forward, at least 1: its attribute `multiply_adds`,
-    else one for each entry of its weight matrices, or of an Elman RNN's if they are not known."""
+    """Return a cell's multiply-adds for a token, forward: its own count, else the entries of its
+    weight matrices; those of an Elman RNN where neither is known."""
     cell = cell_class(name)
     try:
         if own := getattr(cell, "multiply_adds", None):
-            count = int(own(input_size, hidden_size))
-        else:
-            with torch.device("meta"):
-                weights = [*cell(input_size, hidden_size).parameters()]
-            count = sum(weight.numel() for weight in weights if weight.dim() > 1)
-    except Exception:  # such as a user's cell that takes no meta device, or has lazy weights
-        count = hidden_size * (input_size + hidden_size)
-    return max(count, 1)
+            return max(1, int(own(input_size, hidden_size)))
+        with torch.random.fork_rng(devices=[]):  # making a cell draws weights
+            weights = [*cell(input_size, hidden_size).parameters()]
+        return max(1, sum(weight.numel() for weight in weights if weight.dim() > 1))
+    except Exception:  # such as a user's lazy weights; the run itself says what is wrong
+        return hidden_size * (input_size + hidden_size)

@@ -1,4 +1,4 @@
-"""Builds the model of a config, before training."""
+"""Build the model of a config, before training."""
 
 import torch
 from torch import nn
@@ -13,8 +13,10 @@ from rnn_bench.models.recurrent import RecurrentClassifier
 def initial_model(
     config: Config, corpus: EncodedCorpus, fused: FusedKernel | None = None
 ) -> nn.Module:
-    """Return the config's model for a corpus, on the CPU, with initial weights drawn from the seed;
-    `fused`, if it is given, computes its recurrence."""
+    """Return the config's model for a corpus, on the CPU, with initial weights drawn from the seed.
+
+    A recurrent classifier computes its cells by `fused`, if that is given, and else by torch.
+    """
     torch.manual_seed(config.seed)
     model: nn.Module = build(
         config.model,

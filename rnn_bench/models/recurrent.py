@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.model import cell_name, cell_names
 from rnn_bench.data.vocabulary import PADDING
-from rnn_bench.models.cell import cell_class, multiply_adds
+from rnn_bench.models.cell import cell_class, is_fused, multiply_adds
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.torch_cell import TorchCell
 
@@ -64,7 +64,7 @@ class RecurrentClassifier(nn.Module):
     def read(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch state"]:
-        """Return what the linear layer reads of the last layer's states."""
+        """Return the readout of the last layer, which the linear layer gets."""
         if self.readout == "padded_end":
             lengths = torch.full_like(lengths, tokens.shape[1])
         inputs: Tensor = self.embedding(tokens)
@@ -112,17 +112,17 @@ class RecurrentClassifier(nn.Module):
             return self.fused.all_states(cell, inputs, lengths)
         returned = cell(inputs, lengths)
         states: Tensor = returned[0] if isinstance(returned, tuple) else returned
-        wanted, shape = (*inputs.shape[:2], self.hidden_size), getattr(states, "shape", None)
-        if shape != wanted:
+        expected, shape = (*inputs.shape[:2], self.hidden_size), getattr(states, "shape", None)
+        if shape != expected:
             found = type(states).__name__ if shape is None else [*shape]
             raise ConfigError(
-                f"model.cell={self.cell} returns {found} where states [batch, time, hidden_size], "
-                f"here {[*wanted]}, are wanted."
+                f"model.cell={self.cell} returns {found}. It must return states [batch, time, "
+                f"hidden_size], here {[*expected]}."
             )
         return states
 
     def kernel_name(self, device: torch.device) -> str:
-        """Name the code that computes the cells on a device."""
+        """Return the name of the code that computes the cells on a device."""
         if self.fused:
             return "fused"
         cell = cell_class(self.cell)
@@ -130,10 +130,10 @@ class RecurrentClassifier(nn.Module):
 
     @staticmethod
     def beyond_fused(cell: str, readout: str) -> str:
-        """Say what the fused kernel does not compute of a model with this cell and readout, or
-        nothing."""
-        if not hasattr(cell_class(cell), "fused"):
-            known = [name for name in cell_names() if hasattr(cell_class(name), "fused")]
+        """Return why the fused kernel cannot compute a model with this cell and readout; "" if it
+        can."""
+        if not is_fused(cell):
+            known = [name for name in cell_names() if is_fused(name)]
             return f"{cell_name(cell)}: it computes {', '.join(known)}"
         if readout not in ("last_token", "padded_end"):
             return f"protocol.readout={readout}"
@@ -143,7 +143,7 @@ class RecurrentClassifier(nn.Module):
     def multiply_adds(
         cell: str, embedding_dim: int, hidden_size: int, num_layers: int, bidirectional: bool
     ) -> int:
-        """Count the multiply-adds of all cells for a token, forward."""
+        """Return the multiply-adds of all cells for a token, forward."""
         directions = 2 if bidirectional else 1
         sizes = _input_sizes(embedding_dim, hidden_size, num_layers, directions)
         return directions * sum(multiply_adds(cell, size, hidden_size) for size in sizes)
@@ -152,27 +152,26 @@ class RecurrentClassifier(nn.Module):
 def reversed_articles(
     values: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
 ) -> Float[Tensor, "batch time features"]:
-    """Reverse each article within its own length; padding stays where it is."""
+    """Return each article reversed within its own length; padding stays where it is."""
     steps = torch.arange(values.shape[1], device=values.device)
     order = torch.where(_inside(lengths, values), lengths[:, None] - 1 - steps, steps)
     return values.gather(1, order[..., None].expand_as(values))
 
 
 def _pairs(layer: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    """A layer's cells, forward and backward, each with the inputs in its reading order."""
-    pairs = [(layer[0], inputs)]
-    if len(layer) == 2:
-        pairs.append((layer[1], reversed_articles(inputs, lengths)))
-    return pairs
+    """Return a layer's cells, forward and backward, each with the inputs in its reading order."""
+    if len(layer) == 1:
+        return [(layer[0], inputs)]
+    return [(layer[0], inputs), (layer[1], reversed_articles(inputs, lengths))]
 
 
 def _inside(lengths: Tensor, states: Tensor) -> Tensor:
-    """Which steps are an article's own, [batch, time]."""
+    """Return whether each step is a token of its article, [batch, time]."""
     return torch.arange(states.shape[1], device=states.device) < lengths[:, None]
 
 
 def _input_sizes(
     embedding_dim: int, hidden_size: int, num_layers: int, directions: int
 ) -> list[int]:
-    """The size of each layer's inputs."""
+    """Return the input size of each layer."""
     return [embedding_dim, *[directions * hidden_size] * (num_layers - 1)]

@@ -12,10 +12,10 @@ from rnn_bench.models.kernels.library import FusedCell
 
 
 class TorchCell(nn.Module, ABC):
-    """A layer, in one direction, of one of torch's recurrent modules, from a state of 0.
+    """One layer in one direction of torch's recurrent module, from a state of 0.
 
-    `by_steps`, if it is set, computes the states by the equations of `step`, so that each is a node
-    of the graph; else torch computes all of them at once.
+    torch computes all states at once, or, if `by_steps` is set, the equations of `step` compute one
+    after the other, so that each is a node of the graph.
     """
 
     torch_class: ClassVar[Callable[..., nn.RNNBase]]
@@ -31,14 +31,8 @@ class TorchCell(nn.Module, ABC):
         self, inputs: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch time hidden"]:
         """Return the states; they never depend on what comes later, such as padding."""
-        if self.by_steps:
-            return self.unrolled(inputs)
-        states: Tensor = self.recurrence(inputs)[0]
-        return states
-
-    def unrolled(
-        self, inputs: Float[Tensor, "batch time features"]
-    ) -> Float[Tensor, "batch time hidden"]:
+        if not self.by_steps:
+            return self.recurrence(inputs)[0]  # type: ignore[no-any-return]
         hidden = memory = inputs.new_zeros(len(inputs), self.recurrence.hidden_size)
         states = []
         for features in inputs.unbind(1):
@@ -57,7 +51,7 @@ class TorchCell(nn.Module, ABC):
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """W, U, b and b': the weights of inputs and of states, and the bias of each."""
+        """The weights W of the inputs and U of the states, and their biases b and b'."""
         w, u, b, b_hidden = self.recurrence.all_weights[0]
         return w, u, b, b_hidden
 
@@ -70,7 +64,7 @@ class TorchCell(nn.Module, ABC):
 
     @classmethod
     def kernel_name(cls, device: torch.device) -> str:
-        """Name the code of torch's that computes the cell on a device."""
+        """Return the name of the code by which torch computes the cell on a device."""
         if device.type == "cuda":
             return "cudnn"
         return "torch-oneDNN" if cls.uses_onednn and device.type == "cpu" else "torch-native"

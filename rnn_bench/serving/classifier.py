@@ -20,10 +20,8 @@ from rnn_bench.config.options import build
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
 from rnn_bench.data.cleaning import CLEANINGS
-from rnn_bench.data.encoding import Split
-from rnn_bench.data.vocabulary import encode_texts
+from rnn_bench.data.encoding import encode_split
 from rnn_bench.evaluation.predictions import probabilities
-from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
@@ -39,7 +37,7 @@ CHUNK_SIZE = 1024  # texts that a core classifies at a time; more where a batch 
 class TextClassifier:
     """A model on the CPU, and everything else that its answer to a text depends on."""
 
-    model: nn.Module | Baseline
+    model: nn.Module
     protocol: Protocol
     clean: Callable[[str], str]
     vocabulary: list[str]
@@ -84,11 +82,8 @@ class TextClassifier:
             return torch.cat(list(threads.map(self._classify, chunks)))
 
     def _classify(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
-        tokens, offsets = encode_texts(
-            [self.clean(text) for text in texts], self.vocabulary, self.protocol.max_length
-        )
-        unlabelled = torch.zeros(len(texts), dtype=torch.int64)
-        split = Split(torch.from_numpy(tokens), torch.from_numpy(offsets), unlabelled)
+        cleaned, no_labels = [self.clean(text) for text in texts], [0] * len(texts)
+        split = encode_split(cleaned, no_labels, self.vocabulary, self.protocol.max_length)
         return probabilities(predict(self.model, split, self.protocol))
 
     def labels(self, probabilities: Float[Tensor, "texts classes"]) -> list[str]:

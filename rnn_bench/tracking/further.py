@@ -22,7 +22,6 @@ from rnn_bench.evaluation.gradient_flow import gradient_flow, reach, reason_not_
 from rnn_bench.evaluation.metrics import METRICS, metric_versions
 from rnn_bench.evaluation.predictions import probabilities, read_predictions
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
-from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.recurrent import RecurrentClassifier
@@ -55,7 +54,7 @@ def lacking(config: Config, recorded: Container[str], name: str) -> Evaluation:
 
 def evaluate_further(
     wanted: Evaluation,
-    model: nn.Module | Baseline,
+    model: nn.Module,
     corpus: EncodedCorpus,
     config: Config,
     folder: Path,
@@ -124,8 +123,7 @@ def complete(
             device = corpus.test.tokens.device
             model = initial_model(config, corpus, fused_kernel(config, device))
             model.load_state_dict(stored_weights(client, run_id, Path(temporary)))
-            if isinstance(model, nn.Module):
-                model.to(device)
+            model.to(device)
             figures = evaluate_further(
                 wanted,
                 model,

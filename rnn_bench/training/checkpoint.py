@@ -1,4 +1,4 @@
-"""Checkpoints: files from which an interrupted run continues as if undisturbed."""
+"""Write and read checkpoints, from which an interrupted run continues as if undisturbed."""
 
 import hashlib
 import io
@@ -20,8 +20,8 @@ HASH_BYTES = hashlib.sha256().digest_size
 class Checkpoints:
     """Keeps the last two checkpoints of a run in a folder.
 
-    A file is the SHA-256 of the rest, by which a damaged file is noticed, and what `torch.save`
-    writes.
+    A file starts with the SHA-256 of the rest, by which damage is noticed; the rest is what
+    `torch.save` writes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,8 +61,7 @@ class Checkpoints:
         return max((int(file.stem.rpartition("-")[2]) for file in self._files()), default=0)
 
     def load(self) -> dict[str, Any] | None:
-        """Return the newest state whose file is undamaged, with tensors on the CPU; None if there
-        is none."""
+        """Return the newest undamaged state, with tensors on the CPU; None if there is none."""
         for file in self._files():
             content = file.read_bytes()
             if hashlib.sha256(content[HASH_BYTES:]).digest() == content[:HASH_BYTES]:
@@ -79,5 +78,4 @@ class Checkpoints:
             file.unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        """Return the checkpoint files, newest first."""
         return sorted(self.folder.glob("checkpoint-*.pt"), reverse=True)

@@ -38,7 +38,7 @@ class ConsoleHandler(logging.Handler):
 
 @contextmanager
 def batch_bar() -> Iterator[Watch]:
-    """Show a progress bar over a run's batches, on a terminal only; gives what feeds it."""
+    """Show a progress bar over a run's batches, on a terminal only; gives the watch to feed."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),

@@ -42,7 +42,7 @@ def cores() -> int:
 
 
 def use_threads(threads: int | None) -> None:
-    """Make torch use that many CPU threads (None: all cores) and keep freed memory."""
+    """Set the number of torch's CPU threads (None: all cores), and keep freed memory."""
     keep_freed_memory()
     torch.set_num_threads(threads or cores())
 
@@ -104,7 +104,7 @@ def device_name(device: torch.device) -> str:
 
 
 def kernel(model: nn.Module, device: torch.device) -> str:
-    """Name the code that computes the recurrence."""
+    """Return the name of the code that computes a model."""
     if isinstance(model, Baseline):
         return "scikit-learn"
     return model.kernel_name(device) if isinstance(model, RecurrentClassifier) else "torch"

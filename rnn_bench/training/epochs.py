@@ -1,4 +1,4 @@
-"""Training a network epoch by epoch, with early stopping on the validation loss."""
+"""Train a network epoch by epoch, with early stopping on the validation loss."""
 
 import math
 import time
@@ -24,10 +24,10 @@ OnBatch = Callable[[int, int], None]  # given the number of the batch, and of al
 
 @dataclass(frozen=True)
 class EpochResult:
-    """The losses, accuracy and duration of an epoch, which is counted from 1.
+    """The losses, accuracy and duration of an epoch; the first epoch is 1.
 
     Losses are mean cross-entropies in nats. `seconds` include validation, `training_seconds` don't.
-    `ended_ms` is when the epoch ended, in milliseconds since 1970.
+    `ended_ms` is in milliseconds since 1970.
     """
 
     epoch: int
@@ -47,7 +47,7 @@ class EpochResult:
 class Stopping:
     """Early stopping: keeps the weights of the epoch with the lowest validation loss.
 
-    Training ends after `patience` epochs without a lower validation loss; None: it doesn't.
+    Training ends after `patience` epochs without a lower validation loss; None: never.
     """
 
     def __init__(self, patience: int | None) -> None:
@@ -63,7 +63,7 @@ class Stopping:
             self.best_weights = {name: value.clone() for name, value in model.state_dict().items()}
 
     def stops_after(self, result: EpochResult) -> bool:
-        """Return whether this epoch is the last: it diverged, or patience is over."""
+        """Return whether training ends after this epoch: it diverged, or patience is over."""
         epochs_without_progress = result.epoch - self.best_epoch
         return result.diverged or (
             self.patience is not None and epochs_without_progress >= self.patience
@@ -110,7 +110,7 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        """Whether the last epoch is trained."""
+        """Whether there are no more epochs to train."""
         if not self.history:
             return False
         last = self.history[-1]

@@ -12,7 +12,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Started:
-    """The run has its row in MLflow. `done` of its `epochs` were trained before."""
+    """The run has its row in MLflow. `done` of its `epochs` were trained earlier."""
 
     run_id: str
     name: str
@@ -22,7 +22,7 @@ class Started:
 
 @dataclass(frozen=True)
 class BatchDone:
-    """`done` of the epoch's `total` batches are trained."""
+    """A batch is trained: `done` of the epoch's `total`."""
 
     done: int
     total: int

@@ -1,4 +1,4 @@
-"""Fitting a baseline, recorded like a training of one epoch."""
+"""Fit a baseline, with a result like that of training for one epoch."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from rnn_bench.training.prediction import accuracy, mean_loss, predict
 class Fitting:
     """Fits a baseline to the training split. `Training` has the same interface for networks.
 
-    `corpus` must be on the CPU. `history` has the one epoch, once it is over.
+    `corpus` must be on the CPU. `history` has one epoch as soon as the baseline is fitted.
     """
 
     def __init__(self, model: Baseline, corpus: EncodedCorpus, protocol: Protocol) -> None:
@@ -23,10 +23,7 @@ class Fitting:
         self.history: list[EpochResult] = []
 
     def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
-        """Fit the baseline, unless it is fitted, and yield its result as that of epoch 1.
-
-        `on_batch(1, 1)` is called once.
-        """
+        """Fit the baseline, unless it is fitted, call `on_batch(1, 1)`, and yield epoch 1."""
         if self.history:
             return
         train, validation, protocol = self.corpus.train, self.corpus.validation, self.protocol

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: a run stops at its next batch, everything else at once."""
+"""Stop on SIGINT and SIGTERM: a run at its next batch, everything else at once."""
 
 import signal
 import threading
@@ -21,7 +21,7 @@ def stopping_at_once() -> Iterator[None]:
 
 @contextmanager
 def counting() -> Iterator[Callable[[], int]]:
-    """Let signals only count in the block; gives a function that returns how many have come."""
+    """Count signals in the block instead of stopping; gives a function that returns the count."""
     numbers: list[int] = []
     with _handling(lambda number, frame: numbers.append(number)):
         yield lambda: len(numbers)
@@ -29,11 +29,8 @@ def counting() -> Iterator[Callable[[], int]]:
 
 @contextmanager
 def stopping_at_a_batch(signals: Sequence[signal.Signals] = STOPPING) -> Iterator[None]:
-    """Let a signal in the block make the next `check` raise; a second one raises at once.
-
-    Raises:
-        KeyboardInterrupt: a signal has come, and `check` was not called after it.
-    """
+    """Let a signal in the block raise KeyboardInterrupt at the next `check`, or at the end of the
+    block; a second one raises it at once."""
     global _requested
     _requested = False
     with _handling(_request_stop, signals):

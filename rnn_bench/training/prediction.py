@@ -1,4 +1,4 @@
-"""A model's predictions for the articles of a split, and their loss and accuracy."""
+"""Predict the classes of a split's articles, and compute loss and accuracy."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ PREDICTION_BATCH_SIZE = 256
 
 @torch.no_grad()
 def predict(
-    model: nn.Module | Baseline, split: Split, protocol: Protocol
+    model: nn.Module, split: Split, protocol: Protocol
 ) -> Float[Tensor, "articles classes"]:
     """Return the logits of every article, on the CPU, in the split's order.
 
@@ -59,7 +59,6 @@ def batch_mean_accuracy(
 
 
 def _mean(values: Tensor, over: str, batch_size: int) -> float:
-    """Return the mean over articles, or the mean of the means of batches."""
     values = values.double()
     if over == "articles":
         return values.mean().item()

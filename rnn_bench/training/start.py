@@ -1,4 +1,4 @@
-"""How a config's model is trained: a network in epochs, a baseline by one fit."""
+"""Start the training of a config's model: a network in epochs, a baseline by one fit."""
 
 from torch import nn
 
@@ -15,12 +15,10 @@ def planned_epochs(config: Config) -> int:
     return 1 if is_baseline(config.model) else config.protocol.epochs
 
 
-def start_training(
-    model: nn.Module | Baseline, corpus: EncodedCorpus, config: Config
-) -> Training | Fitting:
-    """Return a training of an initial model, before its first epoch.
+def start_training(model: nn.Module, corpus: EncodedCorpus, config: Config) -> Training | Fitting:
+    """Return the training of an initial model before its first epoch.
 
-    A network is moved to the corpus's device and gets its optimizer.
+    A network is moved to the corpus's device.
     """
     if isinstance(model, Baseline):
         return Fitting(model, corpus, config.protocol)

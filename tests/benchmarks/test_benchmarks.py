@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.__main__ import PARTS, measured
+from benchmarks.__main__ import PARTS, measure
 from benchmarks.__main__ import main as benchmarks
 from benchmarks.findings import write_page
 from benchmarks.floor import operations_per_token
@@ -47,7 +47,7 @@ def results(tmp_path: Path) -> Iterator[Path]:
 
 
 def made(part: str, place: Workplace, folder: Path) -> dict:
-    measured(part, place, "python -m benchmarks", folder)
+    measure(part, place, "python -m benchmarks", folder)
     return json.loads((folder / f"{part}.json").read_text())
 
 

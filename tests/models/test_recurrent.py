@@ -157,7 +157,8 @@ class OneState(nn.Module):
 
 def test_a_cell_that_returns_no_state_for_each_step_is_refused() -> None:
     model = classifier(f"{__name__}.OneState", "mean")
-    with pytest.raises(ConfigError, match=r"OneState returns \[2, 5\] where states .* \[2, 4, 7\]"):
+    says = r"OneState returns \[2, 5\]. It must return states .*, here \[2, 4, 7\]"
+    with pytest.raises(ConfigError, match=says):
         model(*padded([4, 2]))
 
 

@@ -15,7 +15,7 @@ AUDIT_VERSION = 1
 
 
 def audit_corpus(config: Config) -> CorpusAudit:
-    """Return the audit of the config's corpus, from the cache or made and kept there.
+    """Return the audit of the config's corpus, from the cache or else computed and cached.
 
     Raises:
         DataError: the corpus cannot be read, or is unfit to train and test on.

@@ -1,4 +1,4 @@
-"""Find the articles that are in a corpus more than once: equal or similar texts."""
+"""Count the articles of a corpus whose texts are equal or similar."""
 
 import zlib
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def near_duplicates(articles: Articles) -> tuple[NearDuplicates, list[int]]:
 
 
 def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the positions of each two texts, the later first, whose shingles have a Jaccard
+    """Return the positions (later, earlier) of every two texts whose shingles have a Jaccard
     similarity of at least the threshold. A text without words is similar to none.
 
     MinHash: Broder, On the resemblance and containment of documents, 1997; banding and shingles:
@@ -92,7 +92,7 @@ def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def shingles(text: str) -> set[bytes]:
-    """Return every five successive words of a text, or the whole of a shorter text."""
+    """Return every five consecutive words of a text, or the whole of a shorter text."""
     words = text.split()
     starts = range(max(1, len(words) - SHINGLE_WORDS + 1))
     return {" ".join(words[i : i + SHINGLE_WORDS]).encode("utf-8", "surrogatepass") for i in starts}

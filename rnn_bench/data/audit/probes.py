@@ -22,12 +22,12 @@ BAG = "as a bag of words, TF-IDF with logistic regression"
 
 @dataclass(frozen=True)
 class Probe:
-    """Says what a classifier sees of an article.
+    """A property of an article, which a classifier sees alone.
 
     Attributes:
-        name, what: what it sees, in short and in full.
+        name, what: the property, in short and in full.
         column: the column of `Articles.columns` with it. None: the prepared text.
-        view: returns what the classifier sees of a value of that column.
+        view: returns the property from a value of that column.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Probe:
 
 
 def dateline(text: str) -> str:
-    """Return what the study's rule removes from the start of an article, such as
-    `WASHINGTON (Reuters) - `, or nothing where that is too long to be a dateline."""
+    """Return the start of an article that the study's rule removes, such as `WASHINGTON (Reuters)
+    - `, or "" where it is too long to be a dateline."""
     match = DATELINE.match(text)
     return match.group() if match and len(match.group()) <= LONGEST_DATELINE else ""
 
@@ -83,35 +83,30 @@ def probe_results(articles: Articles) -> list[ProbeResult]:
 
     The interval is Wilson's (Journal of the American Statistical Association 22, 1927).
     """
-    columns: Columns = {}
-    unavailable = ""
     try:
-        columns = articles.columns()
+        columns, unavailable = articles.columns(), ""
     except (DataError, OSError) as error:
-        unavailable = str(error)
+        columns, unavailable = {}, str(error)
     return [_result(probe, articles, columns, unavailable) for probe in PROBES]
 
 
 def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str) -> ProbeResult:
     from scipy.stats import binomtest
 
-    if probe.column is not None and probe.column not in columns:
+    if probe.column is None:
+        train, test = articles.train[0], articles.test[0]
+    elif probe.column in columns:
+        train, test = columns[probe.column]
+    else:
         missing = unavailable or f"there is no raw column {probe.column}"
         return ProbeResult(probe.name, probe.what, missing=missing)
-    train, test = columns[probe.column] if probe.column else (articles.train[0], articles.test[0])
     classifier = _tree() if probe.name == "length alone" else _bag_of_words()
     classifier.fit([*map(probe.view, train)], articles.train[1])
     predicted = classifier.predict([*map(probe.view, test)])
     right, n = int((predicted == articles.test[1]).sum()), len(test)
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
-    return ProbeResult(
-        name=probe.name,
-        what=probe.what,
-        accuracy=right / n,
-        low=float(interval.low),
-        high=float(interval.high),
-        n=n,
-    )
+    low, high = float(interval.low), float(interval.high)
+    return ProbeResult(probe.name, probe.what, right / n, low, high, n)
 
 
 def _tree() -> Any:

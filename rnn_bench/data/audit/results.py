@@ -1,4 +1,4 @@
-"""The results of a corpus's audit, which are kept and recorded as JSON."""
+"""The results of a corpus's audit, which are cached and recorded as JSON."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from rnn_bench.data.corpus import DataError
 
 @dataclass(frozen=True)
 class Histogram:
-    """`counts[i]` articles have edges[i] to edges[i + 1] - 1 words."""
+    """Counts of articles by words: `counts[i]` have edges[i] to edges[i + 1] - 1 words."""
 
     edges: list[int]
     counts: list[int]
@@ -35,8 +35,7 @@ class SplitSizes:
     """The size of the training or of the test file.
 
     Attributes:
-        articles: all articles.
-        classes: articles of each class.
+        articles, classes: the number of all articles, and of each class.
         words: words an article, by class. Classes without articles have no entry.
     """
 
@@ -82,12 +81,8 @@ class NearDuplicates:
 
 @dataclass(frozen=True)
 class Majority:
-    """The accuracy of always naming the training articles' most frequent class.
-
-    Attributes:
-        class_name: that class.
-        accuracy: its share of the `n` test articles.
-    """
+    """The accuracy of always naming the training articles' most frequent class: its share of the
+    `n` test articles."""
 
     class_name: Annotated[str, Field(alias="class")]
     accuracy: float
@@ -99,7 +94,7 @@ class ProbeResult:
     """The test accuracy of a classifier that sees one property of an article.
 
     Attributes:
-        name, what: what it sees, in short and in full.
+        name, what: the property, in short and in full.
         accuracy: on `n` test articles.
         low, high: the 95 % confidence interval (Wilson) of the accuracy.
         missing: why there is no accuracy, if there is none.

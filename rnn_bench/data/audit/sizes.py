@@ -20,10 +20,7 @@ def split_sizes(articles: Articles) -> dict[str, SplitSizes]:
 
 
 def _sizes(
-    words: NDArray[np.int64],
-    labels: list[int],
-    classes: tuple[str, ...],
-    edges: NDArray[np.int64],
+    words: NDArray[np.int64], labels: list[int], classes: tuple[str, ...], edges: NDArray[np.int64]
 ) -> SplitSizes:
     of_class = {name: words[np.array(labels) == label] for label, name in enumerate(classes)}
     return SplitSizes(
@@ -35,16 +32,8 @@ def _sizes(
 
 def _distribution(words: NDArray[np.int64], edges: NDArray[np.int64]) -> WordCounts:
     shortest, q25, median, q75, longest = np.quantile(words, [0, 0.25, 0.5, 0.75, 1]).tolist()
-    counts = np.histogram(words, edges)[0]
-    return WordCounts(
-        min=shortest,
-        q25=q25,
-        median=median,
-        q75=q75,
-        max=longest,
-        mean=float(words.mean()),
-        histogram=Histogram(edges.tolist(), counts.tolist()),
-    )
+    histogram = Histogram(edges.tolist(), np.histogram(words, edges)[0].tolist())
+    return WordCounts(shortest, q25, median, q75, longest, float(words.mean()), histogram)
 
 
 def _edges(longest: int) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from rnn_bench.data.audit.results import CorpusAudit
 
 
 def summary(audit: CorpusAudit) -> str:
-    """Return what a person wants to know of an audit, on about thirty lines."""
+    """Return an audit as text of about thirty lines."""
     lines = [f"{audit.corpus} ({audit.edition}, {audit.fingerprint})", ""]
     lines += [f"{'':8}{'articles':>10}  classes, with the quartiles of their articles' words"]
     for split, sizes in audit.splits.items():
@@ -45,23 +45,19 @@ def summary(audit: CorpusAudit) -> str:
 
 
 def findings(audit: CorpusAudit) -> str:
-    """Return what is wrong with a corpus, in a line, or nothing. A probe is named if its confidence
+    """Return a line on what is wrong with a corpus, or "". A probe is named if its confidence
     interval lies above the best that a constant can do."""
     exact, near = audit.duplicates, audit.near_duplicates
     test_articles = audit.splits["test"].articles
     found = []
     if audit.left_out:
         found.append(f"{audit.left_out} are left out")
-    if exact.test_in_train:
-        found.append(
-            f"{exact.test_in_train} of {test_articles} test articles also stand in the training "
-            "file"
-        )
-    if near.test_in_train:
-        found.append(
-            f"{near.test_in_train} of {test_articles} test articles are near duplicates of "
-            "training articles"
-        )
+    for count, what in (
+        (exact.test_in_train, "also stand in the training file"),
+        (near.test_in_train, "are near duplicates of training articles"),
+    ):
+        if count:
+            found.append(f"{count} of {test_articles} test articles {what}")
     if exact.contradicting:
         found.append(f"{exact.contradicting} articles have a text that also has another label")
     telling = [

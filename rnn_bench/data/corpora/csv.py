@@ -16,7 +16,7 @@ from rnn_bench.data.splits import split_test_stratified
 
 @dataclass
 class CsvCorpus(Corpus):
-    """Reads the user's own training and test file, or one file and a test fraction.
+    """The user's own training and test file, or one file and a test fraction.
 
     The classes are the labels of the training file, sorted (as numbers if all are numbers).
     """
@@ -33,6 +33,8 @@ class CsvCorpus(Corpus):
     def identity(self) -> dict[str, Any]:
         files = [Path(self.train), *([Path(self.test)] if self.test else [])]
         for path in files:
+            if path.is_dir():
+                raise DataError(f"{path} is a folder, not a CSV file.")
             if not path.is_file():
                 raise DataError(f"{path} does not exist (looked for in {Path.cwd()}).")
         settings = {name: value for name, value in vars(self).items() if name != "data_dir"}
@@ -49,10 +51,10 @@ class CsvCorpus(Corpus):
         if self.test:
             test, left_out_of_test = self._read_rows(Path(self.test))
             left_out += left_out_of_test
-            strange = sorted({*test[self.label_column]} - set(classes))
-            if strange:
+            unknown = sorted({*test[self.label_column]} - set(classes))
+            if unknown:
                 raise DataError(
-                    f"{self.test} has the label {strange[0]!r}, which {self.train} lacks. "
+                    f"{self.test} has the label {unknown[0]!r}, which {self.train} lacks. "
                     f"Its labels: {', '.join(classes)}."
                 )
         else:
@@ -68,19 +70,18 @@ class CsvCorpus(Corpus):
         )
 
     def _read_rows(self, path: Path) -> tuple[pd.DataFrame, list[str]]:
-        """Return the rows that are articles, and how many are none, if any."""
+        """Return the rows that are articles, and a note on how many are not, if any."""
         table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
-        bad = (table[self.text_column] == "") | (table[self.label_column] == "")
+        empty = table[[self.text_column, self.label_column]] == ""
+        bad = empty.any(axis=1)
         if not bad.any():
             return table, []
         if not self.drop_bad_rows:
             first = int(bad.to_numpy().argmax())
-            column = (
-                self.text_column if table[self.text_column].iloc[first] == "" else self.label_column
-            )
             raise DataError(
                 f"{path} has {int(bad.sum())} bad rows of {len(table)}; the first is "
-                f"row {first + 1} (the header not counted): its {column!r} is empty.\n"
+                f"row {first + 1} (the header not counted): its {empty.iloc[first].idxmax()!r} is "
+                f"empty.\n"
                 f"Mend them, or leave them out with dataset.drop_bad_rows=true."
             )
         if bad.all():

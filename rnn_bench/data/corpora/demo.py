@@ -29,7 +29,7 @@ _LEXICON = ["".join(syllables) for syllables in product(_SYLLABLES, repeat=2)]
 
 @dataclass
 class DemoCorpus(Corpus):
-    """Generates the demo corpus; the keys are those of the option `dataset=demo`."""
+    """The demo corpus; the fields are the keys of `dataset=demo`."""
 
     articles: int
     length: int

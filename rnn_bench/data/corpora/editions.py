@@ -1,4 +1,4 @@
-"""Tell the published files of the study's corpora from other editions and from samples."""
+"""Recognize the published files of the study's corpora, other editions, and samples."""
 
 import hashlib
 from pathlib import Path

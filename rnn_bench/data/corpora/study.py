@@ -33,15 +33,14 @@ class MissingCorpus(DataError):
 
 @dataclass
 class StudyCorpus(Corpus):
-    """Reads isot or kaggle from `<data_dir>/<corpus>/preprocessed/{train,test}.csv` where these
-    exist, and else prepares the raw files.
+    """isot or kaggle, read from `<data_dir>/<corpus>/preprocessed/{train,test}.csv` where these
+    exist, or else prepared from the raw files.
 
     `dateline` is `removed` by the study's rule, which applies to isot's true articles only, or
     `kept`, which takes isot's raw files.
 
-    A model of it is later given an article's title and text, joined by a space, with the dateline:
-    the study removes datelines from true articles alone, and whether an article is true is what
-    the model is asked.
+    A model trained on it gets raw texts, title and body joined by a space, with their datelines:
+    the study removes those of true articles alone, and which are true the model has to find out.
     """
 
     corpus: str
@@ -107,7 +106,7 @@ class StudyCorpus(Corpus):
     def _columns(
         self, train: pd.DataFrame, test: pd.DataFrame, raw: pd.DataFrame | None
     ) -> Columns:
-        """Return the columns of the raw files, which are read if they have not been."""
+        """Return the columns of the raw files, which are read unless `raw` is given."""
         if raw is None:
             files = raw_files(self.corpus, self.data_dir)
             for path in files:

@@ -1,4 +1,4 @@
-"""Prepare the files of the study's two corpora by its exact rules: raw files become articles."""
+"""Read the files of the study's two corpora, and prepare raw ones by its exact rules."""
 
 import re
 from contextlib import ExitStack
@@ -15,7 +15,7 @@ from rnn_bench.files import replaced_atomically
 
 RAW_FILES = {"isot": ("True.csv", "Fake.csv"), "kaggle": ("fake_or_real_news.csv",)}
 PREPROCESSED_FILES = ("train.csv", "test.csv")
-DATELINE = re.compile(r"^.*?-\s+")
+DATELINE = re.compile(r"^.*?-\s+")  # up to the first dash of the first line
 
 
 def raw_files(corpus: str, data_dir: Path) -> list[Path]:
@@ -39,9 +39,9 @@ def read_raw(corpus: str, files: list[Path]) -> pd.DataFrame:
         tables = [true.assign(label=1), fake.assign(label=0)]
         return pd.concat(tables, ignore_index=True, join="inner")
     articles = require_columns(read_csv(files[0]), files[0], ["title", "text", "label"])
-    strange = sorted(set(articles["label"]) - {"REAL", "FAKE"})
-    if strange:
-        raise DataError(f"{files[0]}: label {strange[0]!r} is neither REAL nor FAKE.")
+    unknown = sorted(set(articles["label"]) - {"REAL", "FAKE"})
+    if unknown:
+        raise DataError(f"{files[0]}: label {unknown[0]!r} is neither REAL nor FAKE.")
     return articles.assign(label=[int(label == "REAL") for label in articles["label"]])
 
 
@@ -64,17 +64,12 @@ def prepare(
     raw = read_raw(corpus, files)
     bodies = raw["text"]
     if corpus == "isot" and dateline == "removed":
-        bodies = bodies.mask(raw["label"] == 1, bodies.map(without_dateline))
+        bodies = bodies.mask(raw["label"] == 1, bodies.map(lambda body: DATELINE.sub("", body)))
     titles_and_bodies = zip(raw["title"], bodies, strict=True)
     texts = [clean_like_the_study(f"{title} {body}") for title, body in titles_and_bodies]
     train, test = split_test_like_the_study(len(texts), files[0])
     articles = pd.DataFrame({"text": texts, "label": raw["label"]})
     return articles.iloc[train], articles.iloc[test], raw
-
-
-def without_dateline(text: str) -> str:
-    """Return the text without what comes before the first dash of its first line."""
-    return DATELINE.sub("", text)
 
 
 def read_preprocessed(path: Path) -> pd.DataFrame:
@@ -84,9 +79,9 @@ def read_preprocessed(path: Path) -> pd.DataFrame:
         DataError: the file is unreadable, lacks a column or has a label other than 0 and 1.
     """
     articles = require_columns(read_csv(path), path, ["text", "label"])[["text", "label"]]
-    strange = sorted(set(articles["label"]) - {"0", "1"})
-    if strange:
-        raise DataError(f"{path}: label {strange[0]!r} is neither 0 (fake) nor 1 (real).")
+    unknown = sorted(set(articles["label"]) - {"0", "1"})
+    if unknown:
+        raise DataError(f"{path}: label {unknown[0]!r} is neither 0 (fake) nor 1 (real).")
     return articles.assign(label=articles["label"].astype(int))
 
 
@@ -97,8 +92,8 @@ def write_preprocessed(corpus: str, data_dir: Path) -> tuple[str, str]:
         the editions of the raw and of the preprocessed files.
 
     Raises:
-        DataError: a raw file is unfit, or a text would not come back from CSV as it is, which
-            is so with a carriage return that no line feed follows.
+        DataError: a raw file is unfit, or a text cannot be written as CSV, because it has a
+            carriage return that no line feed follows.
     """
     raw, paths = raw_files(corpus, data_dir), preprocessed_files(corpus, data_dir)
     *splits, _ = prepare(corpus, raw)

@@ -1,4 +1,4 @@
-"""Metrics of a run's test predictions, a file each in this folder.
+"""Compute the metrics of a run's test predictions, one in each file of this folder.
 
 A file `NAME.py` defines `compute(predictions)` and a whole `VERSION`. It is recorded as the metric
 `test_NAME`. Metrics are computed from stored predictions, so a new or corrected one needs no run to
@@ -8,9 +8,9 @@ computed anew.
 
 import importlib
 import json
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pkgutil import iter_modules
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -30,25 +30,16 @@ class Metric:
     version: int
 
 
-def _load_metrics() -> dict[str, Metric]:
-    modules = {
-        f"test_{found.name}": importlib.import_module(f"{__name__}.{found.name}")
-        for found in pkgutil.iter_modules(__path__)
-    }
-    return {name: Metric(module.compute, module.VERSION) for name, module in modules.items()}
-
-
-METRICS = _load_metrics()
+_FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in iter_modules(__path__)]
+METRICS = {
+    f"test_{file.__name__.rpartition('.')[2]}": Metric(file.compute, file.VERSION)
+    for file in _FILES
+}
 
 
 def metric_versions() -> str:
     """Return the version of each metric by its name, as JSON."""
     return json.dumps({name: metric.version for name, metric in METRICS.items()})
-
-
-def compute_metrics(predictions: Predictions) -> dict[str, float]:
-    """Return every metric of these predictions by its recorded name."""
-    return {name: metric.compute(predictions) for name, metric in METRICS.items()}
 
 
 def evaluate(
@@ -63,7 +54,8 @@ def evaluate(
     With `loss_average=batches` also `test_accuracy_batch_mean`, the mean of the accuracies of
     batches in file order.
     """
-    figures = compute_metrics(Predictions.from_logits(logits, split.labels, classes))
+    predictions = Predictions.from_logits(logits, split.labels, classes)
+    figures = {name: metric.compute(predictions) for name, metric in METRICS.items()}
     figures["test_loss"] = F.cross_entropy(logits.double(), split.labels.cpu()).item()
     if protocol.loss_average == "batches":
         figures["test_accuracy_batch_mean"] = batch_mean_accuracy(

@@ -1,4 +1,4 @@
-"""The baseline that always answers with the shares of the classes."""
+"""The baseline that gives every article the shares of the classes in training."""
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from rnn_bench.models.baselines.baseline import Baseline
 
 
 class MajorityClassifier(Baseline):
-    """Gives every article the shares of the classes in the training split."""
+    """The shares of the classes in the training split, for every article."""
 
     colours = ("#888888", "#a9b1b8")
     marker = "X"

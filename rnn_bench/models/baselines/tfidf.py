@@ -28,8 +28,8 @@ class TfidfClassifier(Baseline):
         super().__init__()
         self.c, self.vocabulary_size = c, vocabulary_size
         rows = classes if classes > 2 else 1
-        shapes = {"idf": (vocabulary_size,), "coefficients": (rows, vocabulary_size)}
-        for name, shape in {**shapes, "intercepts": (rows,)}.items():
+        shapes = {"idf": [vocabulary_size], "coefficients": [rows, vocabulary_size]}
+        for name, shape in {**shapes, "intercepts": [rows]}.items():
             self.register_buffer(name, torch.zeros(shape, dtype=torch.double))
 
     def fit(self, split: Split) -> None:
@@ -56,12 +56,12 @@ class TfidfClassifier(Baseline):
             for row in self.coefficients.numpy()
         ]
         scores = torch.from_numpy(np.stack(sums, axis=1) / norms[:, None]) + self.intercepts
-        if scores.shape[1] == 1:  # of two classes the second's, against 0 for the first
+        if scores.shape[1] == 1:  # the second of two classes has it, the first has 0
             scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
         return torch.log_softmax(scores, dim=1).float()
 
     def _counts(self, split: Split) -> tuple[NDArray[np.int64], ...]:
-        """Each article's number, each of its tokens and the token's count in it."""
+        """Return each (article, known token) pair's article, token, and count."""
         tokens = split.tokens.numpy()
         articles = np.repeat(np.arange(len(split)), split.lengths.numpy())
         known = tokens > UNKNOWN

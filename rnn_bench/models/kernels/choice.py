@@ -1,4 +1,4 @@
-"""Chooses the code that computes a model's recurrence."""
+"""Choose the code that computes a model's recurrence."""
 
 import logging
 from pathlib import Path
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
-    """Return the fused kernel if it computes a config's model on this device; None: torch does.
+    """Return the fused kernel if `model.kernel` chooses it; None if torch computes the model.
 
-    `auto` takes it where it computes the same and is known to be faster.
+    `auto` chooses it where it computes the same and is known to be faster.
 
     Raises:
         ConfigError: `model.kernel=fused`, and it cannot be used.
@@ -26,20 +26,20 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
     model = config.model
     if not isinstance(model, Recurrent) or model.kernel == "torch":
         return None
-    asked = model.kernel == "fused"
+    required = model.kernel == "fused"
     if device.type != "cpu":
-        if asked:
+        if required:
             raise ConfigError(
                 f"model.kernel=fused is not possible on {device}: it computes on the CPU."
             )
         return None
-    reason = RecurrentClassifier.beyond_fused(model.cell, config.protocol.readout)
-    if not asked and (reason or not is_known_to_win()):
+    unfit = RecurrentClassifier.beyond_fused(model.cell, config.protocol.readout)
+    if not required and (unfit or not is_known_to_win()):
         return None
     try:
         return FusedKernel(Path(config.cache_dir))
     except Unavailable as reason:
-        if asked:
+        if required:
             raise ConfigError(f"model.kernel=fused is not possible: {reason}.") from reason
         log.info("torch computes the recurrence, for the fused kernel cannot be used: %s.", reason)
         return None

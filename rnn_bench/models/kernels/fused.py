@@ -1,4 +1,4 @@
-"""Calls the fused kernel, which computes torch's cells, from autograd."""
+"""Call the fused kernel, which computes torch's cells, from autograd."""
 
 import ctypes
 from collections import defaultdict
@@ -14,14 +14,14 @@ from rnn_bench.models.torch_cell import TorchCell
 
 
 class Buffers:
-    """Memory that is used again. Taken memory belongs to the taker until it is given back; if it
-    never is, as after a forward pass without a backward one, it is freed like any tensor."""
+    """Memory that is reused. A buffer that is never given back, as after a forward pass without a
+    backward one, is freed like any tensor."""
 
     def __init__(self) -> None:
         self._free: list[Tensor] = []
 
     def take(self, size: int) -> Tensor:
-        """Return at least `size` floats of any value."""
+        """Return at least `size` floats of any value, which are the caller's until given back."""
         try:
             buffer = self._free.pop()
         except IndexError:  # threads may read side by side
@@ -60,11 +60,7 @@ class FusedKernel:
         inputs: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch hidden"]:
-        """Return the state at each article's own last step.
-
-        Raises:
-            ValueError: the kernel does not compute that.
-        """
+        """Return the state at each article's own last step."""
         return self._compute(cell, inputs, lengths, last=True)
 
     def all_states(
@@ -74,21 +70,19 @@ class FusedKernel:
         lengths: Int[Tensor, " batch"],
     ) -> Float[Tensor, "batch time hidden"]:
         """Return the states after each step, 0 in the padding; in memory time comes first, as in
-        torch's.
-
-        Raises:
-            ValueError: the kernel does not compute that.
-        """
+        torch's."""
         return self._compute(cell, inputs, lengths, last=False).transpose(0, 1)
 
     def _compute(self, cell: TorchCell, inputs: Tensor, lengths: Tensor, last: bool) -> Tensor:
+        """
+        Raises:
+            ValueError: a tensor is not of float32 on the CPU, or a length is beyond the inputs.
+        """
         tensors = (inputs, *cell.weights)
         if any(each.dtype != torch.float32 or each.device.type != "cpu" for each in tensors):
             raise ValueError("The kernel computes with float32 on the CPU.")
         if len(lengths) == 0 or lengths.min() < 1 or lengths.max() > inputs.shape[1]:
-            raise ValueError(
-                f"Lengths must lie between 1 and {inputs.shape[1]}, and be at least one."
-            )
+            raise ValueError(f"Lengths must be given, and lie between 1 and {inputs.shape[1]}.")
         lengths, training = lengths.to(torch.int64).contiguous(), torch.is_grad_enabled()
         states: Tensor = _Layer.apply(  # type: ignore[no-untyped-call]
             self, cell, last, training, inputs, lengths, *cell.weights
@@ -97,8 +91,8 @@ class FusedKernel:
 
 
 class _Layer(torch.autograd.Function):
-    """A cell's states at the articles' last steps, [batch, hidden], or at all steps, [time, batch,
-    hidden]."""
+    """Computes a cell's states at the articles' last steps, [batch, hidden], or at all steps,
+    [time, batch, hidden]."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""The kernel's C++, compiled once for a machine, and called."""
+"""Compile the kernel's C++ once for a machine, and load it."""
 
 import ctypes
 import functools
@@ -24,7 +24,7 @@ COMPILE_SECONDS = 300
 
 
 class Unavailable(Exception):
-    """Says why there is no library for this machine."""
+    """The kernel cannot be used on this machine. The message says why."""
 
 
 class FusedCell(IntEnum):
@@ -50,7 +50,7 @@ class Weights(ctypes.Structure):
 
 
 class Call(ctypes.Structure):
-    """What recurrence.cpp's struct of this name says."""
+    """The arguments of the kernel, as recurrence.cpp's struct of this name lays them out."""
 
     _fields_ = (
         *(
@@ -69,7 +69,7 @@ class Call(ctypes.Structure):
 
 
 class Sizes(ctypes.Structure):
-    """In floats."""
+    """The sizes of the memory that a `Call` needs, in floats."""
 
     _fields_ = tuple(
         (name, ctypes.c_int64) for name in ("kept", "forward_scratch", "backward_scratch")
@@ -77,23 +77,22 @@ class Sizes(ctypes.Structure):
 
 
 def is_known_to_win() -> bool:
-    """Whether the kernel was measured to be faster than torch on processors like this one."""
+    """Return whether the kernel was measured to be faster than torch on such a processor."""
     return level() == "AVX512"
 
 
 def level() -> str:
-    """The processor's vector instructions that torch uses: AVX512, AVX2 or another name."""
+    """Return the vector instructions that torch uses here: AVX512, AVX2 or another name."""
     return torch.backends.cpu.get_cpu_capability()
 
 
 def compiler() -> tuple[str, ...]:
-    """The C++ compiler's command.
+    """Return the C++ compiler's command: $CXX, or the first that there is of c++, g++, clang++.
 
     Raises:
         Unavailable: there is none.
     """
-    asked = shlex.split(os.environ.get("CXX", ""))
-    for command in (asked, ["c++"], ["g++"], ["clang++"]):
+    for command in (shlex.split(os.environ.get("CXX", "")), ["c++"], ["g++"], ["clang++"]):
         if command and shutil.which(command[0]):
             return tuple(command)
     raise Unavailable("there is no C++ compiler: $CXX, c++, g++ or clang++")
@@ -101,10 +100,10 @@ def compiler() -> tuple[str, ...]:
 
 @functools.cache
 def library(cache_dir: Path) -> ctypes.CDLL:
-    """The kernel's library, compiled into `<cache_dir>/kernels` unless it is there.
+    """Return the kernel's library, compiled into `<cache_dir>/kernels` unless it is there.
 
     Its name is a hash of the sources, the compiler and the processor's level. Processes that need
-    it at once compile it once. A file that is not what was compiled is not loaded, but replaced.
+    it at the same time compile it once. A damaged file is replaced.
 
     Raises:
         Unavailable: there is no compiler, or it fails, or the folder cannot be written.
@@ -115,24 +114,24 @@ def library(cache_dir: Path) -> ctypes.CDLL:
         version = subprocess.run(
             [*compiler(), "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True
         ).stdout
-        name = _hash([version, *map(str.encode, command), platform.machine().encode(), *_texts()])
+        here = Path(__file__).parent
+        sources = [path.read_bytes() for kind in SOURCES for path in sorted(here.glob(kind))]
+        name = _hash([version, *map(str.encode, command), platform.machine().encode(), *sources])
         file = folder / f"{name[:32]}.so"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_suffix(".lock")):
             if not _is_sound(file):
                 _compile(command, file)
-        return _declared(ctypes.CDLL(str(file)))
+        library = ctypes.CDLL(str(file))
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if "error" in line), said[0] if said else error)
+        lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        reason = next((line for line in lines if "error" in line), lines[0] if lines else error)
         raise Unavailable(f"{shlex.join(compiler())} cannot compile it: {reason}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{shlex.join(compiler())} cannot compile it: {error}") from error
-
-
-def _texts() -> list[bytes]:
-    here = Path(__file__).parent
-    return [file.read_bytes() for kind in SOURCES for file in sorted(here.glob(kind))]
+    library.recurrence_sizes.restype = Sizes
+    library.recurrence_forward.restype = library.recurrence_backward.restype = None
+    return library
 
 
 def _hash(parts: list[bytes]) -> str:
@@ -140,7 +139,7 @@ def _hash(parts: list[bytes]) -> str:
 
 
 def _compile(command: tuple[str, ...], file: Path) -> None:
-    """Put a new library in the file's place, beside it its hash."""
+    """Compile the library into the file, and write its hash beside it."""
     with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
         part = Path(temporary) / file.name
         subprocess.run(
@@ -152,23 +151,12 @@ def _compile(command: tuple[str, ...], file: Path) -> None:
         seal = Path(temporary) / "seal"
         seal.write_text(_hash([part.read_bytes()]))
         part.replace(file)
-        seal.replace(_seal(file))
-
-
-def _seal(file: Path) -> Path:
-    return file.with_suffix(".sha256")
+        seal.replace(file.with_suffix(".sha256"))
 
 
 def _is_sound(file: Path) -> bool:
-    """Whether it is the file that was compiled. A torn one can end the process that loads it."""
+    """Return whether the file is as compiled. A torn one can end the process that loads it."""
     try:
-        return _seal(file).read_text() == _hash([file.read_bytes()])
+        return file.with_suffix(".sha256").read_text() == _hash([file.read_bytes()])
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    library.recurrence_sizes.restype = Sizes
-    for function in (library.recurrence_forward, library.recurrence_backward):
-        function.restype = None
-    return library

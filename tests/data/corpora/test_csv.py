@@ -131,7 +131,8 @@ BAD = [
     ("", "is empty"),
     ("text,label\n", "has a header and no rows"),
     ("body,label\na,b\n", "has no column 'text'. Its columns: body, label"),
-    (b"text,label\ncaf\xe9,1\n", "is not UTF-8"),
+    (b"text,label\ncaf\xe9,1\n", "iconv -f windows-1252"),
+    ("text,label\na,1\n".encode("utf-16"), "iconv -f utf-16"),
     ('text,label\n"a,b\n', "is not a CSV table"),
     ("text,label\na,b,c,d\ne\n", "is not a CSV table"),
     ("text,label\na,1\nb,1\n", "one class only, '1'"),
@@ -163,6 +164,8 @@ def test_a_file_that_is_not_there_is_named_with_the_folder(corpus: CsvCorpus) ->
 
 def test_a_folder_is_no_file(corpus: CsvCorpus) -> None:
     Path(corpus.train).mkdir()
+    with pytest.raises(DataError, match=r"train\.csv is a folder, not a CSV file"):
+        corpus.identity()
     with pytest.raises(DataError, match="cannot be read"):
         corpus.read()
 
