@@ -16,6 +16,7 @@ from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import run_name
+from rnn_bench.tracking.sweeps import tag_filter
 
 # Of the cells, forward, while they are trained on one thread of a CPU with AVX-512.
 MULTIPLY_ADDS_PER_SECOND = 1.3e10
@@ -61,7 +62,7 @@ def expected_seconds(
     model = job.config.model
     recorded = client.search_runs(
         [experiment_id],
-        f"tags.{schema.MODEL} = '{name_of(model)}' AND metrics.{schema.TOKENS_PER_SECOND} > 0",
+        f"{tag_filter(schema.MODEL, name_of(model))} AND metrics.{schema.TOKENS_PER_SECOND} > 0",
         max_results=1,
         order_by=["attributes.start_time DESC"],
     )

@@ -13,7 +13,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import run_log
 from rnn_bench.tracking.availability import retry_until_reachable, short_timeouts
 from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.further import complete, lacking, update_metrics
+from rnn_bench.tracking.further import evaluate_finished_run, missing_evaluations, update_metrics
 from rnn_bench.tracking.heartbeat import heartbeat
 from rnn_bench.tracking.outbox import ARTIFACTS
 from rnn_bench.tracking.rows import Duplicate, Record, Withdrawn, run_record
@@ -56,13 +56,13 @@ def claim_or_reuse(
     config, recorded = claims.config, claim.answer.data.metrics
     log.info("%s  reused: run %s", claims.name, claim.run_id)
     update_metrics(claims.client, claim.answer)
-    wanted = lacking(config, recorded, claims.name)
+    wanted = missing_evaluations(config, recorded, claims.name)
     if wanted.asks:
         epochs = planned_epochs(config)
         watch(Started(claim.run_id, claims.name, epochs, epochs))
         use_threads(config.threads)
         corpus = claims.corpus.to(device)
-        complete(claims.client, claim.answer, wanted, config, corpus, claims.name)
+        evaluate_finished_run(claims.client, claim.answer, wanted, config, corpus, claims.name)
     watch(Ended(claim.run_id, schema.REUSED, recorded[schema.TEST_ACCURACY]))
     return None
 

@@ -11,8 +11,9 @@ from mlflow.entities import Run
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import read_object
 from rnn_bench.tracking.run_key import question_tags
-from rnn_bench.tracking.sweeps import all_runs
+from rnn_bench.tracking.sweeps import all_runs, tag_filter
 
 UNVERSIONED = "recorded before results had versions"
 
@@ -51,8 +52,7 @@ def explain_new_runs(
 
 def _finished_runs(client: MlflowClient, experiment_id: str, dataset: str) -> list[Run]:
     """Return the corpus's finished runs, newest first."""
-    quoted = dataset.replace("'", "\\'")
-    which = f"attributes.status = 'FINISHED' AND tags.{schema.DATASET} = '{quoted}'"
+    which = f"attributes.status = 'FINISHED' AND {tag_filter(schema.DATASET, dataset)}"
     return all_runs(client, experiment_id, which)[::-1]
 
 
@@ -67,7 +67,7 @@ def _reason(asked: AskedRun, recorded: Iterable[Run]) -> str:
             continue
         if run.data.tags.get(schema.QUESTION_KEY) == tags[schema.QUESTION_KEY]:
             now = json.loads(tags[schema.RESULT_VERSIONS])
-            then = json.loads(run.data.tags.get(schema.RESULT_VERSIONS, "{}"))
+            then = read_object(run.data.tags.get(schema.RESULT_VERSIONS))
             reason = describe_changes(now, then)
         elif schema.QUESTION_KEY not in run.data.tags and run.info.run_name == asked.name:
             reason = UNVERSIONED
