@@ -31,7 +31,7 @@ def write_conclusions(results: Results) -> list[str]:
 
 
 def explain_numbers(results: Results) -> str:
-    """Return how the numbers of the conclusions are to be read."""
+    """Return what the numbers of the conclusions mean."""
     if not results.compared:
         return ""
     sentences = ["Accuracies are means over seeds. Brackets: 95 % confidence interval."]

@@ -42,7 +42,7 @@ def claim_or_reuse(
 ) -> str | None:
     """Decide whether to train a run, wait for another process, or reuse a result.
 
-    A reused result gets the metrics and further evaluations that it lacks.
+    A reused result gets the metrics and further evaluations that are missing.
 
     Returns:
         the id of the row to train in; None if a result is reused.
@@ -88,11 +88,11 @@ def claimed_run(claims: RunClaims, run_id: str, watch: Watch) -> Iterator["Attem
     except Withdrawn as reason:
         if isinstance(reason, Duplicate):
             shutil.rmtree(checkpoints.folder, ignore_errors=True)
-        log.info("%s  is left to another process: %s", claims.name, reason)
+        log.info("%s  continues in another process: %s", claims.name, reason)
 
 
 class Attempt:
-    """A run in training: what it does after each batch, after each epoch and at its end."""
+    """A run in training: it is recorded and saved after each epoch and at its end."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class Attempt:
             self.claims.confirm(self.run_id)
 
     def finish(self, metrics: Mapping[str, float], outcome: str) -> None:
-        """Record the metrics of the end, the artifact folder and the outcome.
+        """Record the final metrics, the artifact folder and the outcome.
 
         Raises:
             Withdrawn: another process has the run.
@@ -173,7 +173,7 @@ class Attempt:
 
 
 def on_wait(watch: Watch) -> Callable[[], None]:
-    """Return a function for waiting runs that raises after a signal, and reports the waiting."""
+    """Return a function that reports that a run waits, and raises after a signal."""
 
     def report() -> None:
         interruption.check()

@@ -1,4 +1,4 @@
-"""Explains why runs that were recorded before are trained again."""
+"""Explain why runs that were recorded before are trained again."""
 
 import json
 from collections import Counter
@@ -30,7 +30,7 @@ class AskedRun:
 def explain_new_runs(
     client: MlflowClient, experiment_id: str, asked: Iterable[AskedRun]
 ) -> list[str]:
-    """Return a line for each reason why recorded runs do not answer the runs that are asked for.
+    """Return a line for each reason why recorded runs cannot be reused for the runs of a sweep.
 
     Such as `3 runs are new: training recipe 2, recorded with 1.` Runs that were never recorded, and
     those that are answered, have no line.
@@ -57,7 +57,8 @@ def _finished_runs(client: MlflowClient, experiment_id: str, dataset: str) -> li
 
 
 def _reason(asked: AskedRun, recorded: Iterable[Run]) -> str:
-    """Return why no recorded run answers this one although one asked the same; else nothing."""
+    """Return why a recorded run of the same question does not answer this run; else an empty
+    text."""
     tags = question_tags(asked.config, asked.fingerprint)
     reason = ""
     for run in recorded:

@@ -155,17 +155,11 @@ def tag_filter(tag: str, value: str) -> str:
 
 
 def all_runs(client: MlflowClient, experiment_id: str, which: str = "") -> list[Run]:
-    """Return every row of an experiment that MLflow's filter `which` lets through, oldest
-    first."""
+    """Return the rows of an experiment that match MLflow's filter `which`, oldest first."""
     runs: list[Run] = []
-    token = None
+    order, token = ["attributes.start_time ASC"], None
     while token != "":
-        page = client.search_runs(
-            [experiment_id],
-            which,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
+        page = client.search_runs([experiment_id], which, order_by=order, page_token=token)
         runs += page
         token = page.token or ""
     return runs
@@ -184,8 +178,8 @@ def end_open_rows(
 
 
 def _latest_attempts(client: MlflowClient, rows: Sequence[Run]) -> list[RecordedRun]:
-    """Return the runs of these rows, oldest first, without those that failed and were tried
-    again, and without rows that this package did not write."""
+    """Return the runs of the rows, oldest first, without failed runs that were tried again, and
+    without rows that this package did not write."""
     runs = []
     for row in rows:
         if lacking := [tag for tag in REQUIRED_TAGS if tag not in row.data.tags]:
