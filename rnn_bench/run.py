@@ -16,7 +16,7 @@ from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import write_artifacts
 from rnn_bench.tracking.attempt import Attempt, claim_or_reuse, claimed_run, open_claims
-from rnn_bench.tracking.further import evaluate_further, lacking
+from rnn_bench.tracking.further import evaluate_further, missing_evaluations
 from rnn_bench.training.device import (
     device_name,
     kernel,
@@ -92,7 +92,7 @@ def train_and_test(
         schema.PARAMETER_COUNT: sum(each.numel() for each in model.state_dict().values()),
         schema.PEAK_MEMORY_BYTES: peak_memory_bytes(device),
     }
-    wanted = lacking(config, metrics, attempt.name)
+    wanted = missing_evaluations(config, metrics, attempt.name)
     metrics |= evaluate_further(
         wanted, model, corpus, config, attempt.artifacts, attempt.name, attempt.on_batch
     )

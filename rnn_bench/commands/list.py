@@ -3,7 +3,7 @@
 import argparse
 
 from rnn_bench.tracking.store import open_existing
-from rnn_bench.tracking.sweeps import SweepSummary, recorded_sweeps
+from rnn_bench.tracking.sweeps import Sweep, recorded_sweeps
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
         print("  ".join([*padded, command]).rstrip())
 
 
-def _row(sweep: SweepSummary) -> tuple[str, str, str, str]:
+def _row(sweep: Sweep) -> tuple[str, str, str, str]:
     began = f"{sweep.start:%Y-%m-%d %H:%M}" if sweep.start else ""
     states = [f"{count} {state}" for state, count in sorted(sweep.states.items())]
     unrecorded = (sweep.asked or 0) - sum(sweep.states.values())

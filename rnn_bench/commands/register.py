@@ -23,12 +23,11 @@ def run(arguments: argparse.Namespace) -> None:
             sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)
         elif sweep_id == "latest":
             sweep_id = latest_sweep(client, experiment_id)
-        best = best_run(client, experiment_id, sweep_id, arguments.dataset)
-        run = best.run
+        run, candidates = best_run(client, experiment_id, sweep_id, arguments.dataset)
         require_model(client, run.id)
         version, is_new = register(client, run, name)
     print(
-        f"Of {best.candidates} finished runs of sweep {sweep_id} on {run.tags[schema.DATASET]}, "
+        f"Of {candidates} finished runs of sweep {sweep_id} on {run.tags[schema.DATASET]}, "
         f"{run.name} has the lowest validation loss: {run.evaluated_val_loss:.4f}, "
         f"after epoch {run.evaluated_epoch}.\n"
         f"Run {run.id} is {'now' if is_new else 'already'} version {version} of {name}, "

@@ -1,4 +1,4 @@
-"""What a sweep's runs come to: predictions, estimates and comparisons, each computed once."""
+"""The results of a sweep: predictions, estimates and comparisons, each computed once."""
 
 import logging
 from functools import cached_property
@@ -38,7 +38,7 @@ class Results:
     """The results of a sweep, each computed when it is first used.
 
     `configurations` are all of the sweep. `compared` are the completed ones whose test accuracy
-    may be looked at: where the optimizer was tuned, those that validation loss chose.
+    the report shows: where the optimizer was tuned, only those that validation loss chose.
     """
 
     def __init__(self, sweep: Sweep) -> None:
@@ -102,10 +102,7 @@ class Results:
         """The scores of the stored predictions by run id."""
         shared = {name: audit.test_articles_in_train for name, audit in self.audits.items()}
         return {
-            run.id: evaluate_predictions(
-                self.predictions[run.id],
-                shared.get(each.corpus, ()),
-            )
+            run.id: evaluate_predictions(self.predictions[run.id], shared.get(each.corpus, ()))
             for each in self.compared
             for run in each.completed
             if run.id in self.predictions
@@ -113,7 +110,7 @@ class Results:
 
     @cached_property
     def correctness(self) -> dict[str, Correctness]:
-        """By config key, of the configurations all of whose completed runs have predictions."""
+        """Correct test articles by config key, where every completed run has predictions."""
         found = {}
         for each in self.compared:
             rows = [
@@ -131,8 +128,8 @@ class Results:
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
-        """The test accuracy by config key, with an interval over seeds; over test articles where
-        there is one model."""
+        """The test accuracy by config key, with an interval over seeds; over test articles if all
+        seeds give one model."""
         found = {}
         for each in self.compared:
             correctness = self.correctness.get(each.key)
@@ -145,15 +142,11 @@ class Results:
 
     @cached_property
     def comparisons(self) -> dict[str, list[Comparison]]:
-        """By corpus, of each pair of its configurations; only corpora with a pair."""
+        """The comparisons of each pair of configurations, by corpus; only corpora with a pair."""
         found = {}
         for corpus in self.corpora:
-            models = [
-                self.correctness[each.key]
-                for each in self.on(corpus)
-                if each.key in self.correctness
-            ]
-            if pairs := compare_all(models):
+            keys = [each.key for each in self.on(corpus) if each.key in self.correctness]
+            if pairs := compare_all([self.correctness[key] for key in keys]):
                 found[corpus] = pairs
         return found
 

@@ -24,7 +24,7 @@ def assemble_report(results: Results) -> Report:
 
 
 def describe_state(sweep: Sweep) -> str:
-    """Return how many runs of a sweep are in which state, and how it came by them."""
+    """Return a sentence that counts a sweep's runs by state, and the reused and resumed ones."""
     states = ", ".join(f"{count} {state}" for state, count in sorted(sweep.states.items()))
     sentences = [f"Sweep {sweep.id}", f"{len(sweep.runs)} runs in the record ({states or 'none'})"]
     origins = [run.origin(sweep.id) for run in sweep.runs]

@@ -13,7 +13,7 @@ from rnn_bench.report.study_results import PUBLISHED
 from rnn_bench.tracking import schema
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
-NOT_COMPARED = "not compared with"
+NOT_COMPARED = "is not compared with"
 NO_BASELINE = "No baseline was trained, so whether a network is needed is not known."
 
 
@@ -31,7 +31,7 @@ def write_conclusions(results: Results) -> list[str]:
 
 
 def explain_numbers(results: Results) -> str:
-    """Return how the numbers of the conclusions are to be read."""
+    """Return what the numbers of the conclusions mean."""
     if not results.compared:
         return ""
     sentences = ["Accuracies are means over seeds. Brackets: 95 % confidence interval."]
@@ -90,7 +90,7 @@ def describe_others(
         relation, p = compare(results, corpus, best, other)
         names.setdefault(relation, []).append(f"{other.label}{p}")
     parts = [
-        f"{with_verb(relation)} {join_words(names[relation])}"
+        f"{relation} {join_words(names[relation])}"
         for relation in (BETTER, WORSE, UNDECIDED, NOT_COMPARED)
         if relation in names
     ]
@@ -109,9 +109,7 @@ def describe_baseline(
     relation, p = compare(results, corpus, best, strongest)
     name = "The baseline" if len(baselines) == 1 else "The strongest baseline"
     accuracy = format_estimate_with_count(results.accuracies[strongest.key])
-    return (
-        f"{name} is {strongest.label}, with {accuracy}; {best.label} {with_verb(relation)} it{p}."
-    )
+    return f"{name} is {strongest.label}, with {accuracy}; {best.label} {relation} it{p}."
 
 
 def count_corpora(results: Results) -> str:
@@ -141,7 +139,7 @@ def count_corpora(results: Results) -> str:
         sentences.append(f"It is better than every other network on {beats_all or 'none'}.")
     if baseline_relations:
         found = [
-            f"{with_verb(relation)} the strongest baseline on {n}"
+            f"{relation} the strongest baseline on {n}"
             for relation, n in baseline_relations.most_common()
         ]
         sentences.append(f"It {join_words(found)}.")
@@ -188,7 +186,3 @@ def compare(
     p = found.corrected_p
     in_words = "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < SIGNIFICANCE else 2}f}"
     return found.relation(first.label), f" ({in_words})"
-
-
-def with_verb(relation: str) -> str:
-    return relation if relation == UNDECIDED else f"is {relation}"

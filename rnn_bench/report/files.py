@@ -114,10 +114,6 @@ def markdown_table(table: Table) -> str:
 def markdown_row(cells: Sequence[str | Link]) -> str:
     written = []
     for cell in cells:
-        text = (
-            re.sub(r"([\\`*_\[\]<>|])", r"\\\1", str(cell))
-            if set(str(cell)) - {"-", ":"}
-            else str(cell)
-        )
+        text = re.sub(r"([\\`*_\[\]<>|])", r"\\\1", str(cell))
         written.append(f"[{text}]({cell.address})" if isinstance(cell, Link) else text)
     return f"| {' | '.join(written)} |"

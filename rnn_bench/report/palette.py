@@ -66,14 +66,8 @@ def colours(found: Sequence[Configuration]) -> dict[str, str]:
 
 def mixture(colour: str, share: int, other: str) -> str:
     """Mix so many hundredths of a colour with another."""
-    pairs = zip(channels(colour), channels(other), strict=True)
-    mixed = [round((share * one + (100 - share) * two) / 100) for one, two in pairs]
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
-
-
-def channels(colour: str) -> list[int]:
-    """Return red, green and blue of #rrggbb."""
-    return [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+    pairs = zip(*(bytes.fromhex(each.removeprefix("#")) for each in (colour, other)), strict=True)
+    return "#" + bytes(round((share * a + (100 - share) * b) / 100) for a, b in pairs).hex()
 
 
 def coloured(svg: str) -> str:

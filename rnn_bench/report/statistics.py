@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 RESAMPLES = 10_000
 CHUNK = 2**22  # article weights held at once
-BETTER, WORSE, UNDECIDED = "better than", "worse than", "cannot be told apart from"
+BETTER, WORSE, UNDECIDED = "is better than", "is worse than", "cannot be told apart from"
 ONE_SEED = (
     "With one seed this compares two trained models, not the architectures. Use 3 seeds or more "
     "to rank them."

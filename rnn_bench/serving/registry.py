@@ -1,11 +1,8 @@
 """Registering the best run of a sweep in MLflow's model registry."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.errors import UsageError
@@ -16,20 +13,13 @@ from rnn_bench.tracking.sweeps import read_sweep
 ALIAS = "champion"
 
 
-@dataclass(frozen=True)
-class BestRun:
-    """The run with the lowest validation loss of the weights that were tested, among
-    `candidates` finished runs of a sweep on one corpus."""
-
-    run: RecordedRun
-    candidates: int
-
-
 def best_run(
     client: MlflowClient, experiment_id: str, sweep_id: str, dataset: str | None
-) -> BestRun:
-    """Choose the best run of a sweep by validation loss alone: test articles that chose a model
-    could not judge it any more.
+) -> tuple[RecordedRun, int]:
+    """Return the finished run of a sweep with the lowest validation loss of its tested weights, and
+    how many runs on its corpus it was chosen from.
+
+    Test articles that chose a model could not judge it any more.
 
     Raises:
         UsageError: there is no such sweep, it has no finished run, or several corpora and
@@ -50,12 +40,10 @@ def best_run(
         raise UsageError(
             f"Sweep {sweep_id} has no finished run on {dataset}. It has: {', '.join(corpora)}."
         )
-    return BestRun(min(runs, key=_loss_nan_last), len(runs))
-
-
-def _loss_nan_last(run: RecordedRun) -> float:
-    loss = run.evaluated_val_loss
-    return math.inf if math.isnan(loss) else loss
+    losses = [
+        math.inf if math.isnan(run.evaluated_val_loss) else run.evaluated_val_loss for run in runs
+    ]
+    return runs[losses.index(min(losses))], len(runs)
 
 
 def register(client: MlflowClient, run: RecordedRun, name: str) -> tuple[str, bool]:
@@ -73,15 +61,10 @@ def register(client: MlflowClient, run: RecordedRun, name: str) -> tuple[str, bo
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    version = _version_of(client, run.id, name)
-    if is_new := version is None:
+    made_from_run = client.search_model_versions(f"run_id = '{run.id}'")
+    versions = [each.version for each in made_from_run if each.name == name]
+    if is_new := not versions:
         source = f"{run.row.info.artifact_uri}/{schema.MODEL_FOLDER}"
-        version = client.create_model_version(name, source, run.id).version
-    client.set_registered_model_alias(name, ALIAS, version)
-    return str(version), is_new
-
-
-def _version_of(client: MlflowClient, run_id: str, name: str) -> str | None:
-    """Return the version of a registered model that was made from a run; None if there is none."""
-    versions: Sequence[ModelVersion] = client.search_model_versions(f"run_id = '{run_id}'")
-    return next((str(each.version) for each in versions if each.name == name), None)
+        versions = [client.create_model_version(name, source, run.id).version]
+    client.set_registered_model_alias(name, ALIAS, versions[0])
+    return str(versions[0]), is_new

@@ -13,7 +13,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import run_log
 from rnn_bench.tracking.availability import retry_until_reachable, short_timeouts
 from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.further import complete, lacking, update_metrics
+from rnn_bench.tracking.further import evaluate_finished_run, missing_evaluations, update_metrics
 from rnn_bench.tracking.heartbeat import heartbeat
 from rnn_bench.tracking.outbox import ARTIFACTS
 from rnn_bench.tracking.rows import Duplicate, Record, Withdrawn, run_record
@@ -42,7 +42,7 @@ def claim_or_reuse(
 ) -> str | None:
     """Decide whether to train a run, wait for another process, or reuse a result.
 
-    A reused result gets the metrics and further evaluations that it lacks.
+    A reused result gets the metrics and further evaluations that are missing.
 
     Returns:
         the id of the row to train in; None if a result is reused.
@@ -56,13 +56,13 @@ def claim_or_reuse(
     config, recorded = claims.config, claim.answer.data.metrics
     log.info("%s  reused: run %s", claims.name, claim.run_id)
     update_metrics(claims.client, claim.answer)
-    wanted = lacking(config, recorded, claims.name)
+    wanted = missing_evaluations(config, recorded, claims.name)
     if wanted.asks:
         epochs = planned_epochs(config)
         watch(Started(claim.run_id, claims.name, epochs, epochs))
         use_threads(config.threads)
         corpus = claims.corpus.to(device)
-        complete(claims.client, claim.answer, wanted, config, corpus, claims.name)
+        evaluate_finished_run(claims.client, claim.answer, wanted, config, corpus, claims.name)
     watch(Ended(claim.run_id, schema.REUSED, recorded[schema.TEST_ACCURACY]))
     return None
 
@@ -88,11 +88,11 @@ def claimed_run(claims: RunClaims, run_id: str, watch: Watch) -> Iterator["Attem
     except Withdrawn as reason:
         if isinstance(reason, Duplicate):
             shutil.rmtree(checkpoints.folder, ignore_errors=True)
-        log.info("%s  is left to another process: %s", claims.name, reason)
+        log.info("%s  continues in another process: %s", claims.name, reason)
 
 
 class Attempt:
-    """A run in training: what it does after each batch, after each epoch and at its end."""
+    """A run in training: it is recorded and saved after each epoch and at its end."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class Attempt:
             self.claims.confirm(self.run_id)
 
     def finish(self, metrics: Mapping[str, float], outcome: str) -> None:
-        """Record the metrics of the end, the artifact folder and the outcome.
+        """Record the final metrics, the artifact folder and the outcome.
 
         Raises:
             Withdrawn: another process has the run.
@@ -173,7 +173,7 @@ class Attempt:
 
 
 def on_wait(watch: Watch) -> Callable[[], None]:
-    """Return a function for waiting runs that raises after a signal, and reports the waiting."""
+    """Return a function that reports that a run waits, and raises after a signal."""
 
     def report() -> None:
         interruption.check()

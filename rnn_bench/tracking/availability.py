@@ -33,7 +33,7 @@ REFUSALS = (
 
 @contextmanager
 def short_timeouts() -> Iterator[None]:
-    """Let calls to an MLflow server that cannot be reached fail within seconds in the block.
+    """Make calls to an unreachable MLflow server fail within seconds while the block runs.
 
     Timeouts that the user has set stay.
     """

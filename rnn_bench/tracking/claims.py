@@ -6,7 +6,7 @@ with one run key the older continues, and the younger withdraws and waits for it
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,6 @@ class RunClaims:
         self.key = run_key(config, corpus.content.fingerprint)
         self.owner = Owner.this_process()
         self.sweep_tag = f"{schema.SWEEP}{config.sweep_id}"
-        self._new_row_arguments = client, experiment_id, name, config, corpus
 
     def rows(self) -> list[Run]:
         """Return the rows with the run key, oldest first; under `rerun` only those that its own
@@ -76,10 +75,10 @@ class RunClaims:
         return Path(self.config.output_dir) / "runs" / run_id
 
     def claim(self, on_wait: Callable[[], None], patient: bool = True) -> Claim:
-        """Find a finished run, wait for the process that trains it, continue a run that a dead
-        process left, or begin a new row.
+        """Reuse a finished run, wait for the process that trains it, resume the run of a dead
+        process, or begin a new row.
 
-        `on_wait` is called again and again while this waits, and may raise.
+        `on_wait` is called repeatedly while this waits, and may raise.
 
         Raises:
             Busy: another process trains the run, and this one is not `patient`.
@@ -90,15 +89,14 @@ class RunClaims:
         logged = False
         while True:
             rows = self._rows_after_sending()
-            finished = [run for run in rows if run.info.status == "FINISHED"]
-            if finished:
-                self.tag_as_reused(finished[0])
-                return Claim(finished[0].info.run_id, answer=finished[0])
+            if answer := find_answer(rows):
+                self.tag_as_reused(answer)
+                return Claim(answer.info.run_id, answer)
             others = [
                 run for run in rows if is_alive(run) and not self.owner.is_same(Owner.of(run))
             ]
             if not others:
-                claim = self._continue(rows) or self._begin()
+                claim = self._continue(rows) or Claim(self._new_row(owner_tags(self.owner)))
                 try:
                     self.confirm(claim.run_id)
                     return claim
@@ -144,7 +142,7 @@ class RunClaims:
     def state(self) -> str:
         """Return what a claim would find: new, running, to resume or reused."""
         rows = self.rows()
-        if any(run.info.status == "FINISHED" for run in rows):
+        if find_answer(rows):
             return schema.REUSED
         if any(map(is_alive, rows)):
             return "running"
@@ -153,26 +151,31 @@ class RunClaims:
     def end(self, outcome: str, error: str, run_id: str | None = None) -> str | None:
         """Record how the run of a dead process of this sweep ended.
 
-        Without a `run_id` it is the row that such a process left. If there is none, a failed run
-        gets a new row, and a killed one none.
+        Without a `run_id`, it is looked up. A failed run that has no row gets one; a killed one
+        does not.
 
         Returns:
-            the row's id; None if there is nothing to record, or the run itself has recorded its
-            end.
+            the row's id; None if there is no row, or the run has recorded its end itself.
         """
         if run_id is None:
-            left = [run.info.run_id for run in self.rows() if self._is_left_behind(run)]
-            if not left and outcome == schema.KILLED:
+            left_behind = [
+                run.info.run_id
+                for run in self.rows()
+                if run.data.tags.get(schema.SWEEP_ID) == self.config.sweep_id
+                and run.info.status != "FINISHED"
+                and not is_alive(run)
+            ]
+            if not left_behind and outcome == schema.KILLED:
                 return None
-            run_id = left[0] if left else new_row(*self._new_row_arguments)
+            run_id = left_behind[0] if left_behind else self._new_row({})
         elif self.client.get_run(run_id).info.status != "RUNNING":
             return None
         end_row(self.client, run_id, self.config.sweep_id, outcome, error)
         return run_id
 
     def _rows_after_sending(self) -> list[Run]:
-        """Return the rows, after what dead runs of them left unsent in this output folder is
-        recorded."""
+        """Send what dead processes of the run left unsent in this output folder, and return the
+        rows."""
         rows = self.rows()
         folders = [self.folder(run.info.run_id) for run in rows if not is_alive(run)]
         waiting = [folder for folder in folders if (folder / UNSENT).is_file()]
@@ -183,9 +186,8 @@ class RunClaims:
         return self.rows()
 
     def _continue(self, rows: list[Run]) -> Claim | None:
-        """Take over a run without a live process: the one with the most epochs in a checkpoint in
-        this output folder, else one that had not trained an epoch. Fail the others that are still
-        RUNNING."""
+        """Take over a run whose process is dead: the one with the most epochs in a checkpoint here,
+        else one that had not trained an epoch. End the other RUNNING rows as failed."""
         chosen: Claim | None = None
         for run in sorted(rows, key=lambda run: -self._checkpoint_epoch(run)):
             resumed = self._checkpoint_epoch(run) > 0
@@ -201,7 +203,7 @@ class RunClaims:
         return chosen
 
     def _take_over(self, run: Run, how: str) -> None:
-        """Make this process the owner of a row that is RUNNING again."""
+        """Make this process the owner of a row, and set it RUNNING again."""
         own_sweep = {schema.SWEEP_ID: self.config.sweep_id, self.sweep_tag: how}
         tags = {**owner_tags(self.owner), **own_sweep}
         run_id = run.info.run_id
@@ -212,13 +214,13 @@ class RunClaims:
         for name in {schema.ERROR, schema.OUTCOME} & run.data.tags.keys():
             self.client.delete_tag(run_id, name)
 
-    def _begin(self) -> Claim:
-        return Claim(new_row(*self._new_row_arguments, owner_tags(self.owner)))
-
-    def _is_left_behind(self, run: Run) -> bool:
-        """Whether a run of this sweep has ended without a result, or its process is dead."""
-        made_here = run.data.tags.get(schema.SWEEP_ID) == self.config.sweep_id
-        return made_here and run.info.status != "FINISHED" and not is_alive(run)
+    def _new_row(self, tags: Mapping[str, str]) -> str:
+        return new_row(self.client, self.experiment_id, self.name, self.config, self.corpus, tags)
 
     def _checkpoint_epoch(self, run: Run) -> int:
         return Checkpoints(self.folder(run.info.run_id)).epoch
+
+
+def find_answer(rows: Iterable[Run]) -> Run | None:
+    """Return the first finished row of a run key; None if there is none."""
+    return next((run for run in rows if run.info.status == "FINISHED"), None)

@@ -1,9 +1,7 @@
-"""What a run is asked beside its test articles, when it ends or once it is finished."""
+"""Evaluations of a run beyond its test articles: transfer to other corpora, and gradient flow."""
 
-import json
 import logging
 import tempfile
-import time
 from collections.abc import Callable, Container
 from dataclasses import replace
 from pathlib import Path
@@ -29,23 +27,25 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import write_predictions
 from rnn_bench.tracking.availability import retry_until_reachable, unreachable
 from rnn_bench.tracking.outbox import ARTIFACTS, Message
+from rnn_bench.tracking.recorded_run import read_object
+from rnn_bench.tracking.rows import now_ms
 from rnn_bench.training import interruption
 from rnn_bench.training.prediction import accuracy, predict
 
 log = logging.getLogger(__name__)
 
 
-def lacking(config: Config, recorded: Container[str], name: str) -> Evaluation:
-    """What a run is asked beside its test articles, without what its `recorded` metrics answer.
+def missing_evaluations(config: Config, recorded: Container[str], name: str) -> Evaluation:
+    """Return the further evaluations that a config asks for and a run's metrics do not answer.
 
-    A model without hidden states to follow has no gradient flow.
+    A model without hidden states has no gradient flow.
     """
     corpora = [
         corpus
         for corpus in transfer_corpora(config)
-        if f"transfer/{corpus}/accuracy" not in recorded
+        if f"{schema.TRANSFER}{corpus}/accuracy" not in recorded
     ]
-    flow = config.evaluation.gradient_flow and "gradient_flow/trained_reach" not in recorded
+    flow = config.evaluation.gradient_flow and schema.TRAINED_REACH not in recorded
     if flow and (reason := reason_not_followed(config.model)):
         log.info("%s  %s", name, reason)
         flow = False
@@ -61,9 +61,9 @@ def evaluate_further(
     name: str,
     on_batch: Callable[[int, int], None],
 ) -> dict[str, float]:
-    """Make the wanted evaluations of a model that lies where the corpus does.
+    """Evaluate a model, on the device of its corpus, beyond its test articles.
 
-    Into `folder` go `transfer/<corpus>/test_predictions.csv` and `gradient_flow.csv`.
+    Writes `transfer/<corpus>/test_predictions.csv` and `gradient_flow.csv` into `folder`.
 
     Returns:
         the metrics: `transfer/<corpus>/accuracy` and `unknown_share`, the share of unknown
@@ -74,14 +74,14 @@ def evaluate_further(
     for other in wanted.transfer:
         split = transfer_split(other, config, corpus).to(corpus.test.tokens.device)
         logits = predict(model, split, config.protocol)
-        figures[f"transfer/{other}/accuracy"] = accuracy(logits, split.labels)
-        figures[f"transfer/{other}/unknown_share"] = unknown_share(split)
-        path = folder / "transfer" / other / "test_predictions.csv"
+        correct, unknown = accuracy(logits, split.labels), unknown_share(split)
+        place = f"{schema.TRANSFER}{other}"
+        figures |= {f"{place}/accuracy": correct, f"{place}/unknown_share": unknown}
+        path = folder / place / schema.PREDICTIONS_FILE
         write_predictions(path, corpus.classes, split.labels, probabilities(logits))
         log.info(
             "%s  transfer to %s: accuracy %.4f, %.1f %% of the tokens unknown",
-            *(name, other, figures[f"transfer/{other}/accuracy"]),
-            100 * figures[f"transfer/{other}/unknown_share"],
+            *(name, other, correct, 100 * unknown),
         )
     if wanted.gradient_flow:
         initial = initial_model(config, corpus)
@@ -89,18 +89,15 @@ def evaluate_further(
         assert isinstance(model, RecurrentClassifier)
         initial.to(corpus.test.tokens.device)
         norms = gradient_flow(initial, model, corpus.test, config.protocol, on_batch)
-        norms.to_csv(folder / "gradient_flow.csv", index=False, float_format="%.9g", na_rep="nan")
-        for weights in ("initial", "trained"):
-            figures[f"gradient_flow/{weights}_reach"] = reach(norms[weights].to_numpy())
-        log.info(
-            "%s  gradients reach %g steps back before training, %g after",
-            *(name, figures["gradient_flow/initial_reach"]),
-            figures["gradient_flow/trained_reach"],
-        )
+        path = folder / schema.GRADIENT_FLOW_FILE
+        norms.to_csv(path, index=False, float_format="%.9g", na_rep="nan")
+        before, after = (reach(norms[when].to_numpy()) for when in ("initial", "trained"))
+        figures |= {schema.INITIAL_REACH: before, schema.TRAINED_REACH: after}
+        log.info("%s  gradients reach %g steps back before training, %g after", name, before, after)
     return figures
 
 
-def complete(
+def evaluate_finished_run(
     client: MlflowClient,
     run: Run,
     wanted: Evaluation,
@@ -108,16 +105,15 @@ def complete(
     corpus: EncodedCorpus,
     name: str,
 ) -> None:
-    """Evaluate a finished run further, with the weights that it was tested with, and record that
-    in its row. Nothing else of the row changes.
+    """Evaluate a finished run's stored weights further, and add the results to its row.
 
     Two processes that do so at once write the same: files with equal content, and metrics with
-    the time of the run's end. If it fails, the row says so for this sweep.
+    the time of the run's end. If the evaluation fails, the row is tagged as failed for this sweep.
 
     Raises:
-        UsageError: the weights are not in MLflow any more, or a corpus is not as it should be.
+        UsageError: the weights are not in MLflow any more, or another corpus cannot be used.
     """
-    run_id, sweep_tag = run.info.run_id, f"sweep.{config.sweep_id}"
+    run_id, sweep_tag = run.info.run_id, f"{schema.SWEEP}{config.sweep_id}"
     try:
         with tempfile.TemporaryDirectory() as temporary:
             device = corpus.test.tokens.device
@@ -134,35 +130,28 @@ def complete(
                 lambda done, total: interruption.check(),
             )
             metrics = [(key, value, run.info.end_time, 0) for key, value in figures.items()]
-            was_failed = run.data.tags.get(sweep_tag) == "failed"
-            message = Message(metrics, {sweep_tag: "reused"} if was_failed else {}, artifacts=True)
+            was_failed = run.data.tags.get(sweep_tag) == schema.FAILED
+            tags = {sweep_tag: schema.REUSED} if was_failed else {}
+            message = Message(metrics, tags, artifacts=True)
             retry_until_reachable(
                 lambda: message.deliver(client, run_id, Path(temporary)), interruption.check
             )
     except Exception:
-        client.set_tag(run_id, sweep_tag, "failed")
+        client.set_tag(run_id, sweep_tag, schema.FAILED)
         raise
 
 
-def outdated_metrics(run: Run) -> list[str]:
-    """Return the metrics that a finished run lacks, or has by an older version."""
-    versions = json.loads(run.data.tags.get(schema.METRIC_VERSIONS, "{}"))
-    return [
+def update_metrics(client: MlflowClient, run: Run) -> None:
+    """Record the metrics that a finished run lacks, or has by an older version, computed from its
+    stored predictions. Without stored predictions, log a warning."""
+    versions = read_object(run.data.tags.get(schema.METRIC_VERSIONS))
+    outdated = [
         name
         for name, metric in METRICS.items()
         if name not in run.data.metrics or versions.get(name, 1) != metric.version
     ]
-
-
-def update_metrics(client: MlflowClient, run: Run) -> dict[str, float]:
-    """Compute a finished run's outdated metrics from its stored predictions, and record them.
-
-    Returns:
-        the metrics that were computed, by name; none if all are current, or if the predictions are
-        not in MLflow any more, which is logged.
-    """
-    if not (outdated := outdated_metrics(run)):
-        return {}
+    if not outdated:
+        return
     run_id = run.info.run_id
     with tempfile.TemporaryDirectory() as temporary:
         try:
@@ -172,25 +161,23 @@ def update_metrics(client: MlflowClient, run: Run) -> dict[str, float]:
                 "Run %s has no current %s, and no stored predictions to compute it from: %s",
                 *(run_id, " and ".join(outdated), error),
             )
-            return {}
+            return
         predictions = read_predictions(Path(path))
-    figures = {name: METRICS[name].compute(predictions) for name in outdated}
-    now = int(time.time() * 1000)  # a later time than the outdated value's: MLflow shows the latest
-    metrics = [(name, value, now, 0) for name, value in figures.items()]
+    now = now_ms()  # a later time than the outdated value's: MLflow shows the latest
+    metrics = [(name, METRICS[name].compute(predictions), now, 0) for name in outdated]
     message = Message(metrics, {schema.METRIC_VERSIONS: metric_versions()})
     retry_until_reachable(lambda: message.deliver(client, run_id, Path()), interruption.check)
-    return figures
 
 
 def stored_weights(client: MlflowClient, run_id: str, folder: Path) -> dict[str, Tensor]:
-    """The weights that a run was tested with, downloaded into a folder.
+    """Download the weights that a run was tested with into a folder, and return them.
 
     Raises:
         UsageError: MLflow does not have them.
     """
     try:
         path = retry_until_reachable(
-            lambda: client.download_artifacts(run_id, "weights.safetensors", str(folder)),
+            lambda: client.download_artifacts(run_id, schema.WEIGHTS_FILE, str(folder)),
             interruption.check,
         )
     except MlflowException as error:

@@ -21,7 +21,7 @@ LAST_SECONDS = 4  # that a heartbeat has to end when the run does
 def heartbeat(claims: RunClaims, run_id: str) -> Iterator[Callable[[], None]]:
     """Record every 30 s that this process is alive and trains a run.
 
-    Gives a function that raises Withdrawn if another process has the run by now.
+    Gives a function that raises Withdrawn if another process has taken over the run.
     """
     ended, withdrawals = threading.Event(), list[Withdrawn]()
 

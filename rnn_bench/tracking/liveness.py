@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -29,10 +30,13 @@ class Owner:
 
     @classmethod
     def of(cls, run: Run) -> "Owner | None":
-        """Return the process that a run's row names as its owner; None if it names none."""
-        host, _, rest = run.data.tags.get(schema.OWNER, "").partition(" ")
-        process, _, started = rest.partition(" ")
-        return cls(host, int(process), float(started)) if started else None
+        """Return the process that a run's row names as its owner; None if the tag is missing or
+        damaged."""
+        try:
+            host, process, started = run.data.tags[schema.OWNER].split(" ")
+            return cls(host, int(process), float(started))
+        except (KeyError, ValueError):
+            return None
 
     def __str__(self) -> str:
         return f"{self.host} {self.process} {self.started}"
@@ -63,7 +67,9 @@ def is_alive(run: Run) -> bool:
     if run.info.status != "RUNNING":
         return False
     owner = Owner.of(run)
-    last_beat = float(run.data.tags.get(schema.HEARTBEAT, run.info.start_time / 1000))
+    last_beat = run.info.start_time / 1000
+    with suppress(KeyError, ValueError):  # a missing or damaged tag
+        last_beat = float(run.data.tags[schema.HEARTBEAT])
     has_beaten = time.time() - last_beat < DEAD_AFTER_SECONDS
     return has_beaten and not (owner is not None and owner.is_gone())
 

@@ -88,10 +88,8 @@ class RecordedRun:
     def split_sizes(self) -> dict[str, int]:
         """The number of articles in train, validation and test; empty if it was not recorded."""
         inputs = self.row.inputs.dataset_inputs if self.row.inputs else []
+        profile = read_object(inputs[0].dataset.profile if inputs else None)
         try:
-            profile: dict[str, Any] = (
-                json.loads(inputs[0].dataset.profile or "{}") if inputs else {}
-            )
             return {split: int(count) for split, count in profile["articles"].items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             return {}
@@ -154,3 +152,12 @@ class RecordedRun:
     @cached_property
     def _artifact_names(self) -> set[str]:
         return {item.path for item in self.client.list_artifacts(self.id)}
+
+
+def read_object(text: str | None) -> dict[str, Any]:
+    """Return the JSON object that a tag holds; an empty one if the tag is missing or damaged."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

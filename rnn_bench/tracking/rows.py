@@ -31,7 +31,7 @@ LONGEST_PARAMETER = 6000  # characters; MLflow cuts longer ones
 
 
 class Withdrawn(Exception):
-    """Another process trains the run, and this one must leave it alone."""
+    """Another process trains the run, so this process must stop training it."""
 
 
 class Duplicate(Withdrawn):
@@ -63,8 +63,8 @@ class Record:
         self.outbox.send(Message(tags=known))
 
     def finish(self, values: Mapping[str, float], outcome: str) -> None:
-        """Record the metrics of the end, the files in the artifact folder and the outcome, and
-        delete the run's checkpoints once MLflow has all of it."""
+        """Record the final metrics, the artifact folder and the outcome, and delete the run's
+        checkpoints once MLflow has all of it."""
         now = now_ms()
         metrics = [(name, float(value), now, 0) for name, value in values.items()]
         end = Message(metrics, {schema.OUTCOME: outcome}, True, status="FINISHED", ended_ms=now)

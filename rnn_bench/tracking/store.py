@@ -26,7 +26,7 @@ def store_uri(tracking: Tracking) -> str:
 
 
 def existing_store(uri: str | None) -> str:
-    """Return the address of a store that is to be read; without a `uri`, of the default one.
+    """Return the address of an existing store; the default one without a `uri`.
 
     Raises:
         UsageError: it is a SQLite file that does not exist.

@@ -1,4 +1,4 @@
-"""Explains why runs that were recorded before are trained again."""
+"""Explain why runs that were recorded before are trained again."""
 
 import json
 from collections import Counter
@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import read_object
 from rnn_bench.tracking.run_key import question_tags
 from rnn_bench.tracking.sweeps import all_runs, tag_filter
 
@@ -29,7 +30,7 @@ class AskedRun:
 def explain_new_runs(
     client: MlflowClient, experiment_id: str, asked: Iterable[AskedRun]
 ) -> list[str]:
-    """Return a line for each reason why recorded runs do not answer the runs that are asked for.
+    """Return a line for each reason why recorded runs cannot be reused for the runs of a sweep.
 
     Such as `3 runs are new: training recipe 2, recorded with 1.` Runs that were never recorded, and
     those that are answered, have no line.
@@ -56,7 +57,8 @@ def _finished_runs(client: MlflowClient, experiment_id: str, dataset: str) -> li
 
 
 def _reason(asked: AskedRun, recorded: Iterable[Run]) -> str:
-    """Return why no recorded run answers this one although one asked the same; else nothing."""
+    """Return why a recorded run of the same question does not answer this run; else an empty
+    text."""
     tags = question_tags(asked.config, asked.fingerprint)
     reason = ""
     for run in recorded:
@@ -66,7 +68,7 @@ def _reason(asked: AskedRun, recorded: Iterable[Run]) -> str:
             continue
         if run.data.tags.get(schema.QUESTION_KEY) == tags[schema.QUESTION_KEY]:
             now = json.loads(tags[schema.RESULT_VERSIONS])
-            then = json.loads(run.data.tags.get(schema.RESULT_VERSIONS, "{}"))
+            then = read_object(run.data.tags.get(schema.RESULT_VERSIONS))
             reason = describe_changes(now, then)
         elif schema.QUESTION_KEY not in run.data.tags and run.info.run_name == asked.name:
             reason = UNVERSIONED

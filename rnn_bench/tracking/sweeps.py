@@ -6,7 +6,7 @@ import logging
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from mlflow.entities import Run
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.tracking import schema
-from rnn_bench.tracking.recorded_run import RecordedRun
+from rnn_bench.tracking.recorded_run import RecordedRun, read_object
 from rnn_bench.tracking.rows import end_row
 
 log = logging.getLogger(__name__)
@@ -51,17 +51,13 @@ class Sweep:
         """The number of runs by state."""
         return Counter(run.state for run in self.runs)
 
-
-@dataclass(frozen=True)
-class SweepSummary:
-    """A sweep in one line of a list. `start` is the local time at which its command began, None
-    if its id does not say; `states` has the number of runs by state."""
-
-    id: str
-    start: datetime | None
-    states: dict[str, int]
-    command: str
-    asked: int | None
+    @property
+    def start(self) -> datetime | None:
+        """The local time at which the command began; None if the id does not say."""
+        try:
+            return datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S")
+        except ValueError:
+            return None
 
 
 def note_sweep(
@@ -75,7 +71,7 @@ def note_sweep(
     client.set_experiment_tag(experiment_id, schema.SWEEP + sweep_id, note)
 
 
-def recorded_sweeps(client: MlflowClient, experiment_id: str) -> list[SweepSummary]:
+def recorded_sweeps(client: MlflowClient, experiment_id: str) -> list[Sweep]:
     """Return every sweep whose command was recorded, newest first."""
     notes = _notes(client, experiment_id)
     rows: dict[str, list[Run]] = {sweep_id: [] for sweep_id in notes}
@@ -84,13 +80,7 @@ def recorded_sweeps(client: MlflowClient, experiment_id: str) -> list[SweepSumma
             if tag.startswith(schema.SWEEP) and (sweep_id := tag[len(schema.SWEEP) :]) in rows:
                 rows[sweep_id].append(row)
     return [
-        SweepSummary(
-            id=sweep_id,
-            start=_start(sweep_id),
-            states=Counter(run.state for run in _latest_attempts(client, rows[sweep_id])),
-            command=notes[sweep_id].get("command", ""),
-            asked=notes[sweep_id].get("runs"),
-        )
+        _sweep(client, experiment_id, sweep_id, rows[sweep_id], notes[sweep_id])
         for sweep_id in sorted(notes, reverse=True)
     ]
 
@@ -130,11 +120,21 @@ def read_sweep(client: MlflowClient, experiment_id: str, sweep_id: str) -> Sweep
         UsageError: the record has no such sweep.
     """
     note = _notes(client, experiment_id).get(sweep_id)
-    runs = sweep_runs(client, experiment_id, sweep_id)
-    if note is None and not runs:
+    # MLflow's filters have no escape for a quotation mark, which no sweep's id contains.
+    rows = [] if '"' in sweep_id else all_runs(client, experiment_id, sweep_filter(sweep_id))
+    if note is None and not rows:
         raise UsageError(f"The record has no sweep {sweep_id}. --sweep latest takes the newest.")
-    note = note or {}
-    store = str(client.tracking_uri)
+    return _sweep(client, experiment_id, sweep_id, rows, note or {})
+
+
+def _sweep(
+    client: MlflowClient,
+    experiment_id: str,
+    sweep_id: str,
+    rows: Sequence[Run],
+    note: Mapping[str, Any],
+) -> Sweep:
+    store, runs = str(client.tracking_uri), _latest_attempts(client, rows)
     return Sweep(sweep_id, experiment_id, store, runs, note.get("command", ""), note.get("runs"))
 
 
@@ -158,17 +158,11 @@ def tag_filter(tag: str, value: str) -> str:
 
 
 def all_runs(client: MlflowClient, experiment_id: str, which: str = "") -> list[Run]:
-    """Return every row of an experiment that MLflow's filter `which` lets through, oldest
-    first."""
+    """Return the rows of an experiment that match MLflow's filter `which`, oldest first."""
     runs: list[Run] = []
-    token = None
+    order, token = ["attributes.start_time ASC"], None
     while token != "":
-        page = client.search_runs(
-            [experiment_id],
-            which,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
+        page = client.search_runs([experiment_id], which, order_by=order, page_token=token)
         runs += page
         token = page.token or ""
     return runs
@@ -187,8 +181,8 @@ def end_open_rows(
 
 
 def _latest_attempts(client: MlflowClient, rows: Sequence[Run]) -> list[RecordedRun]:
-    """Return the runs of these rows, oldest first, without those that failed and were tried
-    again, and without rows that this package did not write."""
+    """Return the runs of the rows, oldest first, without failed runs that were tried again, and
+    without rows that this package did not write."""
     runs = []
     for row in rows:
         if lacking := [tag for tag in REQUIRED_TAGS if tag not in row.data.tags]:
@@ -202,19 +196,8 @@ def _latest_attempts(client: MlflowClient, rows: Sequence[Run]) -> list[Recorded
 
 def _notes(client: MlflowClient, experiment_id: str) -> dict[str, dict[str, Any]]:
     """Return what `note_sweep` recorded, by sweep id."""
-    notes = {}
-    for tag, text in client.get_experiment(experiment_id).tags.items():
-        if tag.startswith(schema.SWEEP):
-            try:
-                note = json.loads(text)
-            except ValueError:
-                note = None
-            notes[tag.removeprefix(schema.SWEEP)] = note if isinstance(note, dict) else {}
-    return notes
-
-
-def _start(sweep_id: str) -> datetime | None:
-    try:
-        return datetime.strptime(sweep_id[:15], "%Y%m%d-%H%M%S")
-    except ValueError:
-        return None
+    return {
+        tag.removeprefix(schema.SWEEP): read_object(text)
+        for tag, text in client.get_experiment(experiment_id).tags.items()
+        if tag.startswith(schema.SWEEP)
+    }

@@ -41,7 +41,7 @@ def test_a_run_that_is_withdrawn_keeps_its_row_and_is_claimed_again(
     lose_claim(withdraw)
     answer = rnn_bench(*SMALL)
     assert answer.status == 0
-    assert "is left to another process: it is taken over" in answer.out
+    assert "continues in another process: it is taken over" in answer.out
     assert "goes on after epoch 1" in answer.out
     (run,) = recorded_runs()
     assert run.info.status == "FINISHED"
@@ -60,7 +60,7 @@ def test_a_run_whose_row_is_a_duplicate_leaves_no_files_and_reuses_the_other_s_r
     lose_claim(finish_elsewhere)
     answer = rnn_bench(*SMALL, "rerun=true")
     assert answer.status == 0
-    assert f"is left to another process: run {other.info.run_id} is older" in answer.out
+    assert f"continues in another process: run {other.info.run_id} is older" in answer.out
     assert f"reused: run {other.info.run_id}" in answer.out
     assert [run.info.run_id for run in recorded_runs()] == [other.info.run_id]
     assert [folder.name for folder in Path("outputs/runs").iterdir()] == [other.info.run_id]

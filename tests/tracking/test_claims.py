@@ -17,7 +17,7 @@ from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.tracking.claims import Busy, RunClaims
 from rnn_bench.tracking.heartbeat import heartbeat
-from rnn_bench.tracking.liveness import Owner, owner_tags
+from rnn_bench.tracking.liveness import Owner, is_alive, owner_tags
 from rnn_bench.tracking.rows import Duplicate, Withdrawn, new_row
 from rnn_bench.tracking.store import open_store
 from rnn_bench.training.checkpoint import Checkpoints
@@ -191,3 +191,11 @@ def wait_until(what: Callable[[], bool | None]) -> None:
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("damaged", [{"owner": "host x 1"}, {"heartbeat": "soon"}])
+def test_a_damaged_tag_is_no_sign_of_a_process(damaged: dict[str, str], claims: RunClaims) -> None:
+    tags = {**owner_tags(Owner("elsewhere", 7, 5.0)), **damaged}
+    run = claims.client.get_run(row(claims, **tags))
+    assert (Owner.of(run) is None) == ("owner" in damaged)
+    assert is_alive(run)  # it began less than five minutes ago

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.evaluation.gradient_flow import reach
-from rnn_bench.tracking.further import complete, lacking
+from rnn_bench.tracking.further import evaluate_finished_run, missing_evaluations
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 from tests.test_run import artifacts, history
 
@@ -129,7 +129,7 @@ def test_two_processes_that_follow_a_finished_run_at_once_record_one_answer(
     config = configured(*SMALL, *FOLLOWED)
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     for _ in range(2):  # each has seen the row as it was before
-        wanted = lacking(config, run.data.metrics, "gru")
-        complete(client, run, wanted, config, encoded_corpus(config), "gru")
+        wanted = missing_evaluations(config, run.data.metrics, "gru")
+        evaluate_finished_run(client, run, wanted, config, encoded_corpus(config), "gru")
     assert len(history(workplace, run, "gradient_flow/trained_reach")) == 1
     assert flow_of(run)["articles"][0] == 24

@@ -12,10 +12,11 @@ from mlflow import MlflowClient
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking import schema
-from rnn_bench.tracking.recorded_run import RecordedRun
+from rnn_bench.tracking.recorded_run import RecordedRun, read_object
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import (
     latest_sweep,
+    latest_sweep_on,
     note_sweep,
     read_sweep,
     recorded_sweeps,
@@ -184,3 +185,18 @@ def test_an_id_that_is_no_time_has_no_start(store: Store) -> None:
     note_sweep(*store, "mine", [], 1)
     (sweep,) = recorded_sweeps(*store)
     assert sweep.start is None
+
+
+@pytest.mark.parametrize("name", ["it's", 'a "b"'])
+def test_a_quotation_mark_in_a_name_reaches_mlflow_as_it_is(
+    name: str, store: Store, new_run: NewRun
+) -> None:
+    new_run(dataset=name, sweep_id=SWEEP)
+    assert latest_sweep_on(*store, name) == SWEEP
+    with pytest.raises(UsageError, match="no sweep"):
+        read_sweep(*store, name)
+
+
+@pytest.mark.parametrize("text", [None, "", "not JSON", "[1]", '{"a": 1'])
+def test_a_damaged_tag_is_read_as_an_empty_object(text: str | None) -> None:
+    assert read_object(text) == {}

@@ -44,7 +44,7 @@ def pairs_table(name: str, corpus: str, found: list[Comparison]) -> Table:
     )
     rows = [
         (
-            *(each.first, relation_in_words(each), each.second),
+            *(each.first, each.relation(each.first), each.second),
             f"{each.difference:+.4f}",
             f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "",
             *(format_p(each.p), format_p(each.corrected_p)),
@@ -56,11 +56,6 @@ def pairs_table(name: str, corpus: str, found: list[Comparison]) -> Table:
     title = f"On {corpus}, {found[0].articles:,} test articles"
     note = " ".join(dict.fromkeys(METHODS[method_name(each)] for each in found))
     return Table(name, title, columns, rows, words=3, note=note)
-
-
-def relation_in_words(each: Comparison) -> str:
-    relation = each.relation(each.first)
-    return f"is {relation}" if each.is_significant else relation
 
 
 def method_name(each: Comparison) -> str:

@@ -64,16 +64,8 @@ def confusion_table(found: Found) -> Table:
     for configuration, scores, _ in found:
         total = np.sum([each.confusion for each in scores], axis=0)
         for name, counts in zip(scores[0].classes, total, strict=True):
-            cells = [f"{count:,}" for count in counts]
-            rows.append(
-                (
-                    configuration.corpus,
-                    configuration.label,
-                    name,
-                    *cells,
-                    *[""] * (widest - len(cells)),
-                )
-            )
+            cells = [f"{count:,}" for count in counts] + [""] * (widest - len(counts))
+            rows.append((configuration.corpus, configuration.label, name, *cells))
     return Table(
         "confusion",
         "Confusion matrices, summed over seeds",

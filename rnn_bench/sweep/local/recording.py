@@ -10,8 +10,8 @@ from mlflow.exceptions import MlflowException
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
-from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.further import lacking, update_metrics
+from rnn_bench.tracking.claims import RunClaims, find_answer
+from rnn_bench.tracking.further import missing_evaluations, update_metrics
 
 log = logging.getLogger("rnn_bench")
 
@@ -28,14 +28,14 @@ class Recorder:
         claims = self._claims(queued)
         try:
             with short_timeouts():
-                finished = [run for run in claims.rows() if run.info.status == "FINISHED"]
-                if not finished:
+                answer = find_answer(claims.rows())
+                if answer is None:
                     return None
-                if lacking(queued.job.config, finished[0].data.metrics, queued.name).asks:
+                if missing_evaluations(queued.job.config, answer.data.metrics, queued.name).asks:
                     return None
-                update_metrics(self.client, finished[0])
-                claims.tag_as_reused(finished[0])
-                return finished[0]
+                update_metrics(self.client, answer)
+                claims.tag_as_reused(answer)
+                return answer
         except (MlflowException, OSError):  # the run's process can wait for MLflow
             return None
 
