@@ -28,13 +28,17 @@ from rnn_bench.models.torch_cell import TorchCell
 def cell_class(name: str) -> type[nn.Module]:
     """Return the class of `gru`, a file in `models/cells`, or of `my_cells.MinGRU`, a user's own.
 
+    The class of a file has the file's name, such as `MinGRU` in `mingru.py` or `min_gru.py`.
+
     Raises:
         ConfigError: there is no such class, or it is not made as a cell.
     """
     if name in cell_names():
         module = importlib.import_module(f"rnn_bench.models.cells.{name}")
-        (cell,) = _modules_of(module).values()
-        return cell
+        classes = {each.lower(): found for each, found in _modules_of(module).items()}
+        if name.replace("_", "") not in classes:
+            raise ConfigError(f"models/cells/{name}.py defines no torch module with its own name.")
+        return classes[name.replace("_", "")]
     path, _, own = name.rpartition(".")
     if not path:
         raise ConfigError(

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rnn_bench.config.model import Majority, Tfidf, cell_names
+from omegaconf import MISSING
+
+from rnn_bench.config.model import cell_names
 from rnn_bench.config.options import target_of
+from rnn_bench.config.schema import SCHEMAS
 from rnn_bench.models.cell import cell_class
 from rnn_bench.report.configurations import Configuration
 
@@ -32,7 +35,10 @@ class Style:
 def styles() -> dict[str, Style]:
     """Collect the styles that the package's own cells and baselines name, by model name."""
     models: dict[str, Any] = {name: cell_class(name) for name in cell_names()}
-    models |= {each.name: target_of(each) for each in (Tfidf(), Majority())}
+    for path, option in SCHEMAS.items():
+        name = vars(option).get("name", MISSING)
+        if path.startswith("model/") and name != MISSING:
+            models[name] = target_of(option)
     found = {}
     for name, model in models.items():
         if hasattr(model, "colours"):

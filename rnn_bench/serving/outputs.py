@@ -2,11 +2,12 @@
 
 import json
 import math
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from rnn_bench.tracking.model_folder import PROBABILITY
 
@@ -26,11 +27,14 @@ def prediction_rows(
 
 def format_json_lines(
     labels: Sequence[str], probabilities: Sequence[Sequence[float]], classes: Sequence[str]
-) -> Iterator[str]:
-    """Yield a JSON object for each text: its label and each class's probability."""
+) -> list[str]:
+    """Return a line for each text: a JSON object with its label and each class's probability."""
+    lines = []
     for label, row in zip(labels, probabilities, strict=True):
         shares = dict(zip(classes, map(null_if_nan, row), strict=True))
-        yield json.dumps({"label": label, "probabilities": shares}, ensure_ascii=False)
+        line = {"label": label, "probabilities": shares}
+        lines.append(json.dumps(line, ensure_ascii=False))
+    return lines
 
 
 def null_if_nan(probability: float) -> float | None:
@@ -43,27 +47,34 @@ def format_table(
     probabilities: Sequence[Sequence[float]],
     classes: Sequence[str],
     texts: Sequence[str],
-) -> Iterator[str]:
-    """Yield the lines of a table: label, probabilities and the beginning of each text.
+) -> list[str]:
+    """Return the lines of a table: label, probabilities and the beginning of each text.
 
-    Only texts are cut at the terminal's width, and never below `MIN_TEXT_WIDTH`.
+    Only texts are cut at the terminal's width. Where the other columns leave them less than
+    `MIN_TEXT_WIDTH`, the table is wider than the terminal.
     """
-    headings = ["label", *map(to_one_line, classes)]
-    widths = [max(map(cell_len, headings)), *(max(6, cell_len(name)) for name in headings[1:])]
-    room = shutil.get_terminal_size().columns - sum(widths) - 2 * len(widths)
-    room = max(room, MIN_TEXT_WIDTH)
-    numbers = [[f"{probability:.4f}" for probability in row] for row in probabilities]
-    rows = zip(map(to_one_line, labels), numbers, texts, strict=True)
-    for label, cells, text in [("label", headings[1:], "text"), *rows]:
-        padded = map(set_cell_size, (label, *cells), widths)
-        yield "  ".join([*padded, cut_to_width(to_one_line(text[: 2 * room]), room)]).rstrip()
+    console = Console()
+    width = console.width
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    headings = [to_one_line(name) for name in ("label", *classes)]
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    table.add_column("text")
+    for label, row, text in zip(labels, probabilities, texts, strict=True):
+        beginning = to_one_line(text[: 2 * width])
+        beginning.no_wrap, beginning.overflow = True, "ellipsis"
+        table.add_row(to_one_line(label), *(f"{probability:.4f}" for probability in row), beginning)
+    label_width = max(heading.cell_len for heading in headings)
+    shares_width = sum(max(heading.cell_len, len("0.0000")) for heading in headings[1:])
+    min_width = label_width + shares_width + 2 * len(headings) + MIN_TEXT_WIDTH
+    if min_width > width:
+        table.width = min_width
+    with console.capture() as captured:
+        console.print(table, crop=False)
+    return [line.rstrip() for line in captured.get().splitlines()]
 
 
-def cut_to_width(line: str, width: int) -> str:
-    """Return as much of a line as a number of the terminal's columns shows."""
-    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + "…"
-
-
-def to_one_line(text: str) -> str:
-    """Return a text without what would move the cursor or set colours."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+def to_one_line(text: str) -> Text:
+    """Return a text without markup, and without what would move the cursor or set colours."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return Text(" ".join(printable.split()))

@@ -73,7 +73,7 @@ def test_a_new_metric_is_computed_for_the_runs_that_are_there(
     rnn_bench: Command, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rnn_bench(*SWEEP)
-    new = metrics.Metric(lambda predictions: float(len(predictions.labels)), 1)
+    new = metrics.Metric(lambda predictions: float(len(predictions.labels)))
     monkeypatch.setitem(metrics.METRICS, "test_articles", new)
     answer = rnn_bench(*SWEEP)
     assert answer.status == 0

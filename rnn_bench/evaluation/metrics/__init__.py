@@ -1,9 +1,9 @@
 """Compute the metrics of a run's test predictions, one in each file of this folder.
 
-A file `NAME.py` defines `compute(predictions)` and a whole `VERSION`. It is recorded as the metric
-`test_NAME`. Metrics are computed from stored predictions, so a new or corrected one needs no run to
-be trained again: raise VERSION when `compute` gives other numbers, and the recorded ones are
-computed anew.
+A file `NAME.py` defines `compute(predictions)`, and may define a whole `VERSION` (else 1) and a
+`LABEL` for reports (else its name). It is recorded as the metric `test_NAME`. Metrics are computed
+from stored predictions, so a new or corrected one needs no run to be trained again: raise VERSION
+when `compute` gives other numbers, and the recorded ones are computed anew.
 """
 
 import importlib
@@ -24,17 +24,22 @@ from rnn_bench.training.prediction import batch_mean_accuracy
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from test predictions, and the version of its definition."""
+    """A number computed from test predictions, the version of its definition, and its name in
+    reports."""
 
     compute: Callable[[Predictions], float]
-    version: int
+    version: int = 1
+    label: str = ""
 
 
-_FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in iter_modules(__path__)]
-METRICS = {
-    f"test_{file.__name__.rpartition('.')[2]}": Metric(file.compute, file.VERSION)
-    for file in _FILES
-}
+def load_metric(name: str) -> Metric:
+    """Return the metric that a file in this folder defines."""
+    file = importlib.import_module(f"{__name__}.{name}")
+    label = getattr(file, "LABEL", name.replace("_", " "))
+    return Metric(file.compute, getattr(file, "VERSION", 1), label)
+
+
+METRICS = {f"test_{file.name}": load_metric(file.name) for file in iter_modules(__path__)}
 
 
 def metric_versions() -> str:

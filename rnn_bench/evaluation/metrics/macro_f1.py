@@ -5,6 +5,7 @@ from sklearn.metrics import f1_score
 from rnn_bench.evaluation.predictions import Predictions
 
 VERSION = 1
+LABEL = "macro F1"
 
 
 def compute(predictions: Predictions) -> float:

@@ -1,5 +1,6 @@
 """The section on the test accuracy of every model."""
 
+from rnn_bench.evaluation.metrics import METRICS
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_accuracies
@@ -10,6 +11,7 @@ from rnn_bench.tracking import schema
 def accuracy_section(results: Results) -> Section | None:
     if not results.compared:
         return None
+    others = [name for name in METRICS if name != schema.TEST_ACCURACY]
     rows = []
     for each in results.compared:
         estimate = results.accuracies[each.key]
@@ -20,7 +22,7 @@ def accuracy_section(results: Results) -> Section | None:
                 each.label + (f" ({diverged} diverged)" if diverged else ""),
                 format_number(estimate.value),
                 format_interval(estimate),
-                format_mean(results.values(each, schema.TEST_MACRO_F1)),
+                *(format_mean(results.values(each, name)) for name in others),
                 format_mean(results.values(each, schema.TEST_LOSS)),
                 format_mean(results.values(each, schema.BEST_EPOCH), 1),
                 str(len(each.completed)),
@@ -32,7 +34,8 @@ def accuracy_section(results: Results) -> Section | None:
         "Test accuracy",
         (
             *("corpus", "model", "test accuracy", "95 % interval"),
-            *("macro F1", "test loss", "best epoch", "seeds"),
+            *(METRICS[name].label for name in others),
+            *("test loss", "best epoch", "seeds"),
         ),
         rows,
         words=2,

@@ -47,7 +47,8 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
         for job, corpus in zip(jobs, corpora, strict=True)
     ]
     devices = devices_for(jobs, corpora, packing, gpus)
-    log.info("%d runs, %d at once.", len(runs), sum(device.slots for device in devices))
+    slots = sum(device.slots for device in devices)
+    log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {slots} at once.")
     Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
 
 
