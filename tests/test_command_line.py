@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -182,13 +182,11 @@ def test_a_list_without_sweeps_says_how_to_make_one(
 
 def test_serve_serves_the_model_where_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, object] = {}
-    app = ModuleType("rnn_bench.serving.app")
-    app.serve = lambda **arguments: asked.update(arguments)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "rnn_bench.serving.app", app)
+    serve = "rnn_bench.commands.serve.serve"
+    monkeypatch.setattr(serve, lambda **arguments: asked.update(arguments))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    assert (
-        main(["serve", "models:/a@champion", "--port", "0", "--tracking-uri", "sqlite:///b"]) == 0
-    )
+    words = ["serve", "models:/a@champion", "--port", "0", "--tracking-uri", "sqlite:///b"]
+    assert main(words) == 0
     assert asked == {
         "model": "models:/a@champion",
         "tracking_uri": "sqlite:///b",

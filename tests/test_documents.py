@@ -22,6 +22,7 @@ from rnn_bench.config.hydra_internals import parse_arguments
 from rnn_bench.data.__main__ import main as data
 from rnn_bench.report.__main__ import main as report
 from rnn_bench.tracking.__main__ import main as tracking
+from tests import golden
 from tests.conftest import SMALL_CORPUS, Command
 from tests.data import planted
 from tests.data.kaggle_server import ISOT, kaggle_serving
@@ -199,6 +200,12 @@ def an_rnn_bench_command(words: list[str], request: pytest.FixtureRequest) -> No
         assert command_line.main(words) == 0
 
 
+def the_record_of_golden_values(words: list[str], request: pytest.FixtureRequest) -> None:
+    """Its part of tests/test_golden.py compares with what it recorded."""
+    assert callable(golden.record)
+    assert golden.FILE.is_file()
+
+
 CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench (?=.*hydra/launcher=)": a_cluster_sweep,
     r"python -m rnn_bench\b(?!\.)": a_run,
@@ -206,6 +213,7 @@ CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench\.report ?": a_report,
     r"python -m rnn_bench\.tracking ": a_tracking_command,
     r"python -m rnn_bench\.serving ": a_serving_command,
+    r"python -m tests\.golden": the_record_of_golden_values,
     r"rnn-bench ": an_rnn_bench_command,
     r"make ": a_make_target,
     r"export ": a_variable,
