@@ -104,7 +104,7 @@ def page(chromium: str, sweep: Sweep) -> Iterator[Page]:
 
 def environment() -> dict[str, str]:
     """This process's, without what belongs to the tests or to the make that started them."""
-    own = re.compile("COVERAGE_|MAKE|MFLAGS|MLFLOW_|RNN_BENCH_|PORT$")
+    own = re.compile("COVERAGE_|MAKE|MFLAGS|MLFLOW_|RNN_BENCH_|(PORT|ARGS)$")
     return {name: value for name, value in os.environ.items() if not own.match(name)}
 
 
