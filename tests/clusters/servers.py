@@ -175,17 +175,10 @@ def make_tracking_server(settings: Mapping[str, str], folder: Path) -> Iterator[
 
 @contextmanager
 def model_server(model: str, tracking: str, folder: Path) -> Iterator[str]:
-    """`mlflow models serve`; gives its address."""
+    """The command `serve`; gives its address."""
     (port,) = free_ports(1)
-    programs = Path(sys.executable).parent
-    command = [programs / "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
-    command += ["-h", "127.0.0.1", "-p", str(port), "--workers", "1"]
-    environment = {
-        **os.environ,
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "MLFLOW_TRACKING_URI": tracking,
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    }
+    command = [sys.executable, "-m", "rnn_bench.serving", "serve", model, "--port", str(port)]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking}
     address, log = f"http://127.0.0.1:{port}", folder / "log"
     with running(command, log, environment, start_new_session=True) as process:
         try:
