@@ -71,6 +71,28 @@ def test_a_corpus_of_one_s_own_is_audited(
     assert "weather" in capsys.readouterr().out
 
 
+def test_a_corpus_of_one_s_own_is_cut_into_folds(
+    workplace: Path,
+    rnn_bench: Command,
+    recorded_runs: Callable[[], list[Run]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    follow_the_guide(workplace)
+    monkeypatch.syspath_prepend(workplace)
+    options = ("--config-dir", "my_conf", "-m", "dataset=weather", "model=majority")
+    folds = ("+dataset.folds=5", "+dataset.fold=0,4")
+    answer = rnn_bench(*options, *folds, "hydra/launcher=basic")
+    assert (answer.status, answer.err) == (0, "")
+    names = sorted(str(run.info.run_name) for run in recorded_runs())
+    assert names == ["majority-weather-folds5-fold0-s0", "majority-weather-folds5-fold4-s0"]
+    wrong = rnn_bench(*options, "+dataset.folds=5", "+dataset.fold=5")
+    assert wrong.status == 2
+    assert "dataset.fold=5 is not possible: it must be below dataset.folds=5" in wrong.err
+    words = rnn_bench(*options, "+dataset.folds=five")
+    assert words.status == 2
+    assert "dataset.folds=five is not possible: it must be an integer" in words.err
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [

@@ -5,7 +5,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from rnn_bench.config.dataset import Dataset
+from rnn_bench.config.dataset import Dataset, Splitting
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.model import Model
 from rnn_bench.config.optimizer import Optimizer
@@ -35,6 +35,7 @@ def check_config(config: DictConfig) -> Config:
         if isinstance(option, dict) and "name" not in option:
             raise ConfigError(f"{schema.group}.name is missing: the name in tables and run names.")
         check_against_target(schema, option)
+    Splitting.of(typed.dataset)
     for option in (typed, typed.protocol, typed.evaluation, typed.tracking):
         for name in unknown_keys(option):
             path = f"{option.group}.{name}".lstrip(".")

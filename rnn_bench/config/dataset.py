@@ -1,21 +1,95 @@
 """The group `dataset`: the corpora, with every key's type, default, meaning and range."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, cast
 
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from rnn_bench.config.errors import ConfigError
-from rnn_bench.config.options import FRACTION, INNER_FRACTION, SEED, Option, at_least, key, one_of
+from rnn_bench.config.options import (
+    FRACTION,
+    INNER_FRACTION,
+    SEED,
+    Allowed,
+    Option,
+    at_least,
+    entry,
+    key,
+    one_of,
+)
 
 STUDY_CORPORA = ("isot", "kaggle")
 
 
 @dataclass
-class Dataset(Option):
-    """What is read."""
+class Splitting(Option):
+    """How the articles of any corpus are split. Fold and resample stand for a test file."""
 
     group = "dataset"
+    folds: int | None = key(
+        None,
+        "cut all articles into so many parts with equal class shares, drawn by protocol.split_seed",
+        at_least(2),
+        before=None,
+    )
+    fold: int = key(0, "the part that is test, from 0 to folds - 1", at_least(0), before=0)
+    resample: int | None = key(
+        None,
+        "draw the test articles anew from all, as many as there were, else a fifth; the number "
+        "is the seed",
+        SEED,
+        before=None,
+    )
+    train_size: float = key(
+        1.0,
+        "share of each class's training and validation articles that is used; a larger share "
+        "contains the smaller ones",
+        Allowed("above 0 and at most 1", lambda value: 0 < value <= 1),
+        before=1.0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold >= (self.folds or 1):
+            raise ConfigError(
+                f"dataset.fold={self.fold} is not possible: "
+                + (
+                    f"it must be below dataset.folds={self.folds}."
+                    if self.folds
+                    else "it needs the number of folds, such as dataset.folds=10."
+                )
+            )
+        if self.folds and self.resample is not None:
+            raise ConfigError(
+                f"dataset.resample={self.resample} is not possible with folds. Set one to null, "
+                "such as dataset.folds=null dataset.fold=0."
+            )
+
+    @property
+    def redraws(self) -> bool:
+        """Whether the test articles are drawn from all articles of the corpus."""
+        return self.folds is not None or self.resample is not None
+
+    @classmethod
+    def of(cls, option: Any) -> "Splitting":
+        """Return these keys of any option of the group.
+
+        Raises:
+            ConfigError: they do not fit each other.
+            OmegaConfBaseException: a value has the wrong type.
+        """
+        keys = {each.name: entry(option, each.name) for each in fields(Splitting)}
+        given = {name: value for name, value in keys.items() if value is not None}
+        typed = OmegaConf.merge({cls.group: OmegaConf.structured(Splitting)}, {cls.group: given})
+        return cast(Splitting, OmegaConf.to_object(typed.dataset))
+
+
+@dataclass
+class Dataset(Splitting):
+    """What is read."""
+
     given = ("data_dir",)
+    of_the_group = tuple(each.name for each in fields(Splitting))
 
 
 @dataclass

@@ -3,7 +3,7 @@ An option's `_target_` is the class or function that takes their values."""
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, cast
 
@@ -69,6 +69,8 @@ class Option:
     given: ClassVar[tuple[str, ...]] = ()
     # Keys that change the speed but not the result: no arguments of `_target_`, nor in the run key.
     of_the_machine: ClassVar[tuple[str, ...]] = ()
+    # Keys that every option of the group has, a user's own too: no arguments of `_target_`.
+    of_the_group: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -103,6 +105,14 @@ def is_as_before(option: Any, name: str) -> bool:
     return bool(getattr(option, name) == keys[name].metadata["before"])
 
 
+def as_before(schema: type[Option]) -> dict[str, Any]:
+    """Return the keys that were added to a schema, each with the value that computes the same as
+    before it existed: what a stored option that lacks the key means."""
+    return {
+        each.name: each.metadata["before"] for each in fields(schema) if "before" in each.metadata
+    }
+
+
 def keys_of(option: Any) -> dict[str, Any]:
     """Return the keys and values that an option passes to its `_target_`: all that change the
     result, without its name."""
@@ -122,10 +132,11 @@ def target_of(option: Any) -> Callable[..., Any]:
         raise ConfigError(f"_target_={path} cannot be imported: {error}") from error
 
 
-def build(option: Any, **given: Any) -> Any:
-    """Call an option's `_target_` with its keys and the `given` arguments. With `_partial_`, return
-    a function that makes this call."""
-    target = functools.partial(target_of(option), **keys_of(option), **given)
+def build(option: Any, without: Collection[str] = (), **given: Any) -> Any:
+    """Call an option's `_target_` with its keys, except those in `without`, and the `given`
+    arguments. With `_partial_`, return a function that makes this call."""
+    keys = {name: value for name, value in keys_of(option).items() if name not in without}
+    target = functools.partial(target_of(option), **keys, **given)
     return target if entry(option, "_partial_") else target()
 
 
@@ -142,7 +153,7 @@ def check_against_target(group: type[Option], option: Any) -> None:
     Raises:
         ConfigError: the target takes no such key, or a key that it needs is missing.
     """
-    unknown = unknown_keys(option)
+    unknown = [name for name in unknown_keys(option) if name not in group.of_the_group]
     if not isinstance(option, dict) and not unknown:
         return
     target = entry(option, "_target_")

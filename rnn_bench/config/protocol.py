@@ -19,6 +19,13 @@ class Protocol(Option):
         "articles whose tokens are counted",
         one_of("training", "training_and_validation"),
     )
+    tokens: str = key(
+        "words",
+        "what a text is cut into: at white space; words, which are letters and digits together "
+        "and each other sign alone; or characters, for texts without spaces",
+        one_of("whitespace", "words", "characters"),
+        before="whitespace",
+    )
     max_length: int = key(512, "first tokens of an article that are kept", at_least(1))
     validation_fraction: float = key(0.2, "share of the training file", INNER_FRACTION)
     validation_stratified: bool = key(True, "the same class shares in training and validation")

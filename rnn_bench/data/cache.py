@@ -12,11 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rnn_bench.config.dataset import Dataset, Splitting
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.options import build, name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.data.corpus import Articles, Corpus, DataError
 from rnn_bench.data.fingerprint import code_hash, content_fingerprint, digest
+from rnn_bench.data.splits import resplit
 from rnn_bench.files import replaced_atomically
 
 Encoded = tuple[dict[str, Tensor], dict[str, str]]  # tensors and metadata
@@ -62,13 +64,17 @@ class CorpusReader:
     Its properties raise DataError if the corpus cannot be read or is unfit.
     """
 
-    def __init__(self, corpus: Corpus, name: str) -> None:
+    def __init__(
+        self, corpus: Corpus, name: str, splitting: Splitting | None = None, split_seed: int = 0
+    ) -> None:
         self.corpus, self.name = corpus, name
+        self.splitting, self.split_seed = splitting or Splitting(), split_seed
 
     @cached_property
     def articles(self) -> Articles:
         with self._readable():
-            return self.corpus.read()
+            read = self.corpus.read()
+        return resplit(read, self.splitting, self.split_seed)
 
     @cached_property
     def content(self) -> Content:
@@ -78,15 +84,17 @@ class CorpusReader:
 
     @cached_property
     def key(self) -> str:
-        """A hash of what decides the articles: the class, its version, a user's own code, and
-        `identity()` or, where there is none, the articles themselves."""
-        kind = type(self.corpus)
+        """A hash of what decides the articles: the class, its version, a user's own code, how they
+        are split, and `identity()` or, where there is none, the articles themselves."""
+        kind, how = type(self.corpus), self.splitting
+        redrawn = [how.folds, how.fold, how.resample, self.split_seed] if how.redraws else []
         with self._readable():
             identity = self.corpus.identity()
         return digest(
             [
                 *(kind.__module__, kind.__qualname__, kind.version, code_hash(kind)),
                 asdict(self.content) if identity is None else identity,
+                *redrawn,
             ]
         )
 
@@ -101,8 +109,11 @@ class CorpusReader:
 
 def configured_corpus(config: Config) -> CorpusReader:
     """Return the config's corpus, not yet read."""
-    corpus: Corpus = build(config.dataset, data_dir=Path(config.data_dir))
-    return CorpusReader(corpus, name_of(config.dataset))
+    corpus: Corpus = build(
+        config.dataset, without=Dataset.of_the_group, data_dir=Path(config.data_dir)
+    )
+    splitting, seed = Splitting.of(config.dataset), config.protocol.split_seed
+    return CorpusReader(corpus, name_of(config.dataset), splitting, seed)
 
 
 def known_content(folder: Path, reader: CorpusReader) -> Content:

@@ -20,11 +20,13 @@ class Articles:
     """The prepared texts and labels of a corpus, in order.
 
     Attributes:
-        train, test: (texts, labels); a label is an index into `classes`.
+        train, test: (texts, labels); a label is an index into `classes`. `test` is ([], []) where
+            there is no test file, and folds are cut.
         classes: the names of the classes.
         edition: published, other or sample.
         cleaning: the name in CLEANINGS of what was done to every text. A trained model does the
             same to the raw texts that it is given later.
+        validation: (texts, labels) of a validation file; None: a part of `train` is taken.
         left_out: rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`.
         columns: returns the articles' other columns, for the audit: any of `text` (before
             preparation), `subject` and `date`, as (training values, test values). It is a function
@@ -35,6 +37,7 @@ class Articles:
     train: tuple[list[str], list[int]]
     test: tuple[list[str], list[int]]
     classes: tuple[str, ...]
+    validation: tuple[list[str], list[int]] | None = None
     edition: str = "other"
     cleaning: str = "none"
     left_out: str = ""

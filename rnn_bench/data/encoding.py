@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from filelock import FileLock
 from jaxtyping import Int
 from torch import Tensor
 
+from rnn_bench.config.options import entry
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
 from rnn_bench.data.cache import (
@@ -20,15 +22,21 @@ from rnn_bench.data.cache import (
 )
 from rnn_bench.data.corpus import Articles, DataError
 from rnn_bench.data.fingerprint import digest
-from rnn_bench.data.splits import split_validation
-from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
+from rnn_bench.data.splits import nested_part, split_validation
+from rnn_bench.data.vocabulary import (
+    UNKNOWN,
+    Tokens,
+    build_vocabulary,
+    encode_tokens,
+    tokenize,
+)
 
 # Raised when the same articles and protocol give other tokens, another vocabulary or other splits.
 ENCODING_VERSION = 1
 # The protocol's keys that decide an encoding.
 ENCODING_KEYS = (
-    "vocabulary_size",
     "vocabulary_source",
+    "tokens",
     "max_length",
     "validation_fraction",
     "validation_stratified",
@@ -74,6 +82,17 @@ class EncodedCorpus:
         """Return the corpus with all splits on a device."""
         return replace(self, **{name: getattr(self, name).to(device) for name in SPLITS})
 
+    def limited(self, size: int) -> "EncodedCorpus":
+        """Return the corpus with a vocabulary of the first `size` tokens; others are unknown."""
+        if len(self.vocabulary) <= size:
+            return self
+        splits: dict[str, Any] = {}
+        for name in SPLITS:
+            split: Split = getattr(self, name)
+            tokens = split.tokens.where(split.tokens < size, UNKNOWN)
+            splits[name] = replace(split, tokens=tokens)
+        return replace(self, **splits, vocabulary=self.vocabulary[:size])
+
 
 def encoded_corpus(config: Config) -> EncodedCorpus:
     """Return the config's corpus encoded by its protocol, from the cache or else encoded now.
@@ -85,56 +104,76 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
         UsageError: the cache folder cannot be written.
     """
     reader, protocol = configured_corpus(config), config.protocol
+    train_size = reader.splitting.train_size
     with cache_folder(config, "encoded") as folder, FileLock(folder / f"{reader.key}.lock"):
         content = known_content(folder, reader)
         settings = {key: getattr(protocol, key) for key in ENCODING_KEYS}
         tensors, metadata = cached_encoding(
             folder,
-            key=digest([ENCODING_VERSION, content.fingerprint, settings]),
-            encode=lambda: _encode(reader.articles, protocol),
+            key=digest([ENCODING_VERSION, content.fingerprint, settings, train_size]),
+            encode=lambda: _encode(reader.articles, protocol, train_size),
         )
     parts = ("tokens", "offsets", "labels")
     splits = {name: Split(*(tensors[f"{name}.{part}"] for part in parts)) for name in SPLITS}
-    return EncodedCorpus(
+    corpus = EncodedCorpus(
         name=reader.name,
         **splits,
         vocabulary=json.loads(metadata["vocabulary"]),
         classes=tuple(json.loads(metadata["classes"])),
         content=content,
     )
+    return corpus if entry(config.model, "all_tokens") else corpus.limited(protocol.vocabulary_size)
 
 
-def _encode(articles: Articles, protocol: Protocol) -> Encoded:
+def _encode(articles: Articles, protocol: Protocol, train_size: float) -> Encoded:
     texts, labels = articles.train
     if len(set(labels)) < 2:
         only = articles.classes[labels[0]] if labels else "none"
         raise DataError(f"The training articles have one class only, {only!r}.")
     if not articles.test[0]:
-        raise DataError("The corpus has no test articles.")
-    training, validation = split_validation(labels, protocol)
+        raise DataError(
+            "The corpus has no test articles. Cut it into folds (dataset.folds=10 dataset.fold=0), "
+            "or draw a fifth of it (dataset.resample=0)."
+        )
+    if articles.validation is None:
+        training, validation = split_validation(labels, protocol)
+    else:
+        training, validation = (
+            [*range(len(texts))],
+            [*range(len(texts), len(texts) + len(articles.validation[0]))],
+        )
+        texts, labels = texts + articles.validation[0], labels + articles.validation[1]
+    training, validation = (
+        nested_part(part, labels, train_size, protocol.split_seed)
+        for part in (training, validation)
+    )
     for missing in sorted({*range(len(articles.classes))} - {labels[i] for i in training}):
         raise DataError(
             f"The corpus is too small to split: no training article of the class "
             f"{articles.classes[missing]!r} is left beside the validation split."
         )
-    counted = [texts[i] for i in training] if protocol.vocabulary_source == "training" else texts
-    vocabulary = build_vocabulary(counted, protocol.vocabulary_size)
     splits = {"test": articles.test}
     for name, part in (("train", training), ("validation", validation)):
         splits[name] = [texts[i] for i in part], [labels[i] for i in part]
+    tokens = {name: tokenize(split[0], protocol.tokens) for name, split in splits.items()}
+    counted = tokens["train"]
+    if protocol.vocabulary_source == "training_and_validation":  # in the order of the file
+        both = [texts[i] for i in sorted([*training, *validation])]
+        counted = tokenize(both, protocol.tokens)
+    vocabulary = build_vocabulary(counted)
     tensors: dict[str, Tensor] = {}
-    for name, (split_texts, split_labels) in splits.items():
-        split = encode_split(split_texts, split_labels, vocabulary, protocol.max_length)
+    for name, (_, split_labels) in splits.items():
+        split = encode_split(tokens[name], split_labels, vocabulary, protocol.max_length)
         tensors |= {f"{name}.{part}": tensor for part, tensor in vars(split).items()}
     words, classes = json.dumps(vocabulary), json.dumps(articles.classes)
     return tensors, {"vocabulary": words, "classes": classes}
 
 
 def encode_split(
-    texts: list[str], labels: list[int], vocabulary: list[str], max_length: int
+    tokens: Tokens, labels: list[int], vocabulary: list[str], max_length: int
 ) -> Split:
     """Return the first `max_length` tokens of each text as ids of the vocabulary."""
-    tokens, offsets = encode_texts(texts, vocabulary, max_length)
+    ids, offsets = encode_tokens(tokens, vocabulary, max_length)
     return Split(
-        torch.from_numpy(tokens), torch.from_numpy(offsets), torch.tensor(labels, dtype=torch.int64)
+        torch.from_numpy(ids), torch.from_numpy(offsets), torch.tensor(labels, dtype=torch.int64)
     )

@@ -21,7 +21,8 @@ def digest(value: Any) -> str:
 def content_fingerprint(articles: Articles) -> str:
     """Return a hash of the texts, labels and classes in order."""
     content = hashlib.sha256(json.dumps(articles.classes).encode())
-    for texts, labels in (articles.train, articles.test):
+    splits = [articles.train, articles.test, *filter(None, [articles.validation])]
+    for texts, labels in splits:
         for text, label in zip(texts, labels, strict=True):
             content.update(f"\n{label} {len(text)} ".encode())
             content.update(text.encode("utf-8", "surrogatepass"))

@@ -1,11 +1,15 @@
 """Split articles into training, validation and test articles."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 
+from rnn_bench.config.dataset import Splitting
 from rnn_bench.config.protocol import Protocol
-from rnn_bench.data.corpus import DataError
+from rnn_bench.data.corpus import Articles, Columns, DataError
 
 TEST_FRACTION = 0.2  # of the study's corpora and the demo corpus
 TEST_SPLIT_SEED = 99  # the study's
@@ -83,3 +87,76 @@ def split_validation(labels: list[int], protocol: Protocol) -> tuple[list[int], 
     except ValueError:
         raise too_small from None
     return training, validation
+
+
+def nested_part(
+    positions: Sequence[int], labels: Sequence[int], share: float, seed: int
+) -> list[int]:
+    """Return the positions of a share of each class's articles, one at least, in their order.
+
+    A larger share with the same seed contains the smaller ones. `labels` are those of all
+    articles, `positions` those of the articles to choose from.
+    """
+    if share == 1:
+        return [*positions]
+    own = np.array(labels)[positions]
+    chosen: list[int] = []
+    for label in np.unique(own):
+        places = np.random.default_rng([seed, int(label)]).permutation(np.flatnonzero(own == label))
+        chosen += places[: max(1, round(share * len(places)))].tolist()
+    return [positions[i] for i in sorted(chosen)]
+
+
+def resplit(articles: Articles, splitting: Splitting, seed: int) -> Articles:
+    """Return the articles with the test articles of a fold, or of a resample, if one is asked for.
+
+    Training, validation and test articles are put together, in this order, and drawn from with the
+    same share of each class. `seed` decides the folds.
+
+    Raises:
+        DataError: a class has fewer articles than there are folds, or one article.
+    """
+    if not splitting.redraws:
+        return articles
+    from sklearn.model_selection import StratifiedKFold, train_test_split
+
+    files = [articles.train, *filter(None, [articles.validation]), articles.test]
+    texts = [text for file in files for text in file[0]]
+    labels = [label for file in files for label in file[1]]
+    fewest, needed = Counter(labels).most_common()[-1], splitting.folds or 2
+    if fewest[1] < needed:
+        what = f"dataset.folds={splitting.folds}" if splitting.folds else "dataset.resample"
+        raise DataError(
+            f"{what} is not possible: the class {articles.classes[fewest[0]]!r} has {fewest[1]} "
+            f"articles of {len(texts)}, and needs {needed}."
+        )
+    if splitting.folds:
+        folds = StratifiedKFold(splitting.folds, shuffle=True, random_state=seed)
+        train, test = [*folds.split(labels, labels)][splitting.fold]
+    else:
+        size = len(articles.test[0]) or max(
+            round(len(texts) * TEST_FRACTION), len(articles.classes)
+        )
+        drawn = np.random.RandomState([seed, splitting.resample or 0])
+        train, test = map(
+            sorted,
+            train_test_split(
+                range(len(texts)), test_size=size, random_state=drawn, stratify=labels
+            ),
+        )
+
+    def columns() -> Columns:
+        both = {name: [*first, *last] for name, (first, last) in articles.columns().items()}
+        return {
+            name: ([values[i] for i in train], [values[i] for i in test])
+            for name, values in both.items()
+            if len(values) == len(texts)
+        }
+
+    return replace(
+        articles,
+        train=([texts[i] for i in train], [labels[i] for i in train]),
+        validation=None,
+        test=([texts[i] for i in test], [labels[i] for i in test]),
+        columns=columns,
+    )

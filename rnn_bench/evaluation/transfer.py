@@ -12,7 +12,7 @@ from rnn_bench.data.cache import CorpusReader, cache_folder, cached_encoding
 from rnn_bench.data.corpora.study import CLASSES, StudyCorpus
 from rnn_bench.data.encoding import ENCODING_VERSION, EncodedCorpus, Split, encode_split
 from rnn_bench.data.fingerprint import digest
-from rnn_bench.data.vocabulary import UNKNOWN
+from rnn_bench.data.vocabulary import UNKNOWN, tokenize
 
 
 def transfer_corpora(config: Config) -> list[str]:
@@ -39,12 +39,16 @@ def transfer_split(name: str, config: Config, corpus: EncodedCorpus) -> Split:
             f"classes {', '.join(CLASSES)}, and {corpus.name} has {', '.join(corpus.classes)}."
         )
     other = CorpusReader(StudyCorpus(name, Path(config.data_dir)), name)
-    vocabulary, max_length = corpus.vocabulary, config.protocol.max_length
+    vocabulary, kind, limit = corpus.vocabulary, config.protocol.tokens, config.protocol.max_length
+
+    def encode(texts: list[str], labels: list[int]) -> Split:
+        return encode_split(tokenize(texts, kind), labels, vocabulary, limit)
+
     with cache_folder(config, "encoded") as folder:
         tensors, _ = cached_encoding(
             folder,
-            key=digest([ENCODING_VERSION, other.key, vocabulary, max_length]),
-            encode=lambda: (vars(encode_split(*other.articles.test, vocabulary, max_length)), {}),
+            key=digest([ENCODING_VERSION, other.key, vocabulary, kind, limit]),
+            encode=lambda: (vars(encode(*other.articles.test)), {}),
         )
     split = Split(**tensors)
     own = torch.tensor([corpus.classes.index(each) for each in CLASSES])

@@ -16,11 +16,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rnn_bench.config.model import Recurrent
-from rnn_bench.config.options import build
+from rnn_bench.config.options import as_before, build
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
 from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.encoding import encode_split
+from rnn_bench.data.vocabulary import tokenize
 from rnn_bench.evaluation.predictions import probabilities
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
@@ -52,7 +53,7 @@ class TextClassifier:
         """
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         words = json.loads((folder / schema.VOCABULARY_FILE).read_text(encoding="utf-8"))
-        protocol = Protocol(**settings["protocol"])
+        protocol = Protocol(**{**as_before(Protocol), **settings["protocol"]})
         model = build(
             settings["model"],
             vocabulary_size=len(words["words"]),
@@ -82,8 +83,9 @@ class TextClassifier:
             return torch.cat(list(threads.map(self._classify, chunks)))
 
     def _classify(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
-        cleaned, no_labels = [self.clean(text) for text in texts], [0] * len(texts)
-        split = encode_split(cleaned, no_labels, self.vocabulary, self.protocol.max_length)
+        tokens = tokenize([self.clean(text) for text in texts], self.protocol.tokens)
+        no_labels = [0] * len(texts)
+        split = encode_split(tokens, no_labels, self.vocabulary, self.protocol.max_length)
         return probabilities(predict(self.model, split, self.protocol))
 
     def labels(self, probabilities: Float[Tensor, "texts classes"]) -> list[str]:
@@ -98,7 +100,7 @@ def find_kernel(option: dict[str, Any], protocol: Protocol) -> FusedKernel | Non
     """
     cache = os.environ.get("RNN_BENCH_CACHE")
     config = Config(
-        model=Recurrent(**option),
+        model=Recurrent(**{**as_before(Recurrent), **option}),
         protocol=protocol,
         cache_dir=cache or platformdirs.user_cache_dir("rnn_bench", appauthor=False),
     )

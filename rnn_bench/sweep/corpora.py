@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from rnn_bench.config.composition import Job
+from rnn_bench.config.options import entry
 from rnn_bench.config.schema import Config
 from rnn_bench.data.corpora.study import MissingCorpus
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
+
+FEW_TOKENS = 2  # the most that the median text has where texts are hardly cut
 
 log = logging.getLogger("rnn_bench")
 
@@ -27,14 +30,26 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
     encoded: dict[str, EncodedCorpus] = {}
     corpora = []
     for config in [job.config for job in jobs]:
-        setting = repr((config.dataset, config.protocol, config.evaluation.transfer))
+        all_tokens = entry(config.model, "all_tokens")
+        setting = repr((config.dataset, config.protocol, config.evaluation.transfer, all_tokens))
         if setting not in encoded:
             corpus = _fetch_if_missing(partial(encoded_corpus, config), config)
+            _warn_of_few_tokens(corpus, config.protocol.tokens)
             for other in transfer_corpora(config):
                 _fetch_if_missing(partial(transfer_split, other, config, corpus), config)
             encoded[setting] = corpus
         corpora.append(encoded[setting])
     return corpora
+
+
+def _warn_of_few_tokens(corpus: EncodedCorpus, kind: str) -> None:
+    median = int(corpus.train.lengths.median())
+    if median <= FEW_TOKENS and kind != "characters":
+        log.warning(
+            "Half of the articles of %s have %d tokens or fewer with protocol.tokens=%s. If the "
+            "texts have no spaces between words, set protocol.tokens=characters.",
+            *(corpus.name, median, kind),
+        )
 
 
 def _fetch_if_missing(encode: Callable[[], Encoded], config: Config) -> Encoded:

@@ -6,7 +6,8 @@ import pytest
 
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
-from rnn_bench.data.corpus import DataError
+from rnn_bench.data.corpora.demo import DemoCorpus
+from rnn_bench.data.corpus import Articles, DataError
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.data.splits import split_validation
 from tests.conftest import SMALL_CORPUS
@@ -73,3 +74,44 @@ def test_one_class_in_training_is_refused(configured: Compose, tmp_path: Path) -
         (folder / name).write_text("text,label\n" + "a,1\n" * 20)
     with pytest.raises(DataError, match="one class only, 'real'"):
         encoded_corpus(configured("dataset=isot"))
+
+
+def test_folds_and_training_sizes_are_other_questions_of_the_same_corpus(
+    configured: Compose, workplace: Path
+) -> None:
+    whole = encoded_corpus(configured(*SMALL_CORPUS))
+    small = encoded_corpus(configured(*SMALL_CORPUS, "dataset.train_size=0.2"))
+    assert len(small.train) == pytest.approx(len(whole.train) / 5, abs=1)
+    assert len(small.validation) == pytest.approx(len(whole.validation) / 5, abs=1)
+    assert len(small.test) == len(whole.test)
+    folds = [
+        encoded_corpus(configured(*SMALL_CORPUS, "dataset.folds=4", f"dataset.fold={fold}"))
+        for fold in (0, 1)
+    ]
+    assert folds[0].content.fingerprint != folds[1].content.fingerprint
+    assert len(folds[0].test) == (len(whole.train) + len(whole.validation) + len(whole.test)) / 4
+
+
+def test_a_validation_file_is_the_validation_split(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = DemoCorpus.read
+
+    def with_validation(corpus: DemoCorpus) -> Articles:
+        articles = read(corpus)
+        texts, labels = articles.train
+        return replace(
+            articles, train=(texts[:-6], labels[:-6]), validation=(texts[-6:], labels[-6:])
+        )
+
+    monkeypatch.setattr(DemoCorpus, "read", with_validation)
+    corpus = encoded_corpus(configured(*SMALL_CORPUS))
+    assert len(corpus.validation) == 6
+
+
+def test_a_limited_vocabulary_has_the_most_frequent_tokens(configured: Compose) -> None:
+    whole = encoded_corpus(configured(*SMALL_CORPUS))
+    limited = encoded_corpus(configured(*SMALL_CORPUS, "protocol.vocabulary_size=12"))
+    assert limited.vocabulary == whole.vocabulary[:12]
+    expected = whole.train.tokens.where(whole.train.tokens < 12, 1)
+    assert (limited.train.tokens == expected).all()

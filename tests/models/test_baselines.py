@@ -9,18 +9,18 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from rnn_bench.data.encoding import Split
-from rnn_bench.data.vocabulary import build_vocabulary, encode_texts
+from rnn_bench.data.vocabulary import build_vocabulary, encode_tokens, tokenize
 from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.baselines.majority import MajorityClassifier
 from rnn_bench.models.baselines.tfidf import TfidfClassifier
 
 TEXTS = ["good day sun sun", "bad night", "good sun", "bad bad rain", "day rain", "night sun"]
 LABELS = [1, 0, 1, 0, 0, 1]
-VOCABULARY = build_vocabulary(TEXTS, 100)
+VOCABULARY = build_vocabulary(tokenize(TEXTS))
 
 
 def split(texts: list[str], labels: list[int]) -> Split:
-    tokens, offsets = encode_texts(texts, VOCABULARY, 512)
+    tokens, offsets = encode_tokens(tokenize(texts), VOCABULARY, 512)
     return Split(torch.from_numpy(tokens), torch.from_numpy(offsets), torch.tensor(labels))
 
 

@@ -1,8 +1,10 @@
 """A model that takes raw text answers as the run's own test did."""
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -96,6 +98,18 @@ def test_texts_that_are_prepared_already_get_the_same_answer(there: Trained) -> 
     assert [classifier.clean(text) for text in prepared] == prepared
 
 
+def test_texts_are_cut_as_the_protocol_of_the_run_cut_them(there: Trained, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_of(there.run(model="gru", cleaning="study")), tmp_path / "model")
+    settings = json.loads((folder / "config.json").read_text())
+    assert settings["protocol"].pop("tokens") == "words"
+    (folder / "config.json").write_text(json.dumps(settings))
+    assert TextClassifier.load(folder).protocol.tokens == "whitespace", "the key did not exist"
+    settings["protocol"]["tokens"] = "characters"
+    (folder / "config.json").write_text(json.dumps(settings))
+    whole, spaced = TextClassifier.load(folder).probabilities(["sun", "s u n"])
+    torch.testing.assert_close(whole, spaced)
+
+
 def test_a_model_folder_has_no_pickle_and_says_what_it_needs(there: Trained) -> None:
     run = there.run(model="gru", cleaning="study")
     folder = model_of(run)
@@ -116,6 +130,7 @@ def test_a_model_folder_has_no_pickle_and_says_what_it_needs(there: Trained) -> 
         "rnn_bench",
         "mlflow",
         "numpy",
+        "pyarrow",
         "safetensors",
         "torch",
     ]
