@@ -115,8 +115,9 @@ def as_before(schema: type[Option]) -> dict[str, Any]:
 
 def keys_of(option: Any) -> dict[str, Any]:
     """Return the keys and values that an option passes to its `_target_`: all that change the
-    result, without its name."""
-    return {name: value for name, value in decisive_keys(option).items() if name != "name"}
+    result, without its name and its group's own keys."""
+    left_out = ("name", *getattr(option, "of_the_group", ()))
+    return {name: value for name, value in decisive_keys(option).items() if name not in left_out}
 
 
 def target_of(option: Any) -> Callable[..., Any]:
