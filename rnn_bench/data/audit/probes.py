@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rnn_bench.data.audit.results import Majority, ProbeResult
 from rnn_bench.data.corpora.study_files import DATELINE
 from rnn_bench.data.corpus import Articles, Columns, DataError
@@ -70,7 +72,7 @@ PROBES = (
 def majority(articles: Articles) -> Majority:
     """Return the accuracy of always naming the training articles' most frequent class."""
     train_labels, test_labels = articles.train[1], articles.test[1]
-    most = max(range(len(articles.classes)), key=train_labels.count)
+    most = int(np.bincount(train_labels, minlength=len(articles.classes)).argmax())
     return Majority(
         class_name=articles.classes[most],
         accuracy=test_labels.count(most) / len(test_labels),
