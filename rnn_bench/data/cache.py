@@ -1,7 +1,9 @@
 """Keep in files what is computed once of a corpus, shared between processes."""
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,6 +22,8 @@ from rnn_bench.data.corpus import Articles, Corpus, DataError
 from rnn_bench.data.fingerprint import code_hash, content_fingerprint, digest
 from rnn_bench.data.splits import resplit
 from rnn_bench.files import replaced_atomically
+
+log = logging.getLogger(__name__)
 
 Encoded = tuple[dict[str, Tensor], dict[str, str]]  # tensors and metadata
 
@@ -120,11 +124,16 @@ def known_content(folder: Path, reader: CorpusReader) -> Content:
     """Return the corpus's content from the cache, or else from reading its articles."""
     path = folder / f"{reader.key}.json"
     try:
-        return Content(**json.loads(path.read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):  # there is none, or it is damaged
-        with replaced_atomically(path) as part:
-            part.write_text(json.dumps(asdict(reader.content)), encoding="utf-8")
-        return reader.content
+        known = json.loads(path.read_bytes())
+        content = Content(**known["content"])
+        if known["hash"] == digest(asdict(content)):
+            return content
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        pass  # there is none, or it is damaged
+    sealed = {"content": asdict(reader.content), "hash": digest(asdict(reader.content))}
+    with replaced_atomically(path) as part:
+        part.write_text(json.dumps(sealed), encoding="utf-8")
+    return reader.content
 
 
 def cached_encoding(folder: Path, key: str, encode: Callable[[], Encoded]) -> Encoded:
@@ -136,7 +145,8 @@ def cached_encoding(folder: Path, key: str, encode: Callable[[], Encoded]) -> En
         if found is None:
             tensors, metadata = encode()
             with replaced_atomically(path) as part:
-                save_file(tensors, part, metadata={**metadata, "key": key})
+                sealed = {**metadata, "key": key}
+                save_file(tensors, part, {**sealed, "hash": _hash(tensors, sealed)})
             found = _load(path, key)
     assert found is not None
     return found
@@ -151,4 +161,18 @@ def _load(path: Path, key: str) -> Encoded | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError:
         return None
+    seal = metadata.pop("hash", None)
+    if seal != _hash(tensors, metadata):
+        log.warning("%s is damaged; the corpus is encoded anew.", path)
+        return None
     return (tensors, metadata) if metadata.pop("key", None) == key else None
+
+
+def _hash(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Return a hash of an encoding, by which damage is noticed."""
+    content = hashlib.sha256(digest(metadata).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        content.update(f"{name} {tensor.dtype} {[*tensor.shape]}".encode())
+        content.update(memoryview(tensor.numpy()))
+    return content.hexdigest()

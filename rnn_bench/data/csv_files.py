@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from rnn_bench.data.corpus import DataError
+from rnn_bench.data.packed_files import unpacked
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -16,9 +17,12 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: the file is not there, empty, not UTF-8 or not a table.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist.") from None
+        with unpacked(path) as file:
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
+        with unpacked(path) as file:  # pandas changes a name that is there twice
+            names = pd.read_csv(
+                file, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8"
+            )
     except pd.errors.EmptyDataError:
         raise DataError(f"{path} is empty.") from None
     except UnicodeDecodeError as error:
@@ -30,24 +34,37 @@ def read_csv(path: Path) -> pd.DataFrame:
         ) from None
     except pd.errors.ParserError as error:
         raise DataError(f"{path} is not a CSV table: {str(error).strip()}") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if table.empty:
         raise DataError(f"{path} has a header and no rows.")
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for row names
         raise DataError(f"{path} is not a CSV table: its first row has more cells than its header.")
-    return table
+    return table.set_axis([*names.iloc[0]], axis="columns")
 
 
 def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the table if it has these columns.
+    """Return the table with these columns, whose names may have blanks around them in the file.
+    Of other columns that have the same name, the first is left.
 
     Raises:
-        DataError: a column is missing. The message lists the columns that there are.
+        DataError: a column is missing, or there are two of its name. The message lists the columns
+            that there are.
     """
+    names = [*table.columns]
     for column in columns:
-        if column not in table.columns:
+        places = [place for place, name in enumerate(names) if name == column]
+        if not places:
+            bare = column.strip()
+            places = [place for place, name in enumerate(names) if name.strip() == bare]
+        if not places:
             raise DataError(
-                f"{path} has no column {column!r}. Its columns: {', '.join(table.columns)}."
+                f"{path} has no column {column!r}. Its columns: {', '.join(map(repr, names))}."
             )
-    return table
+        if len(places) > 1:
+            raise DataError(
+                f"{path} has {len(places)} columns {column!r}: "
+                f"number {' and '.join(str(place + 1) for place in places)}. "
+                "Give all but one another name."
+            )
+        names[places[0]] = column
+    table = table.set_axis(names, axis="columns")
+    return table.loc[:, ~table.columns.duplicated()]

@@ -1,6 +1,7 @@
 """Encode a corpus: its articles become token ids, which are cached for each protocol."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,6 +137,7 @@ def _encode(articles: Articles, protocol: Protocol, train_size: float) -> Encode
             "or draw a fifth of it (dataset.resample=0)."
         )
     if articles.validation is None:
+        _require_two_of_each_class(articles, protocol)
         training, validation = split_validation(labels, protocol)
     else:
         training, validation = (
@@ -167,6 +169,16 @@ def _encode(articles: Articles, protocol: Protocol, train_size: float) -> Encode
         tensors |= {f"{name}.{part}": tensor for part, tensor in vars(split).items()}
     words, classes = json.dumps(vocabulary), json.dumps(articles.classes)
     return tensors, {"vocabulary": words, "classes": classes}
+
+
+def _require_two_of_each_class(articles: Articles, protocol: Protocol) -> None:
+    rarest, count = min(Counter(articles.train[1]).items(), key=lambda each: each[1])
+    if protocol.validation_stratified and count < 2:
+        raise DataError(
+            f"The class {articles.classes[rarest]!r} has one training article, and the validation "
+            "split needs one of each class too. Add articles of the class, or leave it out; or "
+            "split without regard to classes: protocol.validation_stratified=false."
+        )
 
 
 def encode_split(

@@ -45,9 +45,10 @@ def split_test_stratified(
     """
     from sklearn.model_selection import train_test_split
 
-    classes = sorted(set(labels))
-    rarest = min(classes, key=labels.count)
-    if labels.count(rarest) < 2:
+    counts = Counter(labels)
+    classes = sorted(counts)
+    rarest = min(classes, key=lambda label: counts[label])
+    if counts[rarest] < 2:
         raise DataError(f"{source} is too small to split: one article with the label {rarest!r}.")
     size = max(round(len(labels) * fraction), len(classes))
     if len(labels) - size < len(classes):

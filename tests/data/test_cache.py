@@ -1,5 +1,6 @@
 """What is kept of a corpus, and when it is made again."""
 
+import json
 import multiprocessing
 import shutil
 import time
@@ -91,18 +92,46 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+def flipped(name: str) -> Callable[[bytes], bytes]:
+    """Return what flips a bit in the middle of a tensor or of the vocabulary."""
+
+    def flip(content: bytes) -> bytes:
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + size])
+        if name == "vocabulary":
+            position = content.index(b"vocabulary") + 100
+        else:
+            start, end = header[name]["data_offsets"]
+            position = 8 + size + (start + end) // 16 * 8
+        changed = bytearray(content)
+        changed[position] ^= 1
+        return bytes(changed)
+
+    return flip
+
+
+DAMAGES |= {
+    f"a flipped bit of {name}": flipped(name)
+    for name in ("test.labels", "train.tokens", "validation.offsets", "vocabulary")
+}
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_file_is_noticed_and_rebuilt(
     damage: str, configured: Compose, workplace: Path
 ) -> None:
     config = configured(*SMALL_CORPUS)
+    encoded_corpus(config)
     whole = encoded_corpus(config)
+    parts = {part: getattr(whole.test, part).clone() for part in ("tokens", "offsets", "labels")}
     (file,) = cached(workplace)
     damaged = file.with_suffix(".damaged")
     damaged.write_bytes(DAMAGES[damage](file.read_bytes()))
     damaged.replace(file)  # what is mapped from the whole file stays as it is
-    assert torch.equal(encoded_corpus(config).test.tokens, whole.test.tokens)
-    encoded_corpus(config)
+    again = encoded_corpus(config)
+    assert all(torch.equal(getattr(again.test, part), value) for part, value in parts.items())
+    assert torch.equal(again.train.tokens, whole.train.tokens)
+    assert again.vocabulary == whole.vocabulary
 
 
 def test_a_sound_file_with_another_encoding_is_noticed_and_rebuilt(
@@ -180,8 +209,9 @@ def test_a_damaged_fingerprint_is_noticed_and_rebuilt(configured: Compose, workp
     config = configured(*SMALL_CORPUS)
     fingerprint = encoded_corpus(config).content.fingerprint
     (file,) = (workplace / "cache" / "encoded").glob("*.json")
-    file.write_text("torn")
-    assert encoded_corpus(config).content.fingerprint == fingerprint
+    for damaged in ("torn", "{}", "[1]", file.read_text().replace(fingerprint, "0" * 32)):
+        file.write_text(damaged)
+        assert encoded_corpus(config).content.fingerprint == fingerprint
 
 
 def test_a_changed_file_is_read_again(configured: Compose, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_labels_and_probabilities_are_never_cut(monkeypatch: pytest.MonkeyPatch)
         (("models:/nonsense@champion", "a"), "nonsense"),
         ((".", "a"), ". is not the model of a run: it has no file config.json."),
         (("GRU", "a", "--tracking-uri", "sqlite:///none.db"), "There is no MLflow store"),
-        (("GRU", "--csv", "test.csv", "--text-column", "body"), "Its columns: text, label."),
+        (("GRU", "--csv", "test.csv", "--text-column", "body"), "Its columns: 'text', 'label'."),
         (("GRU", "--csv", "none.csv"), "none.csv does not exist."),
         (("GRU", "--csv", "latin.csv"), "latin.csv is not UTF-8"),
         (("GRU", "--csv", "empty.csv"), "empty.csv is empty."),

@@ -21,15 +21,14 @@ def exact_duplicates(articles: Articles) -> tuple[ExactDuplicates, list[int]]:
     (train, train_labels), (test, test_labels) = articles.train, articles.test
     train_texts = set(train)
     in_train = [position for position, text in enumerate(test) if text in train_texts]
-    labels: dict[str, set[int]] = {}
+    labels: dict[str, int] = {}
     labelled = [*zip(train, train_labels, strict=True), *zip(test, test_labels, strict=True)]
-    for text, label in labelled:
-        labels.setdefault(text, set()).add(label)
+    contradicted = {text for text, label in labelled if labels.setdefault(text, label) != label}
     counts = ExactDuplicates(
         within_train=len(train) - len(train_texts),
         within_test=len(test) - len(set(test)),
         test_in_train=len(in_train),
-        contradicting=sum(len(labels[text]) > 1 for text, _ in labelled),
+        contradicting=sum(text in contradicted for text, _ in labelled),
     )
     return counts, in_train
 

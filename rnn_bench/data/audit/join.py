@@ -84,7 +84,7 @@ def _best_before(slack: Positions, others: Positions) -> Positions:
     is_highest = np.zeros(len(slack), dtype=bool)
     is_highest[others] = value[others] == highest[others]
     best = np.maximum.accumulate(np.where(is_highest, np.arange(len(slack)), NONE))
-    return np.r_[NONE, best[:-1]]
+    return np.append(NONE, best[:-1])
 
 
 def _sharing(

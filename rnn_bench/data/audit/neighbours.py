@@ -21,7 +21,7 @@ BANDS, ROWS = 16, 4
 SEED = 1
 CANDIDATES = BANDS  # of a text in a band that are compared one by one
 AT_ONCE = 50_000  # texts of which all candidates are in memory
-SKETCHED = 1 << 8  # texts at once: their shingles stay in the processor's cache
+SKETCHED = 50_000  # shingles at once, which stay in the processor's cache
 
 Mask = NDArray[np.bool_]
 
@@ -36,7 +36,8 @@ def band_keys(shingles: Shingles) -> NDArray[np.uint64]:
     random = np.random.default_rng(SEED)
     factors, terms = random.integers(2**64, size=(2, BANDS, ROWS), dtype=np.uint64)
     keys = np.zeros((len(shingles.counts), BANDS), dtype=np.uint64)
-    for texts in blocks(np.flatnonzero(shingles.counts), SKETCHED):
+    worded = np.flatnonzero(shingles.counts)
+    for texts in blocks(worded, 1 + SKETCHED * len(worded) // (1 + int(shingles.counts.sum()))):
         hashes = shingles.hashes(texts)
         counts = shingles.counts[texts]
         starts = counts.cumsum() - counts
@@ -55,7 +56,7 @@ def earlier_neighbours(
     found = np.full(len(keys), NONE)
     crowded = np.zeros(len(keys), dtype=bool)
     family = np.arange(len(keys))
-    worded = np.flatnonzero(shingles.counts)
+    worded = np.flatnonzero((shingles.counts > 0) & (asking | witnesses))
     for band in range(BANDS):
         order = worded[np.argsort(keys[worded, band], kind="stable")]
         band_key = keys[order, band]
@@ -99,7 +100,8 @@ def _merged(family: Positions, ones: Positions, others: Positions) -> Positions:
     rows, columns = np.r_[np.arange(count), ones], np.r_[family, others]
     links = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(count, count))
     numbers = connected_components(links, directed=False)[1]
-    return np.unique(numbers, return_index=True)[1][numbers].astype(np.int64)
+    first: Positions = np.unique(numbers, return_index=True)[1][numbers].astype(np.int64)
+    return first
 
 
 def _find_in_families(

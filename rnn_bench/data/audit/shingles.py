@@ -73,7 +73,7 @@ class Shingles:
 
     def sizes(self, texts: Positions) -> Positions:
         """Return the number of different shingles of each of up to `BLOCK` texts."""
-        return np.diff(self.sets(texts).indptr).astype(np.int64)
+        return np.asarray(np.diff(self.sets(texts).indptr), dtype=np.int64)
 
     def jaccard(self, ones: Positions, others: Positions) -> NDArray[np.float64]:
         """Return the Jaccard similarity |A and B| / |A or B| of each text of `ones` and the text
@@ -96,7 +96,7 @@ def common(
     """Return the number of columns that each of `rows` has in common with the row of the other
     matrix at the same place of `other_rows`."""
     both = sets[rows].multiply(other_sets[other_rows])
-    return np.diff(both.indptr).astype(np.int64)
+    return np.asarray(np.diff(both.indptr), dtype=np.int64)
 
 
 def blocks(texts: Positions, size: int = BLOCK) -> Iterator[Positions]:

@@ -1,7 +1,6 @@
 """A corpus in the user's own CSV files."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import pandas as pd
 from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, file_identity
 from rnn_bench.data.csv_files import read_csv, require_columns
+from rnn_bench.data.labels import require_few_classes, sorted_classes, usual_spellings
+from rnn_bench.data.quotes import refuse_swallowed_rows
 from rnn_bench.data.splits import split_test_stratified
 
 
@@ -18,8 +19,11 @@ from rnn_bench.data.splits import split_test_stratified
 class CsvCorpus(Corpus):
     """The user's own training and test file, or one file and a test fraction.
 
-    The classes are the labels of the training file, sorted (as numbers if all are numbers).
+    The classes are the labels of the training file, without blanks around them, sorted (as numbers
+    if all are numbers).
     """
+
+    version = 2
 
     train: str
     test: str | None
@@ -42,8 +46,10 @@ class CsvCorpus(Corpus):
 
     def read(self) -> Articles:
         train, left_out = self._read_rows(Path(self.train))
+        require_few_classes(train[self.label_column], self.train)
+        train = self._with_labels(train, usual_spellings({*train[self.label_column]}))
         labels = train[self.label_column].tolist()
-        classes = _sorted_classes(set(labels))
+        classes = sorted_classes(set(labels))
         if len(classes) < 2:
             raise DataError(
                 f"{self.train} has one class only, {classes[0]!r}: there is nothing to tell apart."
@@ -51,6 +57,7 @@ class CsvCorpus(Corpus):
         if self.test:
             test, left_out_of_test = self._read_rows(Path(self.test))
             left_out += left_out_of_test
+            test = self._with_labels(test, usual_spellings({*test[self.label_column]}, classes))
             unknown = sorted({*test[self.label_column]} - set(classes))
             if unknown:
                 raise DataError(
@@ -72,7 +79,9 @@ class CsvCorpus(Corpus):
     def _read_rows(self, path: Path) -> tuple[pd.DataFrame, list[str]]:
         """Return the rows that are articles, and a note on how many are not, if any."""
         table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
-        empty = table[[self.text_column, self.label_column]] == ""
+        refuse_swallowed_rows(table, path, self.label_column)
+        table = table.assign(**{self.label_column: table[self.label_column].str.strip()})
+        empty = table[[self.text_column, self.label_column]].map(lambda cell: not cell.strip())
         bad = empty.any(axis=1)
         if not bad.any():
             return table, []
@@ -88,6 +97,10 @@ class CsvCorpus(Corpus):
             raise DataError(f"{path} has bad rows only: a text or label is empty in each.")
         return table[~bad], [f"{int(bad.sum()):,} of {len(table):,} rows of {path.name}"]
 
+    def _with_labels(self, table: pd.DataFrame, spellings: Mapping[str, str]) -> pd.DataFrame:
+        labels = table[self.label_column].map(lambda label: spellings.get(label, label))
+        return table.assign(**{self.label_column: labels})
+
     def _prepare(self, table: pd.DataFrame, classes: Sequence[str]) -> tuple[list[str], list[int]]:
         clean = CLEANINGS[self.cleaning]
         index = {name: position for position, name in enumerate(classes)}
@@ -101,13 +114,3 @@ class CsvCorpus(Corpus):
             for name, column in columns.items()
             if column in train and column in test and column != self.label_column
         }
-
-
-def _sorted_classes(labels: set[str]) -> tuple[str, ...]:
-    try:
-        numbers = {label: float(label) for label in labels}
-    except ValueError:
-        numbers = {}
-    if all(map(math.isfinite, numbers.values())):
-        return tuple(sorted(sorted(labels), key=lambda label: numbers.get(label, 0.0)))
-    return tuple(sorted(labels))

@@ -8,7 +8,7 @@ import platform
 import shlex
 import shutil
 import subprocess
-import tempfile
+import time
 from enum import IntEnum
 from pathlib import Path
 
@@ -139,19 +139,35 @@ def _hash(parts: list[bytes]) -> str:
 
 
 def _compile(command: tuple[str, ...], file: Path) -> None:
-    """Compile the library into the file, and write its hash beside it."""
-    with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
-        part = Path(temporary) / file.name
+    """Compile the library into the file, and write its hash beside it. The caller holds the file's
+    lock. What compilers that were killed left behind is deleted."""
+    for left in file.parent.glob("tmp*"):
+        if left.name == f"tmp-{file.stem}" or _age(left) > 2 * COMPILE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    temporary = file.parent / f"tmp-{file.stem}"
+    temporary.mkdir()
+    try:
+        part = temporary / file.name
         subprocess.run(
             [*command, "-o", part, Path(__file__).parent / MAIN],
             capture_output=True,
             check=True,
             timeout=COMPILE_SECONDS,
         )
-        seal = Path(temporary) / "seal"
+        seal = temporary / "seal"
         seal.write_text(_hash([part.read_bytes()]))
         part.replace(file)
         seal.replace(file.with_suffix(".sha256"))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    """Return the seconds since a folder was changed; 0 if it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _is_sound(file: Path) -> bool:

@@ -77,11 +77,6 @@ def test_na_and_null_are_words(corpus: CsvCorpus) -> None:
     assert set(articles.train[0]) == {"na", "nan"}
 
 
-def test_a_text_of_white_space_only_is_an_article(corpus: CsvCorpus) -> None:
-    write(corpus.train, "text,label\n" + " ,1\nb,0\n" * 4)
-    assert " " in corpus.read().train[0]
-
-
 @pytest.mark.parametrize("row", [",yes", "text,"])
 def test_bad_rows_are_counted_and_the_first_is_named(row: str, corpus: CsvCorpus) -> None:
     write(corpus.train, f"{GOOD}{row}\n{row}\n")
@@ -130,7 +125,7 @@ BAD = [
     ("text,label\n,a\n", "bad rows only"),
     ("", "is empty"),
     ("text,label\n", "has a header and no rows"),
-    ("body,label\na,b\n", "has no column 'text'. Its columns: body, label"),
+    ("body,label\na,b\n", "has no column 'text'. Its columns: 'body', 'label'"),
     (b"text,label\ncaf\xe9,1\n", "iconv -f windows-1252"),
     ("text,label\na,1\n".encode("utf-16"), "iconv -f utf-16"),
     ('text,label\n"a,b\n', "is not a CSV table"),

@@ -1,6 +1,9 @@
 import ctypes
 import os
+import signal
 import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -72,6 +75,38 @@ def test_a_damaged_file_is_noticed_and_compiled_anew(
     assert len(notes.read_text().splitlines()) == 2
     load(tmp_path)
     assert len(notes.read_text().splitlines()) == 2
+
+
+def test_what_killed_compilers_left_behind_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, pids = tmp_path / "notes", tmp_path / "pid"
+    script = tmp_path / "c++"
+    script.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*) exit 0;; esac\necho $$ > {pids}\nexec sleep 600\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("CXX", str(script))
+    code = (
+        "import sys; from pathlib import Path; from rnn_bench.models.kernels.library import library;"
+        "library(Path(sys.argv[1]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    while not (pids.exists() and pids.read_text().strip()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+    (left,) = (tmp_path / "kernels").glob("tmp*")
+    old = tmp_path / "kernels" / "tmpabc"  # of another compiler, long ago
+    old.mkdir()
+    for folder in (left, old):
+        os.utime(folder, (0, 0))
+    counted_compiler(tmp_path, monkeypatch)
+    load(tmp_path)
+    assert notes.exists()
+    assert [*(tmp_path / "kernels").glob("tmp*")] == []
 
 
 def test_without_a_compiler_there_is_no_library(
