@@ -127,7 +127,7 @@ class Csv(Dataset):
     text_column: str = key("text", "name of the column with the text")
     label_column: str = key("label", "name of the column with the label")
     cleaning: str = key("lower", "what is done to a text", one_of("study", "lower", "none"))
-    drop_bad_rows: bool = key(False, "leave out rows with an empty text or label cell")
+    drop_bad_rows: bool = key(False, "leave out rows whose text or label is empty or blank")
 
 
 @dataclass

@@ -174,5 +174,5 @@ def _hash(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         content.update(f"{name} {tensor.dtype} {[*tensor.shape]}".encode())
-        content.update(memoryview(tensor.numpy()))
+        content.update(tensor.numpy().data)
     return content.hexdigest()

@@ -43,7 +43,7 @@ def unpacked(path: Path) -> Iterator[Any]:
 def _opened(path: Path, stack: ExitStack) -> Any:
     ending = path.suffix.lower()
     if path.name.lower().endswith((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")):
-        tar = stack.enter_context(tarfile.open(path))
+        tar = stack.enter_context(tarfile.TarFile.open(path))
         name = _only([member.name for member in tar.getmembers() if member.isfile()], path)
         return stack.enter_context(tar.extractfile(name) or nullcontext())
     if ending == ".zip":

@@ -80,16 +80,15 @@ def test_a_damaged_file_is_noticed_and_compiled_anew(
 def test_what_killed_compilers_left_behind_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notes, pids = tmp_path / "notes", tmp_path / "pid"
-    script = tmp_path / "c++"
+    pids, script = tmp_path / "pid", tmp_path / "sleeping"
     script.write_text(
         f'#!/bin/sh\ncase "$*" in *--version*) exit 0;; esac\necho $$ > {pids}\nexec sleep 600\n'
     )
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))
     code = (
-        "import sys; from pathlib import Path; from rnn_bench.models.kernels.library import library;"
-        "library(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from rnn_bench.models.kernels import library;"
+        "library.library(Path(sys.argv[1]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     while not (pids.exists() and pids.read_text().strip()):
@@ -103,7 +102,8 @@ def test_what_killed_compilers_left_behind_is_deleted(
     old.mkdir()
     for folder in (left, old):
         os.utime(folder, (0, 0))
-    counted_compiler(tmp_path, monkeypatch)
+    monkeypatch.delenv("CXX")
+    notes = counted_compiler(tmp_path, monkeypatch)
     load(tmp_path)
     assert notes.exists()
     assert [*(tmp_path / "kernels").glob("tmp*")] == []
