@@ -85,6 +85,8 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="see below")
     _add_store(parser)
+    words = "a module of your own that the model may need: its code runs; may be repeated"
+    parser.add_argument("--trust", metavar="MODULE", action="append", default=[], help=words)
 
 
 MODELS = """\

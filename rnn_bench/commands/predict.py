@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         texts = read_csv_texts(arguments.csv, arguments.text_column or ["text"])
     use_threads(1)  # of torch; the classifier starts a thread for each core itself
-    classifier = load_classifier(arguments.model, arguments.tracking_uri)
+    classifier = load_classifier(arguments.model, arguments.tracking_uri, arguments.trust)
     found = classifier.probabilities(texts)
     labels, probabilities = classifier.labels(found), found.tolist()
     if arguments.json:

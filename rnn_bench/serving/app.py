@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from importlib.metadata import version
 
@@ -49,6 +49,7 @@ def serve(
     host: str,
     port: int,
     max_body_bytes: int,
+    trust: Collection[str],
 ) -> None:
     """Answer texts over HTTP with a run's model, until Ctrl-C.
 
@@ -58,12 +59,13 @@ def serve(
         host: the address to listen on, and the name that requests may call it by.
         port: 0 takes a free one.
         max_body_bytes: larger requests are refused.
+        trust: modules of the user's own, whose classes the model may be made of.
 
     Raises:
         UsageError: there is no such model, or the port cannot be used.
     """
     torch.set_num_threads(1)  # requests are answered in parallel, a thread each
-    classifier = load_classifier(model, tracking_uri)
+    classifier = load_classifier(model, tracking_uri, trust)
     with open_socket(host, port) as listener:
         address = f"http://{in_url(host)}:{listener.getsockname()[1]}"
         curl = CURL.format(address=address)

@@ -1,22 +1,21 @@
 """A trained model that takes raw text, which it cleans and encodes as the run's test articles."""
 
-import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.config.model import Recurrent
-from rnn_bench.config.options import as_before, build
+from rnn_bench.config.options import as_before
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
 from rnn_bench.data.cleaning import CLEANINGS
@@ -26,6 +25,9 @@ from rnn_bench.evaluation.predictions import probabilities
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.models.weights import load_weights
+from rnn_bench.serving.model_files import Settings, Vocabulary, read_settings, read_vocabulary
+from rnn_bench.serving.trust import Untrusted, build_trusted
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.model_folder import SETTINGS
 from rnn_bench.training.device import cores
@@ -45,26 +47,22 @@ class TextClassifier:
     classes: list[str]
 
     @classmethod
-    def load(cls, folder: Path) -> "TextClassifier":
+    def load(cls, folder: Path, trusted: Collection[str] = ()) -> "TextClassifier":
         """Load the `model` folder of a run.
 
+        Args:
+            trusted: modules of the user's own, whose classes the model may be made of.
+
         Raises:
-            ConfigError: the model's class is the user's own, and cannot be imported here.
+            Untrusted: the model is made of classes that are not trusted.
+            UsageError: a file is missing or damaged.
         """
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        words = json.loads((folder / schema.VOCABULARY_FILE).read_text(encoding="utf-8"))
-        protocol = Protocol(**{**as_before(Protocol), **settings["protocol"]})
-        model = build(
-            settings["model"],
-            vocabulary_size=len(words["words"]),
-            classes=len(words["classes"]),
-            readout=protocol.readout,
-        )
-        model.load_state_dict(load_file(folder / schema.WEIGHTS_FILE))
-        if isinstance(model, RecurrentClassifier):
-            model.fused = find_kernel(settings["model"], protocol)
-        clean = CLEANINGS[settings["cleaning"]]
-        return cls(model, protocol, clean, words["words"], words["classes"])
+        settings, vocabulary = read_settings(folder), read_vocabulary(folder)
+        model, protocol = build_stored(settings, vocabulary, trusted)
+        described_by = f"{SETTINGS} and {schema.VOCABULARY_FILE}"
+        load_weights(model, folder / schema.WEIGHTS_FILE, described_by)
+        clean = CLEANINGS[settings.cleaning]
+        return cls(model, protocol, clean, vocabulary.words, vocabulary.classes)
 
     def probabilities(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
         """Return the probability of each class for each text, in order; NaN if the model diverged.
@@ -91,6 +89,35 @@ class TextClassifier:
     def labels(self, probabilities: Float[Tensor, "texts classes"]) -> list[str]:
         """Return the most probable class of each text."""
         return [self.classes[index] for index in probabilities.argmax(1)]
+
+
+def build_stored(
+    settings: Settings, vocabulary: Vocabulary, trusted: Collection[str]
+) -> tuple[nn.Module, Protocol]:
+    """Build the model that a model folder describes, and return it with its protocol.
+
+    Raises:
+        Untrusted: it is made of classes that are not trusted.
+        UsageError: a setting is not possible.
+    """
+    try:
+        protocol = Protocol(**asdict(settings.protocol))
+        model = build_trusted(
+            settings.model,
+            trusted,
+            vocabulary_size=len(vocabulary.words),
+            classes=len(vocabulary.classes),
+            readout=protocol.readout,
+        )
+        if isinstance(model, RecurrentClassifier):
+            model.fused = find_kernel(settings.model, protocol)
+    except Untrusted:
+        raise
+    except UsageError as error:
+        raise UsageError(f"{SETTINGS}: {error}") from error
+    except Exception as error:  # of torch, or of a user's class, for keys that it does not take
+        raise UsageError(f"{SETTINGS} describes no model: {describe(error)}") from error
+    return model, protocol
 
 
 def find_kernel(option: dict[str, Any], protocol: Protocol) -> FusedKernel | None:

@@ -1,5 +1,6 @@
 """A run's model behind MLflow's interface for Python models."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from rnn_bench.serving.classifier import TextClassifier
+from rnn_bench.serving.trust import VARIABLE
 from rnn_bench.tracking.model_folder import PROBABILITY, SETTINGS
 
 
@@ -18,7 +20,8 @@ class ServedClassifier(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model from the folder that MLflow keeps it in."""
         torch.set_num_threads(1)  # MLflow's server answers requests in parallel, a thread each
-        self.classifier = TextClassifier.load(Path(context.artifacts[SETTINGS]).parent)
+        trusted = [name for name in os.environ.get(VARIABLE, "").split(",") if name]
+        self.classifier = TextClassifier.load(Path(context.artifacts[SETTINGS]).parent, trusted)
 
     def predict(
         self,

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.serving.classifier import TextClassifier
+from rnn_bench.serving.trust import Untrusted
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.liveness import is_alive
@@ -20,17 +21,20 @@ from rnn_bench.tracking.model_folder import SETTINGS
 from rnn_bench.tracking.store import existing_store
 
 
-def load_classifier(name: str, tracking_uri: str | None) -> TextClassifier:
+def load_classifier(
+    name: str, tracking_uri: str | None, trusted: Collection[str] = ()
+) -> TextClassifier:
     """Load the model that a run's id, a model URI or a folder names.
 
     Args:
         tracking_uri: MLflow's store; None is the usual one. A folder needs none.
+        trusted: modules of the user's own, whose classes the model may be made of.
 
     Raises:
         UsageError: there is no such model, or it is not one of a run of rnn_bench.
     """
     if Path(name).is_dir():
-        return load_folder(Path(name), name)
+        return load_folder(Path(name), name, trusted)
     store = existing_store(tracking_uri)
     with tempfile.TemporaryDirectory() as downloads, selected_store(store), short_timeouts():
         is_uri = ":" in name
@@ -41,18 +45,26 @@ def load_classifier(name: str, tracking_uri: str | None) -> TextClassifier:
         folder = mlflow.artifacts.download_artifacts(
             artifact_uri=uri, dst_path=downloads, tracking_uri=store
         )
-        return load_folder(Path(folder), name)
+        return load_folder(Path(folder), name, trusted)
 
 
-def load_folder(folder: Path, name: str) -> TextClassifier:
+def load_folder(folder: Path, name: str, trusted: Collection[str]) -> TextClassifier:
     """Load the model in a folder that the user calls `name`.
 
     Raises:
-        UsageError: it is not the model of a run.
+        UsageError: it is not the model of a run, or cannot be used.
     """
     if not (folder / SETTINGS).is_file():
         raise UsageError(f"{name} is not the model of a run: it has no file {SETTINGS}.")
-    return TextClassifier.load(folder)
+    try:
+        return TextClassifier.load(folder, trusted)
+    except Untrusted as error:
+        raise UsageError(f"The model of {name} {error}") from error
+    except UsageError as error:
+        raise UsageError(
+            f"The model of {name} cannot be used: {error}\n"
+            "Train its run again with rerun=true, or copy the folder again."
+        ) from error
 
 
 @contextmanager

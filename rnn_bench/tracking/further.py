@@ -9,8 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.evaluation import Evaluation
@@ -23,6 +22,7 @@ from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unkn
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.models.weights import load_weights
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import write_predictions
 from rnn_bench.tracking.availability import retry_until_reachable, unreachable
@@ -33,6 +33,8 @@ from rnn_bench.training import interruption
 from rnn_bench.training.prediction import accuracy, predict
 
 log = logging.getLogger(__name__)
+
+NOT_EVALUATED = "Run {} cannot be evaluated further: {} Train it again with rerun=true."
 
 
 def missing_evaluations(config: Config, recorded: Container[str], name: str) -> Evaluation:
@@ -118,7 +120,7 @@ def evaluate_finished_run(
         with tempfile.TemporaryDirectory() as temporary:
             device = corpus.test.tokens.device
             model = initial_model(config, corpus, fused_kernel(config, device))
-            model.load_state_dict(stored_weights(client, run_id, Path(temporary)))
+            load_stored_weights(model, client, run_id, Path(temporary))
             model.to(device)
             figures = evaluate_further(
                 wanted,
@@ -143,7 +145,7 @@ def evaluate_finished_run(
 
 def update_metrics(client: MlflowClient, run: Run) -> None:
     """Record the metrics that a finished run lacks, or has by an older version, computed from its
-    stored predictions. Without stored predictions, log a warning."""
+    stored predictions. Where these are missing or damaged, log a warning."""
     versions = read_object(run.data.tags.get(schema.METRIC_VERSIONS))
     outdated = [
         name
@@ -156,24 +158,24 @@ def update_metrics(client: MlflowClient, run: Run) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         try:
             path = client.download_artifacts(run_id, schema.PREDICTIONS_FILE, temporary)
-        except (MlflowException, OSError) as error:
+            predictions = read_predictions(Path(path))
+        except (MlflowException, OSError, UsageError) as error:
             log.warning(
                 "Run %s has no current %s, and no stored predictions to compute it from: %s",
                 *(run_id, " and ".join(outdated), error),
             )
             return
-        predictions = read_predictions(Path(path))
     now = now_ms()  # a later time than the outdated value's: MLflow shows the latest
     metrics = [(name, METRICS[name].compute(predictions), now, 0) for name in outdated]
     message = Message(metrics, {schema.METRIC_VERSIONS: metric_versions()})
     retry_until_reachable(lambda: message.deliver(client, run_id, Path()), interruption.check)
 
 
-def stored_weights(client: MlflowClient, run_id: str, folder: Path) -> dict[str, Tensor]:
-    """Download the weights that a run was tested with into a folder, and return them.
+def load_stored_weights(model: nn.Module, client: MlflowClient, run_id: str, folder: Path) -> None:
+    """Give a model the weights that a run was tested with; they are downloaded into a folder.
 
     Raises:
-        UsageError: MLflow does not have them.
+        UsageError: MLflow does not have them, or they are damaged.
     """
     try:
         path = retry_until_reachable(
@@ -183,8 +185,8 @@ def stored_weights(client: MlflowClient, run_id: str, folder: Path) -> dict[str,
     except MlflowException as error:
         if unreachable(error):
             raise
-        raise UsageError(
-            f"Run {run_id} cannot be evaluated further: its weights are not in MLflow. "
-            "Train it again with rerun=true."
-        ) from error
-    return load_file(path)
+        raise UsageError(NOT_EVALUATED.format(run_id, "its weights are not in MLflow.")) from error
+    try:
+        load_weights(model, Path(path), "the run's settings")
+    except UsageError as error:
+        raise UsageError(NOT_EVALUATED.format(run_id, error)) from error

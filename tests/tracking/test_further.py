@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from safetensors.torch import save_file
 
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
@@ -102,20 +104,49 @@ def test_a_baseline_has_no_gradient_flow_and_says_so(
     assert not any(name.startswith("gradient_flow") for name in run.data.metrics)
 
 
-def test_a_finished_run_whose_weights_are_gone_fails_to_be_followed(
-    rnn_bench: Command, recorded_runs: Runs
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (Path.unlink, "its weights are not in MLflow"),
+        (lambda file: file.write_bytes(b""), "weights.safetensors is damaged"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-9]), "weights.safetensors is damaged"),
+        (
+            lambda file: save_file({"output.bias": torch.zeros(3)}, file),
+            "weights.safetensors does not fit the run's settings",
+        ),
+    ],
+)
+def test_a_finished_run_whose_weights_are_gone_or_damaged_fails_to_be_followed(
+    damage: Callable[[Path], object], says: str, rnn_bench: Command, recorded_runs: Runs
 ) -> None:
     rnn_bench(*SMALL)
     (run,) = recorded_runs()
-    (artifacts(run) / "weights.safetensors").unlink()
+    damage(artifacts(run) / "weights.safetensors")
     answer = rnn_bench(*SMALL, *FOLLOWED)
     assert answer.status == 2
-    assert "its weights are not in MLflow" in answer.err
+    assert f"Run {run.info.run_id} cannot be evaluated further: {says}" in answer.err
+    assert "Traceback" not in answer.err
     assert "rerun=true" in answer.err
     answer = rnn_bench("-m", *SMALL, *FOLLOWED, "seed=0,1")
     assert answer.status == 1
     assert f"Failed: {run.info.run_name}: not evaluated further." in answer.out
     assert {each.info.status for each in recorded_runs()} == {"FINISHED"}
+
+
+def test_damaged_predictions_leave_a_finished_run_an_answer(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench(*SMALL)
+    (run,) = recorded_runs()
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    client.set_tag(run.info.run_id, "metric_versions", '{"test_macro_f1": 0}')  # is outdated
+    (artifacts(run) / "test_predictions.csv").write_bytes(b"article,label\n0,\xfc\n")
+    answer = rnn_bench(*SMALL)
+    assert (answer.status, answer.err) == (0, "")
+    assert "no stored predictions to compute it from" in answer.out
+    assert "test_predictions.csv is not UTF-8" in answer.out
+    (again,) = recorded_runs()
+    assert again.data.metrics == run.data.metrics
 
 
 def test_two_processes_that_follow_a_finished_run_at_once_record_one_answer(
