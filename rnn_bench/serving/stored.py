@@ -18,7 +18,9 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.model_folder import SETTINGS
-from rnn_bench.tracking.store import existing_store
+from rnn_bench.tracking.store import connect, existing_store
+
+MODEL_URIS = ("runs:/", "models:/")
 
 
 def load_classifier(
@@ -35,11 +37,17 @@ def load_classifier(
     """
     if Path(name).is_dir():
         return load_folder(Path(name), name, trusted)
+    is_uri = ":" in name
+    if is_uri and not name.startswith(MODEL_URIS):
+        raise UsageError(
+            f"{name} is not a model URI: it must begin with {' or '.join(MODEL_URIS)}. "
+            "A folder is named by its path, a run by its id."
+        )
     store = existing_store(tracking_uri)
+    client = connect(store)
     with tempfile.TemporaryDirectory() as downloads, selected_store(store), short_timeouts():
-        is_uri = ":" in name
         if not is_uri:
-            require_model(MlflowClient(store), name)
+            require_model(client, name)
         uri = name if is_uri else f"runs:/{name}/{schema.MODEL_FOLDER}"
         # The folder of the artifacts themselves, where they are on this machine.
         folder = mlflow.artifacts.download_artifacts(

@@ -16,6 +16,7 @@ from mlflow.entities import Metric, RunTag
 from rnn_bench.config.errors import UsageError
 from rnn_bench.files import replaced_atomically
 from rnn_bench.tracking.availability import short_timeouts, unreachable
+from rnn_bench.tracking.store import connect
 from rnn_bench.training.checkpoint import Checkpoints
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def send_unsent(folders: Sequence[Path]) -> list[str]:
         try:
             head, *lines = (folder / UNSENT).read_text(encoding="utf-8").splitlines()
             where: dict[str, Any] = json.loads(head)
-            client = MlflowClient(where["uri"])
+            client = connect(where["uri"])
             messages = [Message.read(line) for line in lines]
             with short_timeouts():
                 for message in messages:

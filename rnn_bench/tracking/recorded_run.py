@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.liveness import is_alive
+from rnn_bench.tracking.local_files import refuse_local_files
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,12 @@ class RecordedRun:
         """Give an artifact's path on this machine while the block runs, None if there is none.
 
         `name` is a file in the run's top artifact folder. It is downloaded from a remote store.
+
+        Raises:
+            UsageError: the store is a server that names a folder of this machine.
         """
         uri = str(self.row.info.artifact_uri)
+        refuse_local_files(uri, self.client.tracking_uri)
         if uri.startswith("file:"):
             path = Path(unquote(urlparse(uri).path), name)
             yield path if path.is_file() else None

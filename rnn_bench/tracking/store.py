@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rnn_bench.config.errors import UsageError, shorten
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.availability import short_timeouts
+from rnn_bench.tracking.local_files import guard_local_files, refuse_local_files
 
 SQLITE = "sqlite:///"
 
@@ -23,6 +24,12 @@ def store_uri(tracking: Tracking) -> str:
     if uri.startswith(SQLITE) and uri != SQLITE:
         return SQLITE + str(Path(uri.removeprefix(SQLITE)).absolute())
     return uri
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return the client of a store, which gives a server no files of this machine."""
+    guard_local_files()
+    return MlflowClient(uri)
 
 
 def existing_store(uri: str | None) -> str:
@@ -67,7 +74,7 @@ def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, s
 
     Raises:
         UsageError: the store cannot be reached or made, or the experiment is deleted, or missing
-            and not to be created.
+            and not to be created; or it is a server that keeps artifacts in this machine's files.
     """
     uri = store_uri(tracking)
     quieten()
@@ -92,22 +99,24 @@ def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, s
 def _open(
     uri: str, experiment: str, artifacts: Path | None, create: bool
 ) -> tuple[MlflowClient, str]:
-    client = MlflowClient(uri)
+    client = connect(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
         if not create:
             raise UsageError(f"The MLflow store {uri} has no experiment {experiment}.")
         try:
             location = (artifacts / experiment).as_uri() if artifacts else None
-            return client, client.create_experiment(experiment, artifact_location=location)
+            client.create_experiment(experiment, artifact_location=location)
         except MlflowException:  # another process has created it meanwhile
-            found = client.get_experiment_by_name(experiment)
-            if found is None:
+            if client.get_experiment_by_name(experiment) is None:
                 raise
+        found = client.get_experiment_by_name(experiment)
+        assert found
     if found.lifecycle_stage == "deleted":
         raise UsageError(
             f"The MLflow experiment {experiment} is deleted. Choose another with "
             f"tracking.experiment_name=..., or bring it back with: mlflow experiments restore "
             f"-x {found.experiment_id}"
         )
+    refuse_local_files(str(found.artifact_location), uri)
     return client, found.experiment_id
