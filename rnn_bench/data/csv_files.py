@@ -1,6 +1,7 @@
-"""Read CSV files strictly: every cell is text, and errors name the file."""
+"""Read CSV files strictly: every cell is text, and errors name the file. Write what can be read."""
 
 import codecs
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,3 +69,21 @@ def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> 
         names[places[0]] = column
     table = table.set_axis(names, axis="columns")
     return table.loc[:, ~table.columns.duplicated()]
+
+
+def format_csv(table: pd.DataFrame, float_format: str | None = None) -> str:
+    """Return a table as CSV with one line break, \\n, after each row; a text keeps any character.
+
+    Readers take a carriage return outside of quotes for the end of a row, and pandas does not quote
+    it, so that a table with one has quotes everywhere.
+    """
+    texts = [table.columns, *(table[name] for name in table.select_dtypes("str", "object"))]
+    quotes = any("\r" in str(cell) for column in texts for cell in column)
+    return str(
+        table.to_csv(
+            index=False,
+            float_format=float_format,
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL if quotes else csv.QUOTE_MINIMAL,
+        )
+    )

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rnn_bench.config.schema import Config
+from rnn_bench.data.csv_files import format_csv
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.model_folder import write_model_folder
@@ -87,4 +88,4 @@ def write_predictions(
     for number, name in enumerate(classes):
         table[f"p_{name}"] = probabilities[:, number].numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format="%.9g")
+    path.write_text(format_csv(table, "%.9g"), encoding="utf-8", newline="")
