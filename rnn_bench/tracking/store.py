@@ -3,11 +3,15 @@
 import logging
 import os
 import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.db.db_types import DATABASE_ENGINES
 from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.errors import UsageError, shorten
@@ -16,6 +20,7 @@ from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.local_files import guard_local_files, refuse_local_files
 
 SQLITE = "sqlite:///"
+ROOM_BYTES = 2**21  # that a SQLite file needs on its disk: MLflow's tables take half of it
 
 
 def store_uri(tracking: Tracking) -> str:
@@ -61,9 +66,10 @@ def quieten() -> None:
     """Keep MLflow from writing to the terminal."""
     # A progress bar for each file would write over the sweep's table.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # At every start it logs which version its tables have.
+    # At every start it logs which version its tables have; and at every call, while a database
+    # cannot be used, a traceback of the error that it raises too.
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, str]:
@@ -80,20 +86,49 @@ def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, s
     quieten()
     try:
         if not uri.startswith(SQLITE):
+            _check_database(uri)
             with short_timeouts():
                 return _open(uri, tracking.experiment_name, None, create)
         file = Path(uri.removeprefix(SQLITE))
         file.parent.mkdir(parents=True, exist_ok=True)
+        if create:
+            _check_file(file)
         with FileLock(file.with_name(f".{file.name}.lock")):
-            artifacts = file.parent / "mlruns"
-            opened = _open(uri, tracking.experiment_name, artifacts, create)
-            with sqlite3.connect(file) as database:
+            with closing(sqlite3.connect(file)) as database:
                 database.execute("PRAGMA journal_mode=WAL")
-            database.close()
-            return opened
-    except (MlflowException, OSError, sqlite3.Error, SQLAlchemyError) as error:
-        reason = shorten(str(error).strip().splitlines()[0], 300)
-        raise UsageError(f"The MLflow store {uri} cannot be used: {reason}") from error
+            return _open(uri, tracking.experiment_name, file.parent / "mlruns", create)
+    except (ImportError, MlflowException, OSError, sqlite3.Error, SQLAlchemyError) as error:
+        known = error.strerror if isinstance(error, OSError) else None
+        reason = shorten((known or str(error)).strip().splitlines()[0], 300)
+        raise UsageError(
+            f"The MLflow store {uri} cannot be used: {reason.rstrip('.')}. "
+            "Mend that, or choose another store (tracking.uri=... or --tracking-uri)."
+        ) from error
+
+
+def _check_file(file: Path) -> None:
+    """Check that a SQLite file can be written and has room on its disk. MLflow and the file lock
+    would try again for minutes.
+
+    Raises:
+        OSError: it cannot, or has none.
+    """
+    file.open("ab").close()
+    with tempfile.TemporaryFile(dir=file.parent) as room:
+        room.write(bytes(ROOM_BYTES))
+
+
+def _check_database(uri: str) -> None:
+    """Check that a database server answers, if this is its address: MLflow would try it ten times.
+
+    Raises:
+        ImportError: the package that talks to it is not installed.
+        SQLAlchemyError: it does not answer.
+    """
+    if uri.startswith(tuple(DATABASE_ENGINES)):
+        engine = sqlalchemy.create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
 
 
 def _open(

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,18 +85,6 @@ def test_a_damaged_message_is_named_and_the_others_are_sent(
 def test_sync_without_a_folder_says_so(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sync(["sync", "nowhere"]) == 2
     assert capsys.readouterr().err == "There is no folder nowhere.\n"
-
-
-@pytest.fixture
-def small_disk(workplace: Path) -> Iterator[Path]:
-    """A file system of 300 kB."""
-    folder = workplace / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here; it needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_full_disk_ends_a_run_with_its_reason_and_leaves_earlier_ones(

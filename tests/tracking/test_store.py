@@ -1,13 +1,18 @@
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 import time
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.tracking import Tracking
-from rnn_bench.tracking.store import open_store, store_uri
+from rnn_bench.tracking.store import open_existing, open_store, store_uri
+from tests.conftest import SMALL_CORPUS, Command, unable_to_write
 
 
 def test_the_command_line_wins_over_the_environment(
@@ -40,13 +45,86 @@ def test_a_deleted_experiment_is_not_written_to(workplace: Path) -> None:
         open_store(Tracking())
 
 
-@pytest.mark.parametrize("uri", ["nonsense://x", "sqlite:////proc/nowhere/mlflow.db"])
-def test_a_store_that_cannot_be_used_is_named(uri: str) -> None:
-    with pytest.raises(UsageError, match=f"The MLflow store {uri} cannot be used: .+"):
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may not wait for anything."""
+
+    def never(seconds: float) -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr("time.sleep", never)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "nonsense://x",
+        "sqlite:////proc/nowhere/mlflow.db",
+        "sqlite:////proc/x.db",
+        "postgresql://127.0.0.1:9/x",
+        "postgresql+nothing://127.0.0.1:9/x",
+    ],
+)
+def test_a_store_that_cannot_be_used_is_named_at_once(uri: str, impatient: None) -> None:
+    with pytest.raises(UsageError) as refused:
         open_store(Tracking(uri=uri))
+    assert str(refused.value).startswith(f"The MLflow store {uri} cannot be used: ")
+    assert "tracking.uri=" in str(refused.value)
 
 
-def test_a_file_that_is_no_store_is_named(workplace: Path) -> None:
+def test_a_folder_in_the_place_of_the_store_is_named_at_once(
+    workplace: Path, impatient: None, rnn_bench: Command
+) -> None:
+    (workplace / "mlflow.db").unlink()
+    (workplace / "mlflow.db").mkdir()
+    answer = rnn_bench("model=majority", *SMALL_CORPUS)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == (
+        f"The MLflow store sqlite:///{workplace / 'mlflow.db'} cannot be used: Is a directory. "
+        "Mend that, or choose another store (tracking.uri=... or --tracking-uri).\n"
+    )
+
+
+def test_a_store_that_may_not_be_written_is_named_at_once(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workplace / "theirs"
+    folder.mkdir()
+    (workplace / "mlflow.db").rename(folder / "mlflow.db")
+    (folder / "mlflow.db").chmod(0o444)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    command = [*unable_to_write(folder), sys.executable, "-m", "rnn_bench", "model=majority"]
+    done = subprocess.run([*command, *SMALL_CORPUS], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be used: Permission denied. " in done.stderr
+
+
+def test_a_new_store_on_a_full_disk_is_named_at_once(
+    small_disk: Path, impatient: None, rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small_disk / 'mlflow.db'}")
+    answer = rnn_bench("model=majority", *SMALL_CORPUS)
+    assert (answer.status, answer.out) == (2, "")
+    assert "mlflow.db cannot be used: No space left on device. " in answer.err
+
+
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
+def test_a_store_whose_disk_is_full_is_named_at_once_and_can_still_be_read(
+    workplace: Path, small_disk: Path, rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(workplace / "mlflow.db", small_disk)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{small_disk / 'mlflow.db'}")
+    assert rnn_bench("-m", "model=majority", *SMALL_CORPUS).status == 0
+    with pytest.raises(OSError, match="No space"), (small_disk / "rest").open("wb", 0) as rest:
+        rest.writelines(repeat(bytes(4096), 1024))
+    answer = rnn_bench("-m", "model=rnn", *SMALL_CORPUS)
+    assert (answer.status, answer.out) == (2, "")
+    assert "mlflow.db cannot be used: No space left on device. " in answer.err
+    client, experiment = open_existing(None, "rnn-bench")
+    assert len(client.search_runs([experiment])) == 1
+
+
+def test_a_file_that_is_no_store_is_named_at_once(workplace: Path, impatient: None) -> None:
     (workplace / "text.db").write_text("this is no database" * 100)
     with pytest.raises(UsageError, match=r"text\.db cannot be used"):
         open_store(Tracking(uri=f"sqlite:///{workplace / 'text.db'}"))
