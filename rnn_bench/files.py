@@ -19,3 +19,9 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that no reader ever sees half of it."""
+    with replaced_atomically(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")

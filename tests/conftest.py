@@ -2,6 +2,7 @@ import gc
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,19 @@ def workplace(
     for name, module in [*sys.modules.items()]:  # of a user's own
         if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def small_disk(workplace: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of 300 kB, or of the test's own size."""
+    folder = workplace / "small"
+    folder.mkdir()
+    size = getattr(request, "param", "300k")
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here; it needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @dataclass

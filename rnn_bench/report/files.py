@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rnn_bench.config.errors import UsageError
+from rnn_bench.files import write_atomically
 from rnn_bench.report.contents import Link, Report
 from rnn_bench.report.drawing import Figure
 from rnn_bench.report.markdown import to_markdown, write_markdown
@@ -19,7 +20,7 @@ STANDALONE_STYLE = "<style>svg{font-family:sans-serif;background:#fff}</style>"
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write a report's files into a folder. Return the page's path.
+    """Write a report's files into a folder, each in one step. Return the page's path.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -27,17 +28,17 @@ def write_report(report: Report, folder: Path) -> Path:
     try:
         for name in ("tables", "figures"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / "report.md").write_text(write_markdown(report), encoding="utf-8")
+        write_atomically(folder / "report.md", write_markdown(report))
         for table in report.tables:
             path = folder / "tables" / f"{table.name}.csv"
-            path.write_text(to_csv(table), encoding="utf-8", newline="")
-            path.with_suffix(".tex").write_text(to_latex(table), encoding="utf-8")
-            path.with_suffix(".md").write_text(to_markdown(table) + "\n", encoding="utf-8")
+            write_atomically(path, to_csv(table))
+            write_atomically(path.with_suffix(".tex"), to_latex(table))
+            write_atomically(path.with_suffix(".md"), to_markdown(table) + "\n")
         for figure in report.figures:
             path = folder / "figures" / f"{figure.name}.svg"
-            path.write_text(standalone(figure), encoding="utf-8")
+            write_atomically(path, standalone(figure))
         page = folder / PAGE
-        page.write_text(to_html(report), encoding="utf-8")
+        write_atomically(page, to_html(report))
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}.") from error
     return page

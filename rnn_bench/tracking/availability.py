@@ -11,7 +11,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from rnn_bench.config.errors import UsageError
+from rnn_bench.config.errors import UsageError, shorten
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ def retry_until_reachable(call: Callable[[], Answer], on_wait: Callable[[], None
             if not unreachable(error) or time.monotonic() > until:
                 raise
             if not warned:
-                log.warning("MLflow cannot be reached; it is waited for.")
+                reason = shorten(str(error).strip().partition("\n")[0], 300)
+                log.warning("MLflow cannot be reached; it is waited for. %s", reason)
                 warned = True
         on_wait()
         time.sleep(1)

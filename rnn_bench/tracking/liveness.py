@@ -11,7 +11,7 @@ from mlflow.entities import Run
 
 from rnn_bench.tracking import schema
 
-DEAD_AFTER_SECONDS = 300  # without a heartbeat
+DEAD_AFTER_SECONDS = 300  # without a heartbeat, by this host's clock
 START_TIME_TOLERANCE = 2  # seconds; corrections of the clock move a process's start time
 
 
@@ -63,14 +63,15 @@ class Owner:
 
 def is_alive(run: Run) -> bool:
     """Return whether a process trains a run: the row is RUNNING, the process has not ended as far
-    as this host knows, and its last heartbeat is less than five minutes old."""
+    as this host knows, and its last heartbeat is less than five minutes from now. One that lies
+    further ahead is of a wrong clock, and says nothing."""
     if run.info.status != "RUNNING":
         return False
     owner = Owner.of(run)
     last_beat = run.info.start_time / 1000
     with suppress(KeyError, ValueError):  # a missing or damaged tag
         last_beat = float(run.data.tags[schema.HEARTBEAT])
-    has_beaten = time.time() - last_beat < DEAD_AFTER_SECONDS
+    has_beaten = abs(time.time() - last_beat) < DEAD_AFTER_SECONDS
     return has_beaten and not (owner is not None and owner.is_gone())
 
 

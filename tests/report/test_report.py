@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -115,6 +116,22 @@ def test_a_sweep_without_an_answer_has_a_report(
         client.set_tag(run.info.run_id, "outcome", "failed")
     assert report_command([]) == 0
     assert "No run of this sweep is completed yet." in page(workplace)
+
+
+def test_who_reads_a_report_while_it_is_written_sees_the_earlier_one_whole(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
+    (folder,) = (workplace / "reports").iterdir()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for path in files:
+        path.write_text("the earlier one")
+    with ExitStack() as stack:
+        readers = [stack.enter_context(path.open()) for path in files]
+        assert report_command([]) == 0
+        assert {reader.read() for reader in readers} == {"the earlier one"}
+    assert not [path for path in files if path.read_text() == "the earlier one"]
+    assert [path for path in folder.rglob("*") if path.is_file()] == files
 
 
 def test_a_reused_sweep_has_the_same_answer(rnn_bench: Command, workplace: Path) -> None:

@@ -146,7 +146,9 @@ def test_what_waits_is_sent_once_the_server_is_back(
         outbox.send(Message([("loss", 4.0 - step, 1000 * step, step)]))
     assert (workplace / "unsent.jsonl").is_file()
     retry_until_reachable(lambda: open_store(Tracking(uri=server.uri)), server.start)
-    assert "MLflow cannot be reached; it is waited for." in caplog.messages
+    assert (
+        f"MLflow cannot be reached; it is waited for. The MLflow store {server.uri}" in caplog.text
+    )
     outbox.send(Message([("loss", 0.5, 4000, 4)], {"mood": "good"}, status="FINISHED"))
     outbox.send(Message([("loss", 0.5, 4000, 4)]))
     assert not (workplace / "unsent.jsonl").exists()

@@ -59,6 +59,9 @@ GONE = f"{platform.node()} {2**22 + 1} 5.0"
     [
         ("elsewhere 7 5.0", 4, True),
         ("elsewhere 7 5.0", 6, False),
+        ("elsewhere 7 5.0", -4, True),
+        ("elsewhere 7 5.0", -6, False),
+        ("elsewhere 7 5.0", -60 * 24 * 365, False),
         (GONE, 0, False),
         (f"{platform.node()} {os.getppid()} {psutil.Process(os.getppid()).create_time()}", 0, True),
         (f"{platform.node()} {os.getppid()} 5.0", 0, False),
@@ -191,6 +194,12 @@ def wait_until(what: Callable[[], bool | None]) -> None:
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("beat", ["inf", "nan", "1e300"])
+def test_a_heartbeat_that_is_no_time_holds_no_run(claims: RunClaims, beat: str) -> None:
+    theirs = row(claims, owner="elsewhere 7 5.0", heartbeat=beat)
+    assert claims.claim(never).run_id == theirs
 
 
 @pytest.mark.parametrize("damaged", [{"owner": "host x 1"}, {"heartbeat": "soon"}])
