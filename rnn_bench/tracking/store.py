@@ -1,5 +1,6 @@
 """The MLflow store: its address, and how it is opened and set up."""
 
+import errno
 import logging
 import os
 import sqlite3
@@ -113,7 +114,10 @@ def _check_file(file: Path) -> None:
     Raises:
         OSError: it cannot, or has none.
     """
-    file.open("ab").close()
+    # Not by opening it: to close it would free the locks that SQLite has on it in this process.
+    if file.is_dir() or (file.exists() and not os.access(file, os.W_OK)):
+        number = errno.EISDIR if file.is_dir() else errno.EACCES
+        raise OSError(number, os.strerror(number), str(file))
     with tempfile.TemporaryFile(dir=file.parent) as room:
         room.write(bytes(ROOM_BYTES))
 

@@ -123,7 +123,7 @@ def test_who_reads_a_report_while_it_is_written_sees_the_earlier_one_whole(
 ) -> None:
     rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
     (folder,) = (workplace / "reports").iterdir()
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in files:
         path.write_text("the earlier one")
     with ExitStack() as stack:
@@ -131,7 +131,7 @@ def test_who_reads_a_report_while_it_is_written_sees_the_earlier_one_whole(
         assert report_command([]) == 0
         assert {reader.read() for reader in readers} == {"the earlier one"}
     assert not [path for path in files if path.read_text() == "the earlier one"]
-    assert [path for path in folder.rglob("*") if path.is_file()] == files
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == files
 
 
 def test_a_reused_sweep_has_the_same_answer(rnn_bench: Command, workplace: Path) -> None:

@@ -124,6 +124,23 @@ def test_a_store_whose_disk_is_full_is_named_at_once_and_can_still_be_read(
     assert len(client.search_runs([experiment])) == 1
 
 
+WRITE = """
+from mlflow import MlflowClient
+print(MlflowClient("sqlite:///mlflow.db").create_run("1").info.run_id)
+"""
+
+
+def test_a_store_that_is_opened_twice_is_seen_as_other_processes_write_it(workplace: Path) -> None:
+    client, experiment = open_store(Tracking())
+    for _ in range(2):
+        open_store(Tracking())
+        command = [sys.executable, "-c", WRITE]
+        written = subprocess.run(command, capture_output=True, text=True, check=True)
+        client.set_tag(written.stdout.strip(), "seen", "yes")
+        found = {run.info.run_id for run in client.search_runs([experiment])}
+        assert written.stdout.strip() in found
+
+
 def test_a_file_that_is_no_store_is_named_at_once(workplace: Path, impatient: None) -> None:
     (workplace / "text.db").write_text("this is no database" * 100)
     with pytest.raises(UsageError, match=r"text\.db cannot be used"):
