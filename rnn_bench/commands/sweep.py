@@ -26,7 +26,7 @@ from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
 from rnn_bench.tracking.run_key import run_key, run_name
 from rnn_bench.tracking.store import open_store, store_uri
 from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
-from rnn_bench.tracking.sweeps import end_open_rows, note_sweep, sweep_runs
+from rnn_bench.tracking.sweeps import end_open_rows, keep_command, note_sweep, sweep_runs
 from rnn_bench.training.console import ConsoleHandler, console
 from rnn_bench.training.device import find_device
 from rnn_bench.training.interruption import stopping_at_once
@@ -141,6 +141,8 @@ def conclude(
             if not waiting:
                 end_open_rows(client, experiment_id, config.sweep_id, interrupted)
             runs = sweep_runs(client, experiment_id, config.sweep_id)
+            if request.is_sweep:
+                keep_command(client, config.sweep_id, request.words, runs)
     except Exception as error:
         if not unreachable(error):
             raise

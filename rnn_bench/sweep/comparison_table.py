@@ -51,7 +51,9 @@ def print_failure(run: RecordedRun, output_dir: Path, console: Console) -> None:
     outcome = run.tags.get(schema.OUTCOME, "not finished")
     error = run.tags.get(schema.ERROR, "")
     reason = f": {error}" if error and outcome == schema.FAILED else ""
-    console.print(f"{outcome.capitalize()}: {run.name}{reason}\n  log: {log}", markup=False)
+    console.print(f"{outcome.capitalize()}: {run.name}{reason}", markup=False)
+    if log.is_file():
+        console.print(f"  log: {log}", markup=False)
     if outcome != schema.KILLED:
         for line in last_lines(log):
             console.print(f"    {line}", markup=False, highlight=False)

@@ -20,14 +20,16 @@ from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.metrics import metric_versions
 from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.tracking import schema
+from rnn_bench.tracking.availability import unreachable
 from rnn_bench.tracking.outbox import Message, Outbox, clear_run_folder
-from rnn_bench.tracking.run_key import question_tags, settings
+from rnn_bench.tracking.run_key import cut_name, question_tags, settings
 from rnn_bench.training.epochs import EpochResult
 
 log = logging.getLogger(__name__)
 
 VERSIONS = ("rnn_bench", "torch", "numpy", "scikit-learn", "mlflow", "hydra-core")
-LONGEST_PARAMETER = 6000  # characters; MLflow cuts longer ones
+# Characters; MLflow cuts longer parameters, and refuses longer names of datasets.
+LONGEST_PARAMETER, LONGEST_DATASET = 6000, 500
 
 
 class Withdrawn(Exception):
@@ -133,16 +135,22 @@ def new_row(
 
 
 def fill_row(client: MlflowClient, run_id: str, config: Config, corpus: EncodedCorpus) -> None:
-    """Record the parameters and the dataset of a run in its row."""
+    """Record the parameters and the dataset of a run in its row. If MLflow refuses them, the row
+    ends as failed."""
     parameters = [
         Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in settings(config).items()
     ]
-    client.log_batch(run_id, params=parameters)
     inputs = [_dataset(corpus)]
     try:
-        client.log_inputs(run_id, inputs)
-    except MlflowException:  # MLflow fails if another run records the same new dataset at once
-        client.log_inputs(run_id, inputs)
+        client.log_batch(run_id, params=parameters)
+        try:
+            client.log_inputs(run_id, inputs)
+        except MlflowException:  # MLflow fails if another run records the same new dataset at once
+            client.log_inputs(run_id, inputs)
+    except Exception as error:
+        if not unreachable(error):
+            end_row(client, run_id, config.sweep_id, schema.FAILED, describe(error))
+        raise
 
 
 def end_row(client: MlflowClient, run_id: str, sweep_id: str, outcome: str, error: str) -> None:
@@ -168,7 +176,7 @@ def now_ms() -> int:
 def _dataset(corpus: EncodedCorpus) -> DatasetInput:
     splits = {name: len(getattr(corpus, name)) for name in ("train", "validation", "test")}
     dataset = Dataset(
-        name=corpus.name,
+        name=cut_name(corpus.name, LONGEST_DATASET),
         digest=corpus.content.fingerprint[:32],
         source_type="local",
         source=json.dumps({"edition": corpus.content.edition}),

@@ -19,6 +19,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.training.epochs import RECIPE_VERSION
 
 FIRST_VERSION = 1
+LONGEST_NAME = 250  # characters of a run's name that every database of MLflow takes
 # Left out of the run key: where the articles lie (their content is hashed), and keys that only
 # give another key its default (that key is hashed).
 NOT_IN_KEY = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
@@ -116,7 +117,7 @@ def question_tags(config: Config, fingerprint: str) -> dict[str, str]:
 
 def run_name(config: Config, defaults: Config) -> str:
     """Return `gru-isot-s0`, with what differs from `defaults`, the same options with no key
-    changed: `gru-isot-notebook-lr0.01-s0`."""
+    changed: `gru-isot-notebook-lr0.01-s0`. A long one is cut: it ends with a hash and the seed."""
     parts = [name_of(config.model), name_of(config.dataset)]
     if config.protocol.name != "fair":
         parts.append(config.protocol.name)
@@ -130,4 +131,13 @@ def run_name(config: Config, defaults: Config) -> str:
         if path == "model.cell" and cell_name(value) == parts[0]:
             continue
         parts.append(f"{path.replace('.', '_') if name == 'seed' else name}{value}")
-    return "-".join([*parts, f"s{config.seed}"])
+    return cut_name("-".join(parts), LONGEST_NAME, f"-s{config.seed}")
+
+
+def cut_name(name: str, longest: int, end: str = "") -> str:
+    """Return a name and its end in at most so many characters. A name that is cut gets a hash, so
+    that it stays one of a kind."""
+    if len(name) + len(end) <= longest:
+        return name + end
+    end = f"-{digest(name)[:8]}{end}"
+    return name[: longest - len(end)] + end

@@ -46,4 +46,5 @@ WEIGHTS_FILE, VOCABULARY_FILE = "weights.safetensors", "vocabulary.json"
 PREDICTIONS_FILE = "test_predictions.csv"  # also in transfer/<corpus>/
 GRADIENT_FLOW_FILE = "gradient_flow.csv"
 AUDIT_FILE = "audit.json"
+COMMAND_FILE = "command-{}.txt"  # of the sweep with this id, where no tag can hold it
 MODEL_FOLDER = "model"

@@ -14,7 +14,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from rnn_bench.config.errors import UsageError
+from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun, read_object
 from rnn_bench.tracking.rows import end_row
@@ -63,12 +63,41 @@ class Sweep:
 def note_sweep(
     client: MlflowClient, experiment_id: str, sweep_id: str, arguments: Sequence[str], runs: int
 ) -> None:
-    """Record a sweep's command line and how many runs it asks for."""
-    command = shlex.join(["python", "-m", "rnn_bench", *arguments])
-    note = json.dumps({"command": command, "runs": runs})
-    if len(note) > LONGEST_TAG:
-        note = json.dumps({"command": "", "runs": runs})
+    """Record how many runs a sweep asks for, and its command line if a tag can hold it."""
+    command = _command(arguments)
+    note = json.dumps({"command": "" if _is_long(command) else command, "runs": runs})
     client.set_experiment_tag(experiment_id, schema.SWEEP + sweep_id, note)
+
+
+def keep_command(
+    client: MlflowClient, sweep_id: str, arguments: Sequence[str], runs: Sequence[RecordedRun]
+) -> None:
+    """Keep a command line that no tag can hold as an artifact of each run of its sweep. Log an
+    error as a warning: the runs themselves are complete."""
+    command = _command(arguments)
+    try:
+        for run in runs if _is_long(command) else ():
+            client.log_text(run.id, command, schema.COMMAND_FILE.format(sweep_id))
+    except Exception as error:
+        log.warning("The sweep's command is not recorded: %s", describe(error))
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return shlex.join(["python", "-m", "rnn_bench", *arguments])
+
+
+def _is_long(command: str) -> bool:
+    """Return whether a command line has no room in an experiment's tag, beside the other note."""
+    return len(json.dumps(command)) > LONGEST_TAG - 50
+
+
+def _kept_command(sweep_id: str, runs: Sequence[RecordedRun]) -> str:
+    """Return the command line that a sweep's runs have as an artifact; "" if none has it."""
+    for run in runs:
+        with run.local_artifact(schema.COMMAND_FILE.format(sweep_id)) as path:
+            if path is not None:
+                return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def recorded_sweeps(client: MlflowClient, experiment_id: str) -> list[Sweep]:
@@ -135,7 +164,10 @@ def _sweep(
     note: Mapping[str, Any],
 ) -> Sweep:
     store, runs = str(client.tracking_uri), _latest_attempts(client, rows)
-    return Sweep(sweep_id, experiment_id, store, runs, note.get("command", ""), note.get("runs"))
+    command = note.get("command", "")
+    if note and not command:
+        command = _kept_command(sweep_id, runs)
+    return Sweep(sweep_id, experiment_id, store, runs, command, note.get("runs"))
 
 
 def sweep_runs(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[RecordedRun]:

@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,15 @@ def test_a_dataset_that_two_runs_record_at_once_is_recorded(
     monkeypatch.setattr(MlflowClient, "log_inputs", slower)
     run = claims.client.get_run(claims.claim(never).run_id)
     assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["demo"]
+
+
+def test_a_row_that_mlflow_refuses_to_fill_ends_with_the_reason(claims: RunClaims) -> None:
+    claims.corpus = replace(claims.corpus, classes=("a" * 2**24, "b"))
+    with pytest.raises(MlflowException, match="profile"):
+        claims.claim(never)
+    (run,) = claims.rows()
+    assert (run.info.status, run.data.tags["outcome"]) == ("FAILED", "failed")
+    assert "'profile' exceeds the maximum length" in run.data.tags["error"]
 
 
 def test_a_rerun_knows_the_rows_of_its_own_sweep_alone(claims: RunClaims) -> None:

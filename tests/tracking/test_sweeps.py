@@ -2,18 +2,20 @@
 
 import logging
 import math
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun, read_object
-from rnn_bench.tracking.store import open_store
+from rnn_bench.tracking.store import open_existing, open_store
 from rnn_bench.tracking.sweeps import (
     latest_sweep,
     latest_sweep_on,
@@ -22,6 +24,7 @@ from rnn_bench.tracking.sweeps import (
     recorded_sweeps,
     sweep_runs,
 )
+from tests.conftest import SMALL_CORPUS, Command
 
 SWEEP = "20260102-030405-abcd"
 TAGS = {
@@ -171,6 +174,34 @@ def test_a_damaged_note_leaves_a_sweep_without_its_command(
     assert (sweep.command, sweep.asked) == ("", None)
     assert [each.id for each in sweep.completed] == [run.id]
     assert recorded_sweeps(client, experiment_id)[0].command == ""
+
+
+def test_a_command_too_long_for_a_tag_is_an_artifact_of_the_runs(
+    rnn_bench: Command, workplace: Path, reported: None
+) -> None:
+    name = "long" * 1500
+    words = ("-m", "model=majority", "seed=0,1", f"dataset.name={name}", *SMALL_CORPUS)
+    answer = rnn_bench(*words)
+    assert answer.status == 0, answer.out + answer.err
+    context = open_existing(None, "rnn-bench")
+    (sweep,) = recorded_sweeps(*context)
+    assert sweep.command == f"python -m rnn_bench {shlex.join(words)} hydra/launcher=basic"
+    assert read_sweep(*context, sweep.id).command == sweep.command
+    for page in ("index.html", "report.md"):
+        assert sweep.command in (workplace / "reports" / sweep.id / page).read_text()
+    run = sweep.runs[0]
+    assert run.name.startswith("majority-longlong")
+    assert (len(run.name), run.name[-3:]) == (250, "-s0")
+
+
+def test_a_long_name_of_two_models_is_cut_to_two_names(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    for name in ("long" * 150 + "a", "long" * 150 + "b"):
+        assert rnn_bench("model=majority", f"model.name={name}", *SMALL_CORPUS).status == 0
+    first, second = (run.info.run_name for run in recorded_runs())
+    assert first != second
+    assert max(len(first), len(second)) <= 250
 
 
 def test_a_sweep_that_is_not_recorded_is_refused(store: Store) -> None:
