@@ -23,6 +23,7 @@ from rnn_bench.sweep.plan import print_plan
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
+from rnn_bench.tracking.rows import package_versions
 from rnn_bench.tracking.run_key import run_key, run_name
 from rnn_bench.tracking.store import open_store, store_uri
 from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
@@ -45,6 +46,7 @@ def run(request: SweepRequest) -> int:
     log.handlers = [ConsoleHandler(shows_tracebacks())]
     with stopping_at_once():
         check_machine(request)
+        package_versions()  # each run records them
         config = request.jobs[0].config
         output_dir = check_output_folder(config.output_dir)
         client, experiment_id = open_store(config.tracking)

@@ -14,6 +14,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
 from rnn_bench.tracking.sweeps import sweep_filter
+from rnn_bench.training.checkpoint import Checkpoints
 
 MLFLOW_PAGES = "http://127.0.0.1:5000"
 LAST_LINES = 4  # of a failed run's log
@@ -46,17 +47,24 @@ def print_comparison(
 
 
 def print_failure(run: RecordedRun, output_dir: Path, console: Console) -> None:
-    """Print a failed run's name and error, and the end of its log."""
-    log = output_dir / "runs" / run.id / schema.LOG_FILE
+    """Print a failed run's name and error, and the end of its log. Of a stopped one, print where
+    it goes on."""
+    folder = output_dir / "runs" / run.id
+    log = folder / schema.LOG_FILE
     outcome = run.tags.get(schema.OUTCOME, "not finished")
+    if outcome == schema.KILLED and Checkpoints(folder).epoch:
+        console.print(f"Stopped: {run.name} goes on from its last finished epoch.", markup=False)
+        return
+    if outcome == schema.KILLED:
+        console.print(f"Stopped: {run.name} had finished no epoch, and begins anew.", markup=False)
+        return
     error = run.tags.get(schema.ERROR, "")
     reason = f": {error}" if error and outcome == schema.FAILED else ""
     console.print(f"{outcome.capitalize()}: {run.name}{reason}", markup=False)
     if log.is_file():
         console.print(f"  log: {log}", markup=False)
-    if outcome != schema.KILLED:
-        for line in last_lines(log):
-            console.print(f"    {line}", markup=False, highlight=False)
+    for line in last_lines(log):
+        console.print(f"    {line}", markup=False, highlight=False)
 
 
 def last_lines(log: Path) -> list[str]:

@@ -1,6 +1,9 @@
 """Prints the plan of a sweep: its runs, their states and their expected times."""
 
+import math
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from statistics import median
 
 from mlflow import MlflowClient
 from rich.console import Console
@@ -22,6 +25,8 @@ from rnn_bench.tracking.sweeps import tag_filter
 MULTIPLY_ADDS_PER_SECOND = 1.3e10
 # Of the models without cells, until the store holds a run of the model.
 TOKENS_PER_SECOND = 2e6
+# The newest recorded runs of a model that are looked at, and those of the nearest size that count.
+LOOKED_AT, COUNTED = 50, 8
 
 
 def print_plan(
@@ -56,22 +61,31 @@ def expected_seconds(
     job: Job, corpus: EncodedCorpus, client: MlflowClient, experiment_id: str
 ) -> float:
     """Estimate a run's training time in seconds: tokens x epochs x the model's multiply-adds for a
-    token, over the speed of the newest recorded run of a model of this name, else of a usual CPU.
-    A run that stops early takes less."""
+    token, over the middle one of the speeds of a usual CPU and of recorded runs of a model of this
+    name, those of the nearest size first, so that a run on a busy machine changes little. A usual
+    CPU says nothing of models without cells, nor of a cell of the user's own, once there is a
+    record. A run that stops early takes less."""
     model = job.config.model
     recorded = client.search_runs(
         [experiment_id],
         f"{tag_filter(schema.MODEL, name_of(model))} AND metrics.{schema.TOKENS_PER_SECOND} > 0",
-        max_results=1,
+        max_results=LOOKED_AT,
         order_by=["attributes.start_time DESC"],
     )
     cost = multiply_adds(model, {}) if isinstance(model, Recurrent) else 1
-    speed = MULTIPLY_ADDS_PER_SECOND if isinstance(model, Recurrent) else TOKENS_PER_SECOND
+    usual = MULTIPLY_ADDS_PER_SECOND if isinstance(model, Recurrent) else TOKENS_PER_SECOND
+    distances_and_speeds = []
     for run in recorded:
-        speed = run.data.metrics[schema.TOKENS_PER_SECOND]
-        if isinstance(model, Recurrent):
-            speed *= multiply_adds(model, run.data.params)
+        theirs = multiply_adds(model, run.data.params) if isinstance(model, Recurrent) else 1
+        speed = run.data.metrics[schema.TOKENS_PER_SECOND] * theirs
+        distances_and_speeds.append((abs(math.log(theirs / cost)), speed))
+    nearest = sorted(distances_and_speeds, key=itemgetter(0))[:COUNTED]
+    speeds = [speed for _, speed in nearest]
+    if not speeds or (isinstance(model, Recurrent) and "." not in model.cell):
+        speeds.append(usual)
     epochs = 1 if is_baseline(model) else job.config.protocol.epochs
+    # Of two speeds, the middle is their geometric mean.
+    speed = math.exp(median(map(math.log, speeds)))
     return len(corpus.train.tokens) * epochs * cost / speed
 
 

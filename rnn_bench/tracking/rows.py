@@ -6,14 +6,14 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 from mlflow.exceptions import MlflowException
 
-from rnn_bench.config.errors import describe
+from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
@@ -125,13 +125,28 @@ def new_row(
         schema.DATA_EDITION: corpus.content.edition,
         schema.HOST: platform.node(),
         f"{schema.VERSION}python": platform.python_version(),
-        **{f"{schema.VERSION}{package}": version(package) for package in VERSIONS},
+        **{f"{schema.VERSION}{name}": number for name, number in package_versions().items()},
         **(more or {}),
     }
     tags = {tag: str(value) for tag, value in all_tags.items()}
     run_id = str(client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
     fill_row(client, run_id, config, corpus)
     return run_id
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that compute a result, by package.
+
+    Raises:
+        UsageError: this package is a source tree that was never installed.
+    """
+    try:
+        return {package: version(package) for package in VERSIONS}
+    except PackageNotFoundError as missing:
+        raise UsageError(
+            f"{missing.name} is not installed here, so that no run can record its version. In the "
+            "folder of rnn_bench: make setup, or pip install -e ."
+        ) from None
 
 
 def fill_row(client: MlflowClient, run_id: str, config: Config, corpus: EncodedCorpus) -> None:

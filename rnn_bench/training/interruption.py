@@ -1,12 +1,14 @@
-"""Stop on SIGINT and SIGTERM: a run at its next batch, everything else at once."""
+"""Stop on SIGINT, SIGTERM and SIGHUP: a run at its next batch, everything else at once."""
 
+import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _requested = False
 
@@ -68,6 +70,19 @@ def stop() -> None:
     raise KeyboardInterrupt
 
 
+def _leave_closed_terminal() -> None:
+    """Write nowhere in the place of a terminal that was closed, where every write fails."""
+    for stream in (1, 2):
+        with suppress(OSError):  # the stream is closed
+            if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    """Return whether a signal is handled: `nohup` has SIGHUP ignored, and it stays so."""
+    return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+
+
 @contextmanager
 def _handling(
     handler: Callable[[int, FrameType | None], None],
@@ -76,10 +91,16 @@ def _handling(
     if threading.current_thread() is not threading.main_thread():  # only there Python allows it
         yield
         return
-    before = {number: signal.signal(number, handler) for number in signals}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_closed_terminal()
+        handler(number, frame)
+
+    before = {number: signal.signal(number, handle) for number in signals if _is_heard(number)}
     try:
         yield
     finally:
         for number, earlier in before.items():
-            if signal.getsignal(number) is handler:  # else `stop` ignores signals until the end
+            if signal.getsignal(number) is handle:  # else `stop` ignores signals until the end
                 signal.signal(number, earlier)

@@ -1,6 +1,7 @@
 """Sweeps that are killed, doubled, or left without their tracking server."""
 
 import os
+import pty
 import random
 import signal
 import subprocess
@@ -8,8 +9,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 import psutil
 import pytest
@@ -201,6 +203,22 @@ class Deaf(nn.Module):
 """
 
 
+# A corpus that is never read to its end in the process of a run, which has no row before.
+SLOW = """
+import multiprocessing, os, pathlib, time
+from rnn_bench.data.corpus import Articles, Corpus
+class Slow(Corpus):
+    def __init__(self, *, data_dir):
+        pass
+    def read(self):
+        if multiprocessing.parent_process():
+            pathlib.Path(os.environ["SLOW"]).touch()
+            time.sleep(600)
+        texts = ["sun and wind", "rain and wind"] * 40
+        return Articles((texts, [0, 1] * 40), (texts[:10], [0, 1] * 5), ("dry", "wet"))
+"""
+
+
 def test_a_second_ctrl_c_ends_runs_that_do_not_listen(workplace: Path, recorded_runs: Runs) -> None:
     (workplace / "my_models.py").write_text(DEAF)
     (workplace / "conf/model").mkdir(parents=True)
@@ -222,6 +240,74 @@ def test_a_second_ctrl_c_ends_runs_that_do_not_listen(workplace: Path, recorded_
     assert "1 of 3 runs were not begun." in out
     ends = [(run.info.status, run.data.tags["outcome"]) for run in recorded_runs()]
     assert ends == [("KILLED", "killed")] * 2
+
+
+def read_all(terminal: int) -> None:
+    with suppress(OSError):  # the other end is closed
+        while os.read(terminal, 4096):
+            pass
+
+
+@pytest.mark.parametrize("launcher", ["packed", "basic"])
+def test_a_closed_terminal_stops_a_sweep_that_goes_on_later(
+    launcher: str, workplace: Path, recorded_runs: Runs
+) -> None:
+    """Its whole group gets SIGHUP, and whatever is written to it fails."""
+    sweep = ("-m", "model=rnn,gru", "seed=0,1", *LONG, f"hydra/launcher={launcher}")
+    command = [sys.executable, "-m", "rnn_bench", *sweep, "protocol.epochs=9000"]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, command)
+    Thread(target=read_all, args=(os.dup(terminal),), daemon=True).start()
+    ours = psutil.Process(process)
+    while not any("val_loss" in run.data.metrics for run in recorded_runs()):
+        time.sleep(0.05)
+    children = ours.children(recursive=True)
+    os.killpg(process, signal.SIGHUP)
+    os.close(terminal)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert not psutil.wait_procs(children, timeout=20)[1]
+    assert {run.info.status for run in recorded_runs()} == {"KILLED"}
+
+
+def test_nohup_keeps_a_sweep_from_the_end_of_its_terminal(
+    workplace: Path, recorded_runs: Runs
+) -> None:
+    command = ["nohup", sys.executable, "-m", "rnn_bench", "-m", *LONG]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+    )
+    wait_for(lambda: any("val_loss" in run.data.metrics for run in recorded_runs()), process)
+    os.killpg(process.pid, signal.SIGHUP)
+    out, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, out
+    assert {run.info.status for run in recorded_runs()} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_sweep_that_is_stopped_before_its_runs_have_rows_adds_none(
+    number: signal.Signals, workplace: Path, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "my_corpus.py").write_text(SLOW)
+    (workplace / "conf/dataset").mkdir(parents=True)
+    (workplace / "conf/dataset/slow.yaml").write_text("_target_: my_corpus.Slow\nname: slow\n")
+    monkeypatch.setenv("SLOW", str(workplace / "asleep"))
+    command = [sys.executable, "-m", "rnn_bench", "--config-dir", "conf", "-m", "dataset=slow"]
+    process = subprocess.Popen(
+        [*command, "model=majority"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+    wait_for((workplace / "asleep").exists, process)
+    os.killpg(process.pid, number)
+    out, _ = process.communicate(timeout=100)
+    assert process.returncode == 130, out
+    assert "1 of 1 runs were not begun." in out
+    assert "Failed" not in out
+    assert recorded_runs() == []
 
 
 def test_a_run_that_waits_for_another_sweep_s_is_not_late(

@@ -18,11 +18,11 @@ Compose = Callable[..., Config]
 CORPUS = Mock(spec=EncodedCorpus, train=Mock(tokens=range(1_000_000)))
 
 
-def expected(config: Config, recorded: tuple[float, dict[str, str]] | None = None) -> float:
-    """With a store that has one run of the model, or none."""
+def expected(config: Config, *recorded: tuple[float, dict[str, str]]) -> float:
+    """With a store that has these runs of the model, newest first."""
     runs = []
-    if recorded:
-        metrics, params = {"tokens_per_second": recorded[0]}, recorded[1]
+    for speed, params in recorded:
+        metrics = {"tokens_per_second": speed}
         runs.append(Mock(spec=Run, data=Mock(metrics=metrics, params=params)))
     client = Mock(spec=MlflowClient)
     client.search_runs.return_value = runs
@@ -45,11 +45,41 @@ def test_a_larger_model_takes_longer_in_proportion_to_its_weights(configured: Co
 def test_the_speed_of_a_recorded_run_is_scaled_by_the_costs(configured: Compose) -> None:
     config = configured("protocol.epochs=1")
     same = {"model.hidden_size": "128", "model.bidirectional": "False"}
-    assert expected(config, (1e5, same)) == pytest.approx(10)
+    assert expected(config, *3 * [(1e5, same)]) == pytest.approx(10)
     smaller = {**same, "model.hidden_size": "64"}
-    assert expected(config, (1e5, smaller)) == pytest.approx(10 * 128 * 228 / (64 * 164))
+    scaled = expected(config, *3 * [(1e5, smaller)])
+    assert scaled == pytest.approx(10 * 128 * 228 / (64 * 164))
     both = {**same, "model.bidirectional": "True"}
-    assert expected(config, (1e5, both)) == pytest.approx(5)
+    assert expected(config, *3 * [(1e5, both)]) == pytest.approx(5)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 5])
+def test_a_run_on_a_busy_machine_changes_an_expected_time_little(
+    before: int, configured: Compose
+) -> None:
+    config = configured("protocol.epochs=1")
+    same = {"model.hidden_size": "128"}
+    earlier = before * [(1.5e5, same)]
+    ratio = expected(config, (1.5e4, same), *earlier) / expected(config, *earlier)
+    assert 1 <= ratio < 3.5
+    assert before == 0 or ratio < 1.2
+
+
+def test_runs_of_the_nearest_size_decide_an_expected_time(configured: Compose) -> None:
+    config = configured("protocol.epochs=1")
+    tiny, same = {"model.hidden_size": "8"}, {"model.hidden_size": "128"}
+    times = expected(config, *20 * [(3e4, tiny)], *8 * [(1e5, same)])
+    assert times == pytest.approx(10)
+
+
+def test_hidden_sizes_have_times_of_their_own_with_and_without_a_record(
+    configured: Compose,
+) -> None:
+    small, large = (
+        configured(f"model.hidden_size={size}", "protocol.epochs=1") for size in (64, 128)
+    )
+    for record in ([], [(1e5, {"model.hidden_size": "64"})], 9 * [(1e5, {})]):
+        assert expected(large, *record) > 2 * expected(small, *record)
 
 
 class OffMeta(torch.nn.Module):

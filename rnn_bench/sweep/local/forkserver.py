@@ -43,8 +43,8 @@ def start_process(
     """Start a process that calls `target`, uses so many CPU threads, and sees only the GPU with
     this UUID ("": none).
 
-    It starts with SIGINT and SIGTERM blocked. Until `target` unblocks them, only the parent gets a
-    Ctrl-C.
+    It starts with the signals of STOPPING blocked. Until `target` unblocks them, only the parent
+    gets a Ctrl-C.
     """
     start_forkserver()
     own = dict.fromkeys(THREAD_COUNTS, str(threads)) | {"CUDA_VISIBLE_DEVICES": gpu}

@@ -12,6 +12,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.claims import RunClaims, find_answer
 from rnn_bench.tracking.further import missing_evaluations, update_metrics
+from rnn_bench.tracking.sweeps import all_runs
 
 log = logging.getLogger("rnn_bench")
 
@@ -21,6 +22,16 @@ class Recorder:
 
     def __init__(self, client: MlflowClient, experiment_id: str) -> None:
         self.client, self.experiment_id = client, experiment_id
+
+    def answered_keys(self) -> set[str]:
+        """Return the run keys of all finished runs; none if MLflow cannot be reached."""
+        try:
+            with short_timeouts():
+                finished = "attributes.status = 'FINISHED'"
+                rows = all_runs(self.client, self.experiment_id, finished)
+                return {row.data.tags.get(schema.RUN_KEY, "") for row in rows}
+        except (MlflowException, OSError):  # the runs' processes can wait for MLflow
+            return set()
 
     def reuse_run(self, queued: QueuedRun) -> Run | None:
         """Tag the finished run that has all results of a queued run with this sweep, and return it;

@@ -1,7 +1,7 @@
 """Schedules a sweep's runs on the devices of this machine."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
 from rnn_bench.config.composition import Job
@@ -67,6 +67,7 @@ class Scheduler:
         self.waiting = sorted(runs, key=lambda queued: -queued.estimated_seconds)
         self.workers: list[WorkerHandle] = []
         self.signals = 0
+        self._count_signals: Callable[[], int] = lambda: 0
 
     def make_runs(self) -> None:
         """Make every run.
@@ -77,7 +78,9 @@ class Scheduler:
         """
         slots = sum(device.slots for device in self.devices)
         with interruption.counting() as signals, ProgressTable(self.runs, slots) as table:
+            self._count_signals = signals
             try:
+                self._reuse_answered(table)
                 while self.waiting or self.workers:
                     self._handle_signals(signals())
                     started = self._start_next(table)
@@ -129,6 +132,16 @@ class Scheduler:
                 return queued
         return None
 
+    def _reuse_answered(self, table: ProgressTable) -> None:
+        """Reuse every run that is recorded already, before the first process starts."""
+        answered = self.recorder.answered_keys()
+        for queued in [*self.waiting]:
+            if self._count_signals():
+                return
+            if queued.run_key in answered and self._reuse(queued, table):
+                self.waiting.remove(queued)
+                table.refresh()
+
     def _reuse(self, queued: QueuedRun, table: ProgressTable) -> bool:
         """Reuse a recorded run instead of starting a process; return whether there was one."""
         recorded = self.recorder.reuse_run(queued)
@@ -167,7 +180,7 @@ class Scheduler:
         if queued.progress.is_over:
             return
         error = worker.error or how_it_ended
-        if self.signals:
+        if self._count_signals():  # one to the whole group ends a worker before it is handled here
             self.recorder.record_end(queued, schema.KILLED, error, worker.output)
             queued.progress.end(schema.KILLED)
             return
@@ -175,7 +188,8 @@ class Scheduler:
             queued.is_elsewhere, queued.progress = True, Progress()
             self.waiting.append(queued)
             return
-        self.recorder.record_end(queued, schema.FAILED, error, worker.output)
+        outcome = schema.KILLED if worker.was_stopped else schema.FAILED
+        self.recorder.record_end(queued, outcome, error, worker.output)
         queued.attempts += 1
         again = queued.attempts <= self.packing.retries
         log.error("%s failed: %s%s", queued.name, error, " It is tried again." if again else "")

@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from rnn_bench.config.composition import Composer, Job
 from rnn_bench.config.errors import describe
 from rnn_bench.config.hydra_internals import run_as_hydra_job
+from rnn_bench.training.interruption import STOPPING, stopping_at_a_batch
 
 OUTPUT = "output.txt"  # what a worker prints, in the job's folder
 BATCH_SECONDS = 0.25  # at least, between two reports of batches
@@ -82,8 +83,9 @@ def run_worker(
     goes to a file in `folder`. If another sweep is making the run, a `patient` worker waits for it,
     and one that is not sends `Elsewhere`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and sends SIGTERM
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent handles them, and sends SIGTERM
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     parent = ParentConnection(connection)
     redirect_output(folder)
 
@@ -91,7 +93,6 @@ def run_worker(
     from rnn_bench.sweep.job import make_run
     from rnn_bench.tracking.claims import Busy
     from rnn_bench.training.events import BatchDone, Event
-    from rnn_bench.training.interruption import stopping_at_a_batch
 
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)

@@ -13,6 +13,7 @@ from rnn_bench.sweep.local.forkserver import context, start_process
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.sweep.local.worker import OUTPUT, Elsewhere, Failed, LogLine, run_worker
 from rnn_bench.training.events import Ended
+from rnn_bench.training.interruption import STOPPING
 
 EXIT_SECONDS = 30.0  # that a process has to end after its run did
 
@@ -20,14 +21,15 @@ EXIT_SECONDS = 30.0  # that a process has to end after its run did
 class WorkerHandle:
     """A process that makes one run and ends.
 
-    `output` is the file of the process's output, `error` the run's error, if it is known, and
-    `is_elsewhere` says whether another sweep is making the run.
+    `output` is the file of the process's output, `error` the run's error, if it is known,
+    `is_elsewhere` says whether another sweep is making the run, and `was_stopped` whether a signal
+    asked the process to end.
     """
 
     def __init__(self, queued: QueuedRun, device: Device, patient: bool) -> None:
         self.queued, self.device = queued, device
         self.error: str | None = None
-        self.is_elsewhere = False
+        self.is_elsewhere = self.was_stopped = False
         self._has_reported = False
         self._since = time.monotonic()  # when it started, or its run ended
         job = queued.job
@@ -94,6 +96,7 @@ class WorkerHandle:
         self.connection.close()
         if code >= 0:
             return f"The process ended with status {code}."
+        self.was_stopped = -code in STOPPING
         name = signal.Signals(-code).name
         hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
         return f"The process was ended by {name}{hint}."

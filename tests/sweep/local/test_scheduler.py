@@ -165,6 +165,18 @@ def test_runs_that_are_answered_take_no_process(rnn_bench: Command, recorded_run
         assert sorted(sweeps) == ["reused", "reused", "trained"]
 
 
+def test_a_sweep_that_goes_on_shows_the_answered_runs_before_it_trains(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    shared = ("seed=0,1", "protocol.epochs=2", *SMALL_CORPUS)
+    assert rnn_bench("-m", "model=majority", *shared).status == 0
+    asked = ("-m", "model=rnn,majority", *shared, "hydra.launcher.jobs=1")
+    answer = rnn_bench(*asked)
+    assert answer.status == 0
+    begun = answer.out.index("epoch  1/2")
+    assert answer.out[:begun].count("  reused: run ") == 2
+
+
 def test_an_answered_run_that_is_evaluated_further_takes_a_process(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
