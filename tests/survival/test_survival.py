@@ -303,6 +303,10 @@ def test_a_sweep_that_is_stopped_before_its_runs_have_rows_adds_none(
     )
     wait_for((workplace / "asleep").exists, process)
     os.killpg(process.pid, number)
+    assert process.stdout
+    while "Stopping" not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, number)  # it reads no batch at which it could stop
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 130, out
     assert "1 of 1 runs were not begun." in out

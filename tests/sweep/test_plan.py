@@ -78,7 +78,8 @@ def test_hidden_sizes_have_times_of_their_own_with_and_without_a_record(
     small, large = (
         configured(f"model.hidden_size={size}", "protocol.epochs=1") for size in (64, 128)
     )
-    for record in ([], [(1e5, {"model.hidden_size": "64"})], 9 * [(1e5, {})]):
+    recorded = [(1e5, {"model.hidden_size": "64"})]
+    for record in ([], recorded, 9 * recorded):
         assert expected(large, *record) > 2 * expected(small, *record)
 
 
