@@ -77,8 +77,9 @@ def format_csv(table: pd.DataFrame, float_format: str | None = None) -> str:
     Readers take a carriage return outside of quotes for the end of a row, and pandas does not quote
     it, so that a table with one has quotes everywhere.
     """
-    texts = [table.columns, *(table[name] for name in table.select_dtypes("str", "object"))]
-    quotes = any("\r" in str(cell) for column in texts for cell in column)
+    texts = table.select_dtypes(["str", "object"])
+    cells = [*table.columns, *texts.to_numpy().ravel()]
+    quotes = any("\r" in str(cell) for cell in cells)
     return str(
         table.to_csv(
             index=False,

@@ -5,6 +5,7 @@ on the machine that asks, whichever folder it is.
 """
 
 import os
+from typing import Any
 from urllib.parse import urlparse
 
 from mlflow.store.artifact.artifact_repository_registry import get_registered_artifact_repositories
@@ -49,6 +50,6 @@ class LocalFiles(LocalArtifactRepository):
 
 def guard_local_files() -> None:
     """Make MLflow in this process use `LocalFiles` for every folder."""
-    repositories = get_registered_artifact_repositories()
+    repositories: dict[str, Any] = get_registered_artifact_repositories()
     for scheme in LOCAL:
         repositories[scheme] = LocalFiles
