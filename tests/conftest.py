@@ -84,8 +84,13 @@ def workplace(
     for name in ("RNN_BENCH_DATA", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
     yield tmp_path
-    for name, module in [*sys.modules.items()]:  # of a user's own
-        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+    forget_modules(tmp_path)
+
+
+def forget_modules(folder: Path) -> None:
+    """Let the user's own modules of a test's folder be imported by no other test."""
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
             del sys.modules[name]
 
 

@@ -193,4 +193,5 @@ def test_serve_serves_the_model_where_it_is_told_to(monkeypatch: pytest.MonkeyPa
         "host": "127.0.0.1",
         "port": 0,
         "max_body_bytes": 2**25,
+        "trust": [],
     }

@@ -118,7 +118,7 @@ def test_ctrl_c_ends_a_download_with_status_130(kaggle: Kaggle, tmp_path: Path) 
     )
     kaggle.sent_first_part.wait(60)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10)[1] == (
+    assert process.communicate(timeout=60)[1] == (
         "Interrupted. The same command goes on from here.\n"
     )
     assert process.returncode == 130

@@ -5,12 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Command
+from tests.conftest import Command, forget_modules
 from tests.serving.conftest import CSV, TINY, Trained, model_of
 
 SWEEPS = (("model=gru", *CSV, *TINY),)
@@ -31,11 +32,12 @@ class Constant(nn.Module):
 
 
 @pytest.fixture
-def stranger(there: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def stranger(there: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of a run's model; modules in the folder that it lies in can be imported."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    return Path(shutil.copytree(model_of(there.run(model="gru")), tmp_path / "model"))
+    yield Path(shutil.copytree(model_of(there.run(model="gru")), tmp_path / "model"))
+    forget_modules(tmp_path)
 
 
 def with_model(folder: Path, **keys: Any) -> None:
