@@ -260,12 +260,16 @@ def test_a_closed_terminal_stops_a_sweep_that_goes_on_later(
         os.execv(sys.executable, command)
     Thread(target=read_all, args=(os.dup(terminal),), daemon=True).start()
     ours = psutil.Process(process)
+    latest = Timer(120, ours.kill)
+    latest.start()
     while not any("val_loss" in run.data.metrics for run in recorded_runs()):
+        assert ours.status() != psutil.STATUS_ZOMBIE, "the sweep has ended"
         time.sleep(0.05)
     children = ours.children(recursive=True)
     os.killpg(process, signal.SIGHUP)
     os.close(terminal)
     _, status = os.waitpid(process, 0)
+    latest.cancel()
     assert os.waitstatus_to_exitcode(status) == 130
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert {run.info.status for run in recorded_runs()} == {"KILLED"}
