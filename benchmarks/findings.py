@@ -10,7 +10,8 @@ from typing import Any
 
 from rnn_bench.report.contents import Table
 from rnn_bench.report.drawing import Figure
-from rnn_bench.report.files import markdown_table, standalone
+from rnn_bench.report.files import standalone
+from rnn_bench.report.markdown import to_markdown
 
 __all__ = ["Findings", "Table", "number", "write", "write_page"]
 PAGE = "results.md"
@@ -59,7 +60,7 @@ def write_page(parts: Sequence[str], folder: Path) -> Path:
         blocks.append(f"## {facts['title']}")
         for table in facts["tables"]:
             shown = Table(**table)
-            blocks += [f"**{shown.title}**", markdown_table(shown), shown.note.strip()]
+            blocks += [f"**{shown.title}**", to_markdown(shown), shown.note.strip()]
         blocks += [f"![{text}]({name}.svg)" for name, text in facts["figures"].items()]
         machine, versions, settings = (
             ", ".join(f"{name} {value}" for name, value in facts[about].items())
