@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,8 @@ from rnn_bench.config.model import cell_name
 from rnn_bench.config.options import build, target_of
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import Batch, batches, reading_order
+from rnn_bench.data.corpus import DataError
+from rnn_bench.data.csv_files import read_csv, require_columns
 from rnn_bench.data.encoding import Split
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.models.torch_cell import TorchCell
@@ -92,6 +95,19 @@ def gradient_flow(
         columns[name] = (sums / articles).numpy()
     steps = {"steps_back": np.arange(longest), "articles": articles.numpy()}
     return pd.DataFrame({**steps, **columns})
+
+
+def read_gradient_flow(path: Path) -> pd.DataFrame:
+    """Return the table in a run's `gradient_flow.csv`.
+
+    Raises:
+        DataError: the file is not a run's gradient flow.
+    """
+    table = require_columns(read_csv(path), path, ("steps_back", "initial", "trained"))
+    try:
+        return table.astype(float)
+    except ValueError as error:
+        raise DataError(f"{path} has a cell that is not a number: {error}.") from None
 
 
 def drawn_batches(lengths: NDArray[np.int64], protocol: Protocol) -> list[NDArray[np.int64]]:

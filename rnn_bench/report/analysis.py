@@ -1,12 +1,13 @@
 """The results of a sweep: predictions, estimates and comparisons, each computed once."""
 
 import logging
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from rnn_bench.config.errors import UsageError
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.corpus import DataError
 from rnn_bench.evaluation.metrics import METRICS
@@ -33,16 +34,20 @@ from rnn_bench.tracking.sweeps import Sweep
 
 log = logging.getLogger(__name__)
 
+Content = TypeVar("Content")
+
 
 class Results:
     """The results of a sweep, each computed when it is first used.
 
     `configurations` are all of the sweep. `compared` are the completed ones whose test accuracy
     the report shows: where the optimizer was tuned, only those that validation loss chose.
+    `unread` has a sentence for each file of a run that was needed so far and cannot be read.
     """
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
+        self.unread: list[str] = []
         self.configurations = group_runs(sweep)
         self.compared = choose_tuned([each for each in self.configurations if each.completed])
         self.corpora = list(dict.fromkeys(each.corpus for each in self.compared))
@@ -67,18 +72,33 @@ class Results:
         """Return a metric of the completed runs of a configuration, by seed."""
         return [self.metric(run, name) for run in configuration.completed]
 
+    def read_artifact(
+        self, run: RecordedRun, name: str, read: Callable[[Path], Content]
+    ) -> Content | None:
+        """Return what `read` makes of an artifact; None if the run has none, or it cannot be read,
+        which `unread` then says."""
+        place = name
+        try:
+            with run.local_artifact(name) as path:
+                if path is None:
+                    return None
+                place = str(path)
+                return read(path)
+        except (DataError, OSError) as error:
+            reason = str(error).replace(place, name)
+            self.unread.append(f"{name} of {run.name} is not used: {reason}")
+            log.warning("%s", self.unread[-1])
+            return None
+
     @cached_property
     def predictions(self) -> dict[str, Predictions]:
         """The stored predictions by run id, of the compared runs that have them."""
         found = {}
         for each in self.compared:
             for run in each.completed:
-                with run.local_artifact(schema.PREDICTIONS_FILE) as path:
-                    try:
-                        if path is not None:
-                            found[run.id] = read_all_predictions(path, run)
-                    except UsageError as error:
-                        log.warning("The predictions of %s are not used: %s", run.name, error)
+                read = partial(read_all_predictions, run)
+                if predictions := self.read_artifact(run, schema.PREDICTIONS_FILE, read):
+                    found[run.id] = predictions
         return found
 
     @cached_property
@@ -89,12 +109,8 @@ class Results:
             for run in each.completed:
                 if each.corpus in found:
                     break
-                with run.local_artifact(schema.AUDIT_FILE) as path:
-                    try:
-                        if path is not None:
-                            found[each.corpus] = CorpusAudit.from_json(path.read_bytes(), path)
-                    except DataError as error:
-                        log.warning("The audit of %s is not used: %s", run.name, error)
+                if audit := self.read_artifact(run, schema.AUDIT_FILE, partial(read_audit, run)):
+                    found[each.corpus] = audit
         return found
 
     @cached_property
@@ -159,15 +175,34 @@ class Results:
         return next((each for each in pairs if {each.first, each.second} == names), None)
 
 
-def read_all_predictions(path: Path, run: RecordedRun) -> Predictions:
+def read_all_predictions(run: RecordedRun, path: Path) -> Predictions:
     """Return a run's stored predictions.
 
     Raises:
-        UsageError: they are damaged, or not of every test article.
+        DataError: they are damaged, or not of every test article.
     """
     predictions = read_predictions(path)
-    count = len(predictions.labels)
+    require_count(path, len(predictions.labels), run)
+    return predictions
+
+
+def read_audit(run: RecordedRun, path: Path) -> CorpusAudit:
+    """Return the audit of a run's corpus.
+
+    Raises:
+        DataError: it is damaged, or of another number of test articles.
+    """
+    audit = CorpusAudit.from_json(path.read_bytes(), path)
+    require_count(path, audit.splits["test"].articles, run)
+    return audit
+
+
+def require_count(path: Path, count: int, run: RecordedRun) -> None:
+    """Check that a file is of all test articles of a run.
+
+    Raises:
+        DataError: it is not.
+    """
     expected = run.split_sizes.get("test", count)
     if count != expected:
-        raise UsageError(f"{path} has {count:,} of {expected:,} test articles.")
-    return predictions
+        raise DataError(f"{path} has {count:,} of {expected:,} test articles.")

@@ -15,12 +15,21 @@ def assemble_report(results: Results) -> Report:
     sections = [make_section(results) for make_section in SECTIONS]
     return Report(
         title=f"rnn_bench: {', '.join(datasets) or 'no completed run'}",
-        status=describe_state(results.sweep),
+        status=describe_state(results.sweep) + describe_unread(results),
         conclusions=write_conclusions(results),
         explanation=explain_numbers(results),
         sections=[section for section in sections if section is not None],
         command=results.sweep.command,
     )
+
+
+def describe_unread(results: Results) -> str:
+    """Return a sentence that counts the files that could not be read; empty if there are none."""
+    count = len(set(results.unread))
+    if not count:
+        return ""
+    files = "1 file" if count == 1 else f"{count} files"
+    return f" {files} of runs cannot be read: see the last section."
 
 
 def describe_state(sweep: Sweep) -> str:

@@ -15,6 +15,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from rnn_bench.config.errors import shorten
+from rnn_bench.data.corpus import DataError
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.local_files import refuse_local_files
@@ -135,6 +137,7 @@ class RecordedRun:
         `name` is a file in the run's top artifact folder. It is downloaded from a remote store.
 
         Raises:
+            DataError: it is there and cannot be downloaded.
             UsageError: the store is a server that names a folder of this machine.
         """
         uri = str(self.row.info.artifact_uri)
@@ -147,12 +150,13 @@ class RecordedRun:
             yield self._download(name, folder)
 
     def _download(self, name: str, folder: str) -> Path | None:
-        try:  # a store may retry for minutes to get a file that it does not have
-            if name not in self._artifact_names:
+        try:
+            if name not in self._artifact_names:  # a store may retry for minutes to get it
                 return None
             return Path(self.client.download_artifacts(self.id, name, folder))
-        except (MlflowException, OSError):
-            return None
+        except (MlflowException, OSError) as error:
+            reason = shorten(str(error), 200)
+            raise DataError(f"{name} cannot be downloaded: {reason}") from error
 
     @cached_property
     def _artifact_names(self) -> set[str]:

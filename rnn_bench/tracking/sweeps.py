@@ -149,8 +149,9 @@ def read_sweep(client: MlflowClient, experiment_id: str, sweep_id: str) -> Sweep
         UsageError: the record has no such sweep.
     """
     note = _notes(client, experiment_id).get(sweep_id)
-    # MLflow's filters have no escape for a quotation mark, which no sweep's id contains.
-    rows = [] if '"' in sweep_id else all_runs(client, experiment_id, sweep_filter(sweep_id))
+    # MLflow's filters have no escape for these, which no sweep's id contains.
+    is_readable = not {'"', "\\"} & {*sweep_id}
+    rows = all_runs(client, experiment_id, sweep_filter(sweep_id)) if is_readable else []
     if note is None and not rows:
         raise UsageError(f"The record has no sweep {sweep_id}. --sweep latest takes the newest.")
     return _sweep(client, experiment_id, sweep_id, rows, note or {})

@@ -85,8 +85,10 @@ def test_the_predictions_of_a_run_are_worth_what_it_recorded(
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     classes=st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=6)
-        | st.sampled_from(["NA", "nan", "null", "0", "01", "1.0", "a,b", '"', "prediction", "p_"]),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
+        | st.sampled_from(
+            ["NA", "nan", "null", "0", "01", "1.0", "a,b", '"', "prediction", "p_", "a\rb", "\r"]
+        ),
         min_size=2,
         max_size=4,
         unique=True,

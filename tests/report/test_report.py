@@ -246,6 +246,10 @@ def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplac
     [
         (["--tracking-uri", "sqlite:///nowhere.db"], "There is no MLflow store"),
         (["--sweep", "2026"], "The record has no sweep 2026."),
+        *(
+            (["--sweep", sweep], "The record has no sweep")
+            for sweep in ('a" LIKE "%" OR tags."x', "a'b", "a`b", "a\\", "%", "", "a\nb", "a b;")
+        ),
         ([], "There is no sweep in the record yet."),
         (["--experiment-name", "other"], "has no experiment other."),
     ],
@@ -300,36 +304,6 @@ def test_accuracy_and_macro_f1_come_from_the_stored_predictions(
     for name in ("test_accuracy", "test_macro_f1"):
         assert found.metric(recorded, name) == pytest.approx(metrics[name])
     assert found.metric(recorded, "test_loss") == 0.125
-
-
-@pytest.mark.parametrize(
-    ("predictions", "says"),
-    [
-        ("article,label\n0,", "no column 'prediction'"),
-        ("article,label,prediction,p_real\n0,real,real,1\n", "has 1 of "),
-    ],
-)
-def test_damaged_files_of_a_run_leave_its_recorded_metrics(
-    predictions: str,
-    says: str,
-    rnn_bench: Command,
-    recorded_runs: Runs,
-    workplace: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
-    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
-    damaged = recorded_runs()[0]
-    client.log_text(damaged.info.run_id, predictions, "test_predictions.csv")
-    client.log_text(damaged.info.run_id, "{", "audit.json")
-    assert report_command([]) == 0
-    assert f"The predictions of {damaged.info.run_name} are not used: " in caplog.text
-    assert says in caplog.text
-    assert f"The audit of {damaged.info.run_name} is not used: " in caplog.text
-    found = results(workplace)
-    recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
-    accuracy = damaged.data.metrics["test_accuracy"]
-    assert found.metric(recorded, "test_accuracy") == accuracy
 
 
 def test_transfer_and_published_accuracies_have_sections(

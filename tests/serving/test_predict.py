@@ -126,6 +126,11 @@ def test_labels_and_probabilities_are_never_cut(monkeypatch: pytest.MonkeyPatch)
         (("runs:/nonsense/model", "a"), "nonsense"),
         (("models:/nonsense/1", "a"), "nonsense"),
         (("models:/nonsense@champion", "a"), "nonsense"),
+        (
+            ("file:///etc", "a"),
+            "file:///etc is not a model URI: it must begin with runs:/ or models:/",
+        ),
+        (("http://127.0.0.1:9/x", "a"), "is not a model URI"),
         ((".", "a"), ". is not the model of a run: it has no file config.json."),
         (("GRU", "a", "--tracking-uri", "sqlite:///none.db"), "There is no MLflow store"),
         (("GRU", "--csv", "test.csv", "--text-column", "body"), "Its columns: 'text', 'label'."),

@@ -157,16 +157,24 @@ class CorpusAudit:
             source: the file that an error names.
 
         Raises:
-            DataError: it is not JSON, or a value is missing or of another type.
+            DataError: it is not JSON, a value is missing or of another type, or there are no test
+                articles, or not those that it counts as duplicates.
         """
         try:
-            return _JSON.validate_json(text)
+            audit = _JSON.validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join(map(str, first["loc"]))
             raise DataError(
                 f"{source} is not the audit of a corpus: {path}{': ' * bool(path)}{first['msg']}."
             ) from error
+        test = audit.splits.get("test")
+        if test is None or test.articles < 1 or not test.classes:
+            raise DataError(f"{source} is not the audit of a corpus: it has no test articles.")
+        positions = audit.test_articles_in_train + audit.test_articles_near_train
+        if any(not 0 <= position < test.articles for position in positions):
+            raise DataError(f"{source} names duplicates that are no test articles.")
+        return audit
 
 
 _JSON = TypeAdapter(CorpusAudit)

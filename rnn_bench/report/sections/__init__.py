@@ -17,6 +17,7 @@ from rnn_bench.report.sections.runs import runs_section
 from rnn_bench.report.sections.time import time_section
 from rnn_bench.report.sections.transfer import transfer_section
 from rnn_bench.report.sections.tuning import tuning_section
+from rnn_bench.report.sections.unread import unread_section
 
 # In the order of the page.
 SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
@@ -32,4 +33,5 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     audit_section,
     runs_section,
     machine_section,
+    unread_section,  # last, because it says what the others could not read
 )

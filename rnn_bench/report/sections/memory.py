@@ -4,6 +4,7 @@ import math
 
 import pandas as pd
 
+from rnn_bench.evaluation.gradient_flow import read_gradient_flow
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
@@ -88,7 +89,7 @@ def gradient_flows(results: Results, corpus: str) -> dict[str, dict[str, list[fl
     """Return the mean norms over seeds by label: columns steps_back, initial and trained."""
     found = {}
     for each in results.on(corpus):
-        if tables := gradient_tables(each):
+        if tables := gradient_tables(results, each):
             means = pd.concat(tables).groupby("steps_back", as_index=False).mean()
             found[each.label] = {
                 name: means[name].tolist() for name in ("steps_back", "initial", "trained")
@@ -96,10 +97,9 @@ def gradient_flows(results: Results, corpus: str) -> dict[str, dict[str, list[fl
     return found
 
 
-def gradient_tables(each: Configuration) -> list[pd.DataFrame]:
-    tables = []
-    for run in each.completed:
-        with run.local_artifact(schema.GRADIENT_FLOW_FILE) as path:
-            if path is not None:
-                tables.append(pd.read_csv(path))
-    return tables
+def gradient_tables(results: Results, each: Configuration) -> list[pd.DataFrame]:
+    found = (
+        results.read_artifact(run, schema.GRADIENT_FLOW_FILE, read_gradient_flow)
+        for run in each.completed
+    )
+    return [table for table in found if table is not None]
