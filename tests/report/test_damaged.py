@@ -55,7 +55,8 @@ def test_the_report_leaves_out_what_it_cannot_read_and_says_so(
     rnn_bench: Command,
     recorded_runs: Callable[[], list[Run]],
 ) -> None:
-    rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
+    swept = rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
+    assert swept.status == 0, swept.out + swept.err
     damaged, _ = recorded_runs()
     (artifacts(damaged) / file).write_bytes(content)
     assert report_command(["--out", "page"]) == 0

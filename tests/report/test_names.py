@@ -1,16 +1,24 @@
 """Names in a report are text: no program takes them for markup, rows, formulas or commands."""
 
 import csv
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from markdown_it import MarkdownIt
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from rnn_bench.evaluation.predictions import read_predictions
+from rnn_bench.report.__main__ import main as report_command
 from rnn_bench.report.contents import Link, Report, Section, Table
 from rnn_bench.report.drawing import Figure
 from rnn_bench.report.files import write_report
 from rnn_bench.tracking.artifacts import write_predictions
+from tests.conftest import SMALL_CORPUS, Command
+from tests.test_run import artifacts
 
 HOSTILE = [
     "<svg onload=alert(1)>",
@@ -18,6 +26,7 @@ HOSTILE = [
     "two\nlines\r\nand | a bar",
     "`code` *bold* __init__ &lt;b&gt; ~~no~~ $x$",
 ]
+MARKUP = "<svg onload=alert(1)>\n\n# a | ![x](http://x) `b` *c* _d_ &lt;"
 
 
 def written(name: str, folder: Path) -> Path:
@@ -79,3 +88,49 @@ def test_predictions_of_any_class_name_are_read_as_they_were_written(
     assert found.classes == classes
     assert (found.labels.tolist(), found.predictions.tolist()) == ([1, 0, 1], [1, 0, 0])
     assert found.probabilities.tolist() == shares.tolist()
+
+
+@pytest.mark.usefixtures("reported")
+def test_a_label_with_a_carriage_return_keeps_its_predictions_and_its_report(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]], workplace: Path
+) -> None:
+    labels = ("fa\rke", "real")
+    rows = [f'sun number {n},"{labels[n % 2]}"' for n in range(60)]
+    (workplace / "mine.csv").write_text("\n".join(["text,label", *rows]), newline="")
+    answered = rnn_bench("-m", "model=tfidf", "dataset=csv", "dataset.train=mine.csv")
+    assert answered.status == 0, answered.out
+    (folder,) = (workplace / "reports").iterdir()
+    assert "cannot be read" not in (folder / "index.html").read_text(encoding="utf-8")
+    with (folder / "tables/confusion.csv").open(newline="", encoding="utf-8") as file:
+        assert {row[2] for row in csv.reader(file)} == {"label", *labels}
+    (run,) = recorded_runs()
+    found = read_predictions(artifacts(run) / "test_predictions.csv")
+    assert set(found.classes) == {*labels}
+
+
+@pytest.mark.usefixtures("reported")
+def test_names_are_no_html_in_any_sentence_title_or_image_of_the_markdown(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]], workplace: Path
+) -> None:
+    assert rnn_bench("-m", "model=gru,majority", "protocol.epochs=1", *SMALL_CORPUS).status == 0
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    for run in recorded_runs():
+        for tag in ("dataset", "model"):
+            client.set_tag(run.info.run_id, tag, f"{run.data.tags[tag]} {MARKUP}")
+        client.update_run(run.info.run_id, name=MARKUP)
+    assert report_command(["--out", "page"]) == 0
+    pages = [Path("page/report.md"), *Path("page/tables").glob("*.md")]
+    assert len(pages) > 4
+    reader = MarkdownIt("commonmark", {"html": True}).enable("table")
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        shown = reader.render(text)
+        assert "<svg" not in shown
+        assert "http://x" not in re.findall(r'(?:src|href)="([^"]*)"', shown)
+        columns = [
+            len(re.findall(r"<t[hd]", row)) for row in re.findall(r"<tr>.*?</tr>", shown, re.S)
+        ]
+        assert shown.count("<h1>") == (page.name == "report.md")
+        assert columns
+    html = Path("page/index.html").read_text(encoding="utf-8")
+    assert "<svg onload" not in html
