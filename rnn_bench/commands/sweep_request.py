@@ -80,6 +80,9 @@ def check_flags(arguments: argparse.Namespace) -> None:
     given = [_written(flag) for flag in MODES if getattr(arguments, flag)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} are not possible together: leave one out.")
+    for flag in ("resolve", "package"):
+        if getattr(arguments, flag) and not arguments.cfg:
+            raise UsageError(f"{_written(flag)} belongs to --cfg: give both, or neither.")
     if arguments.config_dir:
         arguments.config_dir = str(user_path(arguments.config_dir))
 

@@ -62,6 +62,8 @@ def print_information(arguments: argparse.Namespace, folder: Path) -> None:
     try:
         with env_override(RAISING), redirect_stdout(page):
             _run_hydra(arguments, get_args_parser(), _no_task, str(folder), "config")
+    except SystemExit as end:  # Hydra's status for what it cannot print is 1
+        raise SystemExit(2 if end.code else 0) from None
     finally:
         print(page.getvalue(), end="")
 

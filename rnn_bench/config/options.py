@@ -20,6 +20,13 @@ class Allowed:
     text: str
     test: Callable[[Any], bool]
 
+    def accepts(self, value: Any) -> bool:
+        """Return whether the condition holds: never for a value that it cannot be tested on."""
+        try:
+            return self.test(value)
+        except (TypeError, AttributeError):
+            return False
+
 
 def at_least(low: float) -> Allowed:
     return Allowed(f"at least {low}", lambda value: value >= low)
@@ -77,7 +84,8 @@ class Option:
     of_the_group: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for each in fields(self):
+        # The name last: another key may be its default.
+        for each in sorted(fields(self), key=lambda each: each.name == "name"):
             check_value(self.group, each, getattr(self, each.name))
 
 
@@ -89,7 +97,7 @@ def check_value(group: str, each: Field[Any], value: Any) -> None:
         ConfigError: the value is not allowed.
     """
     allowed, wanted = each.metadata.get("allowed"), ""
-    if allowed and value is not None and not allowed.test(value):
+    if allowed and value is not None and not allowed.accepts(value):
         wanted = allowed.text
     elif each.type is str and isinstance(value, str) and not value.strip():
         wanted = "a text that is not empty"

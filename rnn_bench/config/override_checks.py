@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -14,6 +15,7 @@ from rnn_bench.config.overrides import key_of
 from rnn_bench.config.schema import GROUPS, Config
 
 MOST_RUNS = 1_000_000
+OWN_NAMES = {each.name for each in fields(Config)}
 
 
 def check_override(override: Override, mode: RunMode, loader: ConfigLoader) -> None:
@@ -28,6 +30,8 @@ def check_override(override: Override, mode: RunMode, loader: ConfigLoader) -> N
     is_group = bool(group or loader.get_group_options(key))
     if group and override.is_delete():
         raise ConfigError(f"{line} is not possible: a run needs a {group}.")
+    if override.is_delete() and key in OWN_NAMES:
+        raise ConfigError(f"{line} is not possible: every run has it. Give a value: {key}=...")
     if key.startswith("hydra.") and key.endswith("._target_"):
         name = key.removeprefix("hydra.").removesuffix("._target_")
         raise ConfigError(f"{line} is not possible: choose with hydra/{name}=...")
@@ -53,7 +57,12 @@ def check_size(overrides: Sequence[Override]) -> None:
     """
     runs = 1
     for override in overrides:
-        if override.is_sweep_override() and override.is_discrete_sweep():
+        if override.is_sweep_override():
+            if not override.is_discrete_sweep():
+                raise ConfigError(
+                    f"The sweep cannot be read: {override.input_line} has no list of values. "
+                    "Write A,B or range(1,3)."
+                )
             runs *= _values(override)
             if runs == 0:
                 raise ConfigError(f"{override.input_line} names no value: the sweep has no runs.")
@@ -70,6 +79,8 @@ def _values(override: Override) -> int:
     if isinstance(given, RangeSweep):
         if given.start is None or given.stop is None or not given.step:
             raise ConfigError(f"{override.input_line} is not possible: a range needs a step.")
+        if not math.isfinite(given.stop - given.start):
+            raise ConfigError(f"{override.input_line} is not possible: a range needs two ends.")
         return min(max(0, math.ceil((given.stop - given.start) / given.step)), MOST_RUNS + 1)
     return sum(1 for _ in itertools.islice(override.sweep_iterator(), MOST_RUNS + 1))
 

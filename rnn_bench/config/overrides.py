@@ -75,7 +75,13 @@ def unreadable(line: str, reason: str) -> str:
         read = None
     if read != value:
         return f"{line} cannot be read: {reason}"
-    return f"{line} cannot be read. Such a value needs two quotations: {_shell_word(rewritten)}"
+    forms = ""
+    if re.match(r"[\[{]|\w+\(", value) or value.endswith(","):
+        forms = " Values are written A,B, lists [A,B], dictionaries {a:1,b:2}, ranges range(0,3)."
+    return (
+        f"{line} cannot be read.{forms} "
+        f"A text with such signs needs two quotations: {_shell_word(rewritten)}"
+    )
 
 
 def quoted(value: str) -> str:

@@ -62,7 +62,7 @@ def print_plan(
         seconds = 0.0 if state == schema.REUSED else seconds_of[options]
         expected.append(seconds)
         options += tuple(map(id, (config.dataset, config.optimizer)))
-        own = name if len(jobs) <= MOST_LINES else ""
+        own = len(expected) if len(jobs) <= MOST_LINES else 0
         lines.setdefault((*options, state, seconds, own), []).append(name)
     for (*_, state, seconds, _), names in lines.items():
         named = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}, {len(names):,} runs"
