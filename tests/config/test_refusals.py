@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from rnn_bench.commands.sweep_request import request_sweep
+from rnn_bench.config.optimizer import BETAS
+from rnn_bench.config.options import FRACTION
 from rnn_bench.config.schema import Config
 from tests.conftest import SMALL_CORPUS, Command
 
@@ -77,7 +79,6 @@ FORMS = [
     (("--resolve",), "--resolve belongs to --cfg"),
     (("--package", "model"), "--package belongs to --cfg"),
     (("device=cuda:99999999999999999999",), "auto, cpu, cuda, cuda:N or mps"),
-    (("optimizer.betas=[[1],2]",), "it must be two numbers"),
     (("model.cell=",), "model.cell= is not possible"),
     (("-m", "seed=range(0,1000000000000)"), "more than 1,000,000 runs"),
     (("-m", "seed=range(0,2000)", "model.hidden_size=range(1,2000)"), "Divide it into several"),
@@ -114,6 +115,11 @@ def test_an_own_option_s_number_is_checked_as_that_of_a_schema(
     own = ("--config-dir", "mine", "optimizer=nadam")
     assert "finite" in refused(rnn_bench, workplace, *own, "optimizer.lr=inf")
     assert "optimizer.name is missing" in refused(rnn_bench, workplace, *own, "optimizer.name=")
+
+
+def test_a_value_of_another_kind_is_not_in_a_range() -> None:
+    assert not BETAS.accepts([[1], 2])
+    assert not FRACTION.accepts("much")
 
 
 @pytest.mark.parametrize(("words", "says"), FORMS)
