@@ -27,14 +27,18 @@ def main(
     other words are its arguments. The default is the words that this process was started with.
 
     Raises:
-        SystemExit: after a help page, and for words that cannot be parsed.
+        SystemExit: after a help page.
     """
     words = sys.argv[1:] if words is None else [*words]
     parser = program_parser(program, commands)
     if not words:
         parser.print_help(sys.stderr)
         return UNUSABLE
-    arguments = parser.parse_args(words[:1])
+    try:
+        arguments = parser.parse_args(words[:1])
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
     if arguments.version:
         print("rnn_bench", importlib.metadata.version("rnn_bench"))
         return SUCCESS
@@ -48,7 +52,7 @@ def run_command(name: str, words: Sequence[str] | None = None, program: str = ""
     this process was started with. `program` is the command's name in its help page.
 
     Raises:
-        SystemExit: after a help page, and for words that cannot be parsed.
+        SystemExit: after a help page.
     """
     words = sys.argv[1:] if words is None else [*words]
     try:

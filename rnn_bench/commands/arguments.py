@@ -4,9 +4,9 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rnn_bench.config.errors import UsageError, suggestion
+from rnn_bench.config.parser import Parser, user_path
 from rnn_bench.serving import MAX_BODY_BYTES
 
 PROGRAM = "rnn-bench"
@@ -34,7 +34,7 @@ def program_parser(program: str, commands: Sequence[str]) -> argparse.ArgumentPa
     """Return a parser of a command's name. Its help page lists these commands."""
     width = max(map(len, commands)) + 2
     lines = [f"  {name:<{width}}{COMMANDS[name].summary}" for name in commands]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program,
         usage=f"{program} COMMAND ...",
         description="\n".join([DESCRIPTION, "", "commands:", *lines]),
@@ -53,7 +53,7 @@ def program_parser(program: str, commands: Sequence[str]) -> argparse.ArgumentPa
 def command_parser(name: str, program: str) -> argparse.ArgumentParser:
     """Return the parser of a command's arguments, with `program` as the command's name."""
     command = COMMANDS[name]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program,
         description=command.description or f"{command.summary[0].upper()}{command.summary[1:]}.",
         epilog=command.epilog,
@@ -106,7 +106,9 @@ registry, as the champion of the model NAME."""
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", metavar="ID", default="latest", help="by default the latest")
-    parser.add_argument("--out", metavar="FOLDER", help="by default reports/<sweep id>")
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=user_path, help="by default reports/<sweep id>"
+    )
     _add_record(parser)
 
 
@@ -130,7 +132,9 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     words = "a text; - or nothing: the lines of standard input"
     parser.add_argument("texts", metavar="TEXT", nargs="*", help=words)
-    parser.add_argument("--csv", metavar="FILE", type=Path, help="a CSV file with a text a row")
+    parser.add_argument(
+        "--csv", metavar="FILE", type=user_path, help="a CSV file with a text a row"
+    )
     words = "its column, by default text; give it twice to join two, such as title and text"
     parser.add_argument("--text-column", metavar="NAME", action="append", help=words)
     parser.add_argument("--json", action="store_true", help="print JSON lines, one a text")
@@ -159,8 +163,9 @@ AUDIT = """\
 Say what is in the corpus twice, equal or nearly, in the training and in the
 test file, and how well classifiers do that should fail on clean data: they see
 an article's length, dateline, subject, date or first five words alone. CORPUS is
-any option of the group dataset, and its keys may follow:
+any option of the group dataset or a CSV file, and keys may follow:
   audit isot dataset.dateline=kept
+  audit reviews.csv dataset.text_column=review
   audit csv dataset.train=reviews.csv dataset.text_column=review"""
 FETCH = """\
 Download the raw CSV files of a corpus of the study from Kaggle (no account
@@ -198,7 +203,9 @@ def _check_study_corpus(arguments: argparse.Namespace) -> None:
         key, _, folder = setting.partition("=")
         if key != "data_dir" or not folder:
             raise UsageError(f"{setting} is not a setting here. There is one: data_dir=FOLDER")
-    arguments.data_dir = Path(folder).absolute()
+    if len(arguments.settings) > 1:
+        raise UsageError(f"data_dir is given twice: {' and '.join(arguments.settings)}.")
+    arguments.data_dir = user_path(folder).absolute()
 
 
 # --- sync, copy -----------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The command `sweep`: train every run, print their comparison and write the report."""
 
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
+from omegaconf import OmegaConf, open_dict
 
 from rnn_bench.commands import FAILED, SUCCESS, shows_tracebacks
 from rnn_bench.commands.report import make_report
@@ -24,12 +26,12 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
 from rnn_bench.tracking.rows import package_versions
-from rnn_bench.tracking.run_key import run_key, run_name
+from rnn_bench.tracking.run_key import SweepKeys, run_key, run_name
 from rnn_bench.tracking.store import open_store, store_uri
 from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
 from rnn_bench.tracking.sweeps import end_open_rows, keep_command, note_sweep, sweep_runs
 from rnn_bench.training.console import ConsoleHandler, console
-from rnn_bench.training.device import find_device
+from rnn_bench.training.device import check_threads, find_device
 from rnn_bench.training.interruption import stopping_at_once
 
 log = logging.getLogger("rnn_bench")
@@ -49,12 +51,16 @@ def run(request: SweepRequest) -> int:
         package_versions()  # each run records them
         config = request.jobs[0].config
         output_dir = check_output_folder(config.output_dir)
+        check_hydra_folder(request)
         client, experiment_id = open_store(config.tracking)
         for problem in send_unsent(unsent(output_dir)):
             log.warning("What waits for MLflow is not recorded: %s", problem)
         corpora = prepare_corpora(request.jobs)
+        keys = SweepKeys()
         asked = [
-            AskedRun(job.config, run_name(job.config, job.defaults), corpus.content.fingerprint)
+            AskedRun(
+                job.config, keys.run_name(job.config, job.defaults), corpus.content.fingerprint
+            )
             for job, corpus in zip(request.jobs, corpora, strict=True)
         ]
         for line in explain_new_runs(client, experiment_id, asked):
@@ -84,8 +90,35 @@ def check_machine(request: SweepRequest) -> None:
     if first.packing:
         check_devices(request.jobs, first.packing, visible_gpus())
     if first.launcher == "basic":  # others train elsewhere, with other devices
-        for job in request.jobs:
-            find_device(job.config.device)
+        for device in dict.fromkeys(job.config.device for job in request.jobs):
+            find_device(device)
+    if not (first.engine and first.engine.is_remote):
+        check_threads(max(job.config.threads or 1 for job in request.jobs))
+
+
+def check_hydra_folder(request: SweepRequest) -> None:
+    """Check that the folder in which Hydra keeps the files of a command can be written; make it if
+    it is missing. A plan makes none.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if request.jobs[0].config.plan:
+        return
+    key = "sweep" if request.is_sweep else "run"
+    composed = request.jobs[0].composed.copy()
+    with open_dict(composed):
+        composed.hydra.job.num = 0
+    folder = Path(str(OmegaConf.select(composed, f"hydra.{key}.dir")))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0")
+    except OSError as error:
+        raise UsageError(
+            f"hydra.{key}.dir={folder} cannot be written: {error.strerror or error}. "
+            "Choose another, or leave it out."
+        ) from error
 
 
 def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int:

@@ -13,11 +13,15 @@ from rnn_bench.config.composition import Composer, Job, config_folder, register,
 from rnn_bench.config.errors import ConfigError, UsageError
 from rnn_bench.config.explanation import explain
 from rnn_bench.config.hydra_internals import parse_arguments, print_information
+from rnn_bench.config.overrides import read_overrides
+from rnn_bench.config.parser import user_path
 from rnn_bench.sweep.local.forkserver import start_forkserver
 from rnn_bench.training.interruption import stopping_at_once
 
 # Hydra's flags that print something and train nothing.
 INFORMATION = ("help", "hydra_help", "cfg", "info", "shell_completion")
+# Hydra's flags of which one is possible.
+MODES = ("run", "multirun", "cfg", "info", "shell_completion")
 # Hydra's flags that are not possible here, and what to do instead.
 OWN_FOLDER = "Options of your own go into a folder that --config-dir names."
 REFUSED = {
@@ -51,20 +55,40 @@ def request_sweep(words: Sequence[str]) -> SweepRequest | None:
         UsageError: a flag, key or value is not possible.
     """
     arguments = parse_arguments(words)
+    arguments.overrides = read_overrides(arguments.overrides)
+    check_flags(arguments)
     if any(getattr(arguments, flag) for flag in INFORMATION):
         register()
         try:
             print_information(arguments, config_folder())
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise ConfigError(explain(error, arguments.overrides, Composer().loader)) from error
         return None
-    for flag, instead in REFUSED.items():
-        if getattr(arguments, flag):
-            raise UsageError(f"--{flag.replace('_', '-')} is not possible. {instead}")
-    if any(line.lstrip("+~").partition("=")[0] == "sweep_id" for line in arguments.overrides):
-        raise UsageError("sweep_id is not possible. The command makes a new one each time.")
     with stopping_at_once():
         return _compose(list(words), arguments)
+
+
+def check_flags(arguments: argparse.Namespace) -> None:
+    """Check Hydra's flags of a command line.
+
+    Raises:
+        UsageError: one is not possible here, or not together with another.
+    """
+    for flag, instead in REFUSED.items():
+        if getattr(arguments, flag):
+            raise UsageError(f"{_written(flag)} is not possible. {instead}")
+    given = [_written(flag) for flag in MODES if getattr(arguments, flag)]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} are not possible together: leave one out.")
+    for flag in ("resolve", "package"):
+        if getattr(arguments, flag) and not arguments.cfg:
+            raise UsageError(f"{_written(flag)} belongs to --cfg: give both, or neither.")
+    if arguments.config_dir:
+        arguments.config_dir = str(user_path(arguments.config_dir))
+
+
+def _written(flag: str) -> str:
+    return f"--{flag.replace('_', '-')}"
 
 
 def _compose(words: list[str], arguments: argparse.Namespace) -> SweepRequest:

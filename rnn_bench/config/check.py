@@ -1,6 +1,7 @@
 """Checks a composed config and turns it into a `Config`."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -9,7 +10,7 @@ from rnn_bench.config.dataset import Dataset, Splitting
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.model import Model
 from rnn_bench.config.optimizer import Optimizer
-from rnn_bench.config.options import check_against_target, unknown_keys
+from rnn_bench.config.options import check_against_target, check_value, unknown_keys
 from rnn_bench.config.schema import GROUPS, Config
 
 
@@ -32,8 +33,14 @@ def check_config(config: DictConfig) -> Config:
     typed = cast(Config, OmegaConf.to_object(config))
     for schema in (Dataset, Model, Optimizer):
         option = getattr(typed, schema.group)
-        if isinstance(option, dict) and "name" not in option:
-            raise ConfigError(f"{schema.group}.name is missing: the name in tables and run names.")
+        if isinstance(option, dict):
+            if not str(option.get("name") or "").strip():
+                raise ConfigError(
+                    f"{schema.group}.name is missing: the name in tables and run names."
+                )
+            for each in fields(schema):
+                if isinstance(value := option.get(each.name), int | float):
+                    check_value(schema.group, each, value)
         check_against_target(schema, option)
     Splitting.of(typed.dataset)
     for option in (typed, typed.protocol, typed.evaluation, typed.tracking):

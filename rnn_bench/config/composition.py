@@ -2,8 +2,9 @@
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import cast
 import platformdirs
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +30,9 @@ from rnn_bench.config.hydra_internals import (
 )
 from rnn_bench.config.launcher import RESOLVERS, Engine, Packed, engine_of
 from rnn_bench.config.model import cell_name
+from rnn_bench.config.options import check_value
+from rnn_bench.config.override_checks import check_deletions, check_override, check_size
+from rnn_bench.config.overrides import has_plain_seed
 from rnn_bench.config.schema import GROUPS, Config, register_schemas
 
 # Keys that must have one value for all runs of a sweep.
@@ -37,6 +40,8 @@ SHARED_KEYS = ("tracking", "output_dir", "plan", "rerun")
 
 # Keys of a run that are no group.
 PLAIN_KEYS = {each.name for each in fields(Config)} - {*GROUPS, "evaluation", "tracking"}
+
+SEED_FIELD = next(each for each in fields(Config) if each.name == "seed")
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,17 @@ class Composer:
         """
         try:
             for each in OverridesParser.create(self.loader).parse_overrides([*overrides]):
-                _check_override(each, mode)
-            return self.loader.load_configuration("config", [*overrides], run_mode=mode)
+                check_override(each, mode, self.loader)
+            config = self.loader.load_configuration("config", [*overrides], run_mode=mode)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error, overrides, self.loader)) from error
+        for name in ("launcher", "sweeper"):
+            if not OmegaConf.is_dict(config.hydra[name]):
+                line = f"hydra.{name}={config.hydra[name]}"
+                raise ConfigError(
+                    f"{line} is not possible: an option is chosen with a slash, hydra/{name}=..."
+                )
+        return config
 
     def preset(self, arguments: argparse.Namespace) -> list[str]:
         """Return the overrides that a preset (`hydra.sweeper.params`) adds to a command line: the
@@ -141,7 +153,9 @@ class Composer:
             raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
         try:
             parser = OverridesParser.create(self.loader)
-            batch = split_into_jobs(parser.parse_overrides([*master.hydra.overrides.task]))
+            parsed = parser.parse_overrides([*master.hydra.overrides.task])
+            check_size(parsed)
+            batch = split_into_jobs(parsed)
         except (HydraException, ValueError) as error:
             raise ConfigError(f"The sweep cannot be read: {error}") from error
         jobs = self.jobs_of(master, batch)
@@ -160,10 +174,18 @@ class Composer:
         if master.hydra.runtime.choices["hydra/launcher"] == "packed":
             packing = cast(Packed, OmegaConf.to_object(master.hydra.launcher))
         hydra_lines = [*dict.fromkeys([*master.hydra.overrides.hydra, "hydra.mode=MULTIRUN"])]
+        first: dict[tuple[str, ...], Job] = {}  # of the jobs that differ in their seed alone
         for lines in map(tuple, job_overrides):
-            if lines not in self._jobs:
-                job = self.job(self._with_values(hydra_lines, lines))
-                self._jobs[lines] = replace(job, packing=packing)
+            if lines in self._jobs:
+                continue
+            others = tuple(line for line in lines if not line.startswith("seed="))
+            if others in first and has_plain_seed(lines):
+                self._jobs[lines] = _with_seed(first[others], lines)
+                continue
+            job = replace(self.job(self._with_values(hydra_lines, lines)), packing=packing)
+            self._jobs[lines] = job
+            if job.config.plan and has_plain_seed(lines) and not _refers_to_seed(job.composed):
+                first[others] = job
         return [self._jobs[tuple(lines)] for lines in job_overrides]
 
     def job(self, config: DictConfig) -> Job:
@@ -177,6 +199,7 @@ class Composer:
             typed = check_config(own)
         except OmegaConfBaseException as error:
             raise ConfigError(explain(error, [], self.loader)) from error
+        check_deletions(config.hydra.overrides.task, typed)
         defaults = self._defaults_of(_choices(config))
         for group in GROUPS:
             for key in defaults[group]:
@@ -255,18 +278,19 @@ def _is_search_path(line: str) -> bool:
     return line.startswith("hydra.searchpath=")
 
 
-def _check_override(override: Override, mode: RunMode) -> None:
-    """Raise ConfigError if an override has several options or values where one is possible."""
-    group = override.key_or_group if override.key_or_group in GROUPS else ""
-    line = override.input_line
-    if group and override.is_delete():
-        raise ConfigError(f"{line} is not possible: a run needs a {group}.")
-    if override.is_sweep_override():
-        if mode is RunMode.RUN:
-            as_list = "." if group else "; a list is written [a,b]."
-            raise ConfigError(f"{line} names several values: only a sweep, -m, runs each{as_list}")
-    elif group and not isinstance(override.value(), str):
-        raise ConfigError(f"{line} is not possible: it must be the name of one {group}.")
+def _refers_to_seed(config: DictConfig) -> bool:
+    """Return whether the value of another key depends on the seed."""
+    return bool(re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(without_hydra(config))))
+
+
+def _with_seed(job: Job, lines: Sequence[str]) -> Job:
+    """Return the job with the seed of these overrides. Its `composed` keeps the old one: a plan
+    trains nothing."""
+    (given,) = (line.partition("=")[2] for line in lines if line.startswith("seed="))
+    config = copy(job.config)
+    config.seed = int(given)
+    check_value("", SEED_FIELD, config.seed)
+    return replace(job, config=config)
 
 
 def _choices(config: DictConfig) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from rnn_bench.config.options import (
     Allowed,
     Option,
     at_least,
+    between,
     entry,
     key,
     one_of,
@@ -26,6 +27,7 @@ class Splitting(Option):
     """How the articles of any corpus are split. Fold and resample stand for a test file."""
 
     group = "dataset"
+    base = "rnn_bench.data.corpus.Corpus"
     folds: int | None = key(
         None,
         "cut all articles into so many parts with equal class shares, drawn by protocol.split_seed",
@@ -136,11 +138,11 @@ class Demo(Dataset):
 
     _target_: str = "rnn_bench.data.corpora.demo.DemoCorpus"
     name: str = key("demo", "the corpus in tables and run names")
-    articles: int = key(5000, "articles in all; a fifth of them is test", at_least(20))
+    articles: int = key(5000, "articles in all; a fifth of them is test", between(20, 10_000_000))
     length: int = key(
         110,
         "mean words an article; lengths vary by half of it, less where the cue needs the room",
-        at_least(4),
+        between(4, 1_000_000),
     )
     cue_distance: int = key(100, "most words between the class cue and the end", at_least(0))
     noise: float = key(0.02, "share of articles with the other class's label", FRACTION)

@@ -25,6 +25,7 @@ from omegaconf.errors import (
 
 from rnn_bench.config.errors import suggestion
 from rnn_bench.config.launcher import missing_plugin
+from rnn_bench.config.overrides import unreadable
 from rnn_bench.config.schema import GROUPS
 
 WANTED = {
@@ -47,7 +48,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     if isinstance(error, MissingConfigException):
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
-        return f"{error.override} cannot be read: {str(error).splitlines()[0]}"
+        return unreadable(str(error.override), str(error).splitlines()[0])
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return _unknown_key(str(cause.full_key), overrides, loader)
@@ -56,6 +57,9 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
     if isinstance(cause, ValidationError) and (wanted := _wanted(cause)):
         value = "null" if cause.value is None else cause.value
         return f"{cause.full_key}={value} is not possible: it must be {wanted}."
+    if "does not support deletion" in str(cause):
+        key = str(getattr(cause, "full_key", ""))
+        return f"~{key} is not possible: every run has it. Give a value: {key}=..."
     lines = [line for line in f"{error}\n{cause or ''}".splitlines() if line.strip()]
     return "\n".join(list(dict.fromkeys(lines))[:LINES])
 
@@ -86,9 +90,11 @@ def _unknown_key(key: str, overrides: Sequence[str], loader: ConfigLoader) -> st
     groups = [line for line in overrides if line.partition("=")[0] in GROUPS and "," not in line]
     config = loader.load_configuration("config", groups, RunMode.RUN)
     known = [*_keys(OmegaConf.to_container(without_hydra(config)))]
-    if key.startswith("hydra.launcher."):
-        known = [*_keys(OmegaConf.to_container(config.hydra.launcher), "hydra.launcher.")]
-    scope = key.rpartition(".")[0]
+    if key.startswith("hydra."):
+        known = [*_keys(OmegaConf.to_container(config.hydra), "hydra.")]
+    scope, _, name = key.rpartition(".")
+    if inner := [each for each in known if not scope and each.rpartition(".")[2] == name]:
+        return f"{key} is not a configuration key. Did you mean {' or '.join(inner)}?"
     keys = [each.removeprefix(f"{scope}.") for each in known if each.rpartition(".")[0] == scope]
     return f"{key} is not a configuration key.{suggestion(key, known)}" + (
         f"\nKeys of {scope or 'the top level'}: {', '.join(keys)}" if keys else ""

@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from hydra import version
+from hydra._internal import utils as hydra_utils
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -21,13 +23,31 @@ from hydra.core.utils import JobRuntime, JobStatus, env_override, run_job, setup
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from rnn_bench.config.errors import UsageError
+from rnn_bench.config.parser import Parser
+
+PROGRAM = "python -m rnn_bench"
 VERSION_BASE = "1.3"  # whose defaults Hydra keeps
 RAISING = {"HYDRA_FULL_ERROR": "1"}  # otherwise Hydra prints an error and exits
 
 
 def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line of overrides and of Hydra's own flags."""
-    return get_args_parser().parse_args([*words])
+    """Parse a command line of overrides and of Hydra's own flags, in any order.
+
+    Raises:
+        UsageError: a word is neither, or a flag lacks its value.
+    """
+    with replaced(hydra_utils, "argparse", lambda _: SimpleNamespace(ArgumentParser=Parser)):
+        parser = get_args_parser()
+    parser.prog = PROGRAM
+    arguments, unknown = parser.parse_known_intermixed_args([*words])
+    if unknown:
+        key, equals, value = unknown[0].lstrip("-").partition("=")
+        raise UsageError(
+            f"{unknown[0]} is not a flag. Keys are written without dashes: "
+            f"{key}={value if equals else '...'}\nWhat there is: {PROGRAM} --help"
+        )
+    return arguments
 
 
 def print_information(arguments: argparse.Namespace, folder: Path) -> None:
@@ -42,6 +62,8 @@ def print_information(arguments: argparse.Namespace, folder: Path) -> None:
     try:
         with env_override(RAISING), redirect_stdout(page):
             _run_hydra(arguments, get_args_parser(), _no_task, str(folder), "config")
+    except SystemExit as end:  # Hydra's status for what it cannot print is 1
+        raise SystemExit(2 if end.code else 0) from None
     finally:
         print(page.getvalue(), end="")
 

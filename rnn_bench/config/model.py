@@ -7,7 +7,9 @@ import hydra.utils
 from omegaconf import MISSING
 
 import rnn_bench
-from rnn_bench.config.options import FRACTION, POSITIVE, Option, at_least, key, one_of
+from rnn_bench.config.options import FRACTION, POSITIVE, Option, between, key, one_of
+
+SIZE = between(1, 100_000)
 
 
 def cell_names() -> list[str]:
@@ -26,6 +28,7 @@ class Model(Option):
     """What is compared."""
 
     group = "model"
+    base = "torch.nn.Module"
     given = ("vocabulary_size", "classes", "readout")
 
 
@@ -40,9 +43,9 @@ class Recurrent(Model):
         MISSING,
         f"the recurrent cell: {', '.join(cell_names())}, or the path of a class, my_cells.MinGRU",
     )
-    embedding_dim: int = key(100, "size of a token's embedding", at_least(1))
-    hidden_size: int = key(128, "size of the hidden state of a direction", at_least(1))
-    num_layers: int = key(1, "recurrent layers", at_least(1))
+    embedding_dim: int = key(100, "size of a token's embedding", SIZE)
+    hidden_size: int = key(128, "size of the hidden state of a direction", SIZE)
+    num_layers: int = key(1, "recurrent layers", between(1, 1000))
     bidirectional: bool = key(False, "read the article in both directions")
     dropout: float = key(0.5, "dropout of the readout and between layers", FRACTION)
     kernel: str = key(

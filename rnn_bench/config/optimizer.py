@@ -13,6 +13,8 @@ class Optimizer(Option):
     """What turns gradients into steps."""
 
     group = "optimizer"
+    base = "torch.optim.Optimizer"
+    partial = True
     given = ("params",)
     _target_: str = MISSING
     _partial_: bool = True

@@ -3,9 +3,10 @@ An option's `_target_` is the class or function that takes their values."""
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, cast
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar, cast, get_args
 
 import hydra.utils
 
@@ -18,6 +19,13 @@ class Allowed:
 
     text: str
     test: Callable[[Any], bool]
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether the condition holds: never for a value that it cannot be tested on."""
+        try:
+            return self.test(value)
+        except (TypeError, AttributeError):
+            return False
 
 
 def at_least(low: float) -> Allowed:
@@ -67,17 +75,54 @@ class Option:
     group: ClassVar[str] = ""
     # Arguments of `_target_` that each run passes itself, beside the option's keys.
     given: ClassVar[tuple[str, ...]] = ()
+    # The class that `_target_` must be or inherit from, and whether it gets more arguments later.
+    base: ClassVar[str] = "builtins.object"
+    partial: ClassVar[bool] = False
     # Keys that change the speed but not the result: no arguments of `_target_`, nor in the run key.
     of_the_machine: ClassVar[tuple[str, ...]] = ()
     # Keys that every option of the group has, a user's own too: no arguments of `_target_`.
     of_the_group: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            allowed, value = each.metadata.get("allowed"), getattr(self, each.name)
-            if allowed and value is not None and not allowed.test(value):
-                path = f"{self.group}.{each.name}".lstrip(".")
-                raise ConfigError(f"{path}={value} is not possible: it must be {allowed.text}.")
+        # The name last: another key may be its default.
+        for each in sorted(fields(self), key=lambda each: each.name == "name"):
+            check_value(self.group, each, getattr(self, each.name))
+
+
+def check_value(group: str, each: Field[Any], value: Any) -> None:
+    """Check a key's value against its range. Every number must be finite and every text without a
+    default of None not empty, whatever the range.
+
+    Raises:
+        ConfigError: the value is not allowed.
+    """
+    allowed, wanted = each.metadata.get("allowed"), ""
+    if allowed and value is not None and not allowed.accepts(value):
+        wanted = allowed.text
+    elif each.type is str and isinstance(value, str) and not value.strip():
+        wanted = "a text that is not empty"
+    elif not all(map(is_finite, _numbers(value))):
+        wanted = "a finite number"
+    if wanted:
+        is_optional = type(None) in get_args(each.type)
+        path = f"{group}.{each.name}".lstrip(".")
+        raise ConfigError(
+            f"{path}={value} is not possible: it must be {wanted}{', or null' * is_optional}."
+        )
+
+
+def is_finite(number: float) -> bool:
+    """Return whether a number is neither infinite nor nan, and fits into 64 bits if it is whole."""
+    return abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Yield the numbers of a value, which may be a list or a dictionary of numbers."""
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(each)
 
 
 def entry(option: Any, name: str) -> Any:
@@ -142,10 +187,34 @@ def build(option: Any, without: Collection[str] = (), **given: Any) -> Any:
 
 
 def unknown_keys(option: Any) -> list[str]:
-    """Return the option's keys that are not in its schema; all of them if it has none."""
-    if isinstance(option, dict):
+    """Return the option's keys that are not in its schema; all of them if it has none, or its
+    `_target_` is not the schema's."""
+    if isinstance(option, dict) or has_own_target(option):
         return [*keys_of(option)]
     return sorted(vars(option).keys() - {each.name for each in fields(option)})
+
+
+def has_own_target(option: Any) -> bool:
+    """Return whether an option's `_target_` is not its schema's."""
+    return isinstance(option, dict) or any(
+        each.name == "_target_" and option._target_ != each.default for each in fields(option)
+    )
+
+
+def check_target(group: type[Option], option: Any) -> Callable[..., Any]:
+    """Return an option's `_target_` if it is a class that the group can use.
+
+    Raises:
+        ConfigError: it is not, or it cannot be imported.
+    """
+    path = f"{group.group}._target_={entry(option, '_target_')}"
+    target, base = target_of(option), hydra.utils.get_class(group.base)
+    if not (inspect.isclass(target) and issubclass(target, base)):
+        raise ConfigError(f"{path} is not possible: it must be a class that inherits {group.base}.")
+    if bool(entry(option, "_partial_")) != group.partial:
+        wanted = "true" if group.partial else "false"
+        raise ConfigError(f"{group.group}._partial_ must be {wanted} with {path}.")
+    return target
 
 
 def check_against_target(group: type[Option], option: Any) -> None:
@@ -155,10 +224,14 @@ def check_against_target(group: type[Option], option: Any) -> None:
         ConfigError: the target takes no such key, or a key that it needs is missing.
     """
     unknown = [name for name in unknown_keys(option) if name not in group.of_the_group]
-    if not isinstance(option, dict) and not unknown:
+    if (
+        not unknown
+        and not has_own_target(option)
+        and bool(entry(option, "_partial_")) == group.partial
+    ):
         return
     target = entry(option, "_target_")
-    parameters = inspect.signature(target_of(option)).parameters.values()
+    parameters = inspect.signature(check_target(group, option)).parameters.values()
     named = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
     own = [name for name in named if name not in group.given]
     for name in unknown:
@@ -169,7 +242,9 @@ def check_against_target(group: type[Option], option: Any) -> None:
                 f"{group.group}.{name} is not a key of {target}.{suggestion(name, own)}"
                 f"\nKeys: {', '.join(own)}"
             )
-    if isinstance(option, dict):
+    if has_own_target(option):
         for name in own:
-            if named[name].default is named[name].empty and name not in option:
+            if named[name].kind is named[name].VAR_POSITIONAL:
+                continue
+            if named[name].default is named[name].empty and name not in unknown:
                 raise ConfigError(f"{group.group}.{name} has no value, and {target} needs one.")

@@ -4,7 +4,24 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from rnn_bench.config.options import INNER_FRACTION, POSITIVE, SEED, Option, at_least, key, one_of
+from rnn_bench.config.options import (
+    FRACTION,
+    INNER_FRACTION,
+    POSITIVE,
+    SEED,
+    Allowed,
+    Option,
+    at_least,
+    between,
+    key,
+    one_of,
+)
+
+INT32 = 2**31 - 1
+EACH_POSITIVE = Allowed("numbers above 0", lambda given: all(map(POSITIVE.test, given.values())))
+EACH_FRACTION = Allowed(
+    "numbers that are at least 0 and below 1", lambda given: all(map(FRACTION.test, given.values()))
+)
 
 
 @dataclass
@@ -13,7 +30,7 @@ class Protocol(Option):
 
     group = "protocol"
     name: str = key(MISSING, "the protocol in tables and run names")
-    vocabulary_size: int = key(30000, "tokens, with padding and unknown", at_least(3))
+    vocabulary_size: int = key(30000, "tokens, with padding and unknown", between(3, INT32))
     vocabulary_source: str = key(
         "training",
         "articles whose tokens are counted",
@@ -26,11 +43,11 @@ class Protocol(Option):
         one_of("whitespace", "words", "characters"),
         before="whitespace",
     )
-    max_length: int = key(512, "first tokens of an article that are kept", at_least(1))
+    max_length: int = key(512, "first tokens of an article that are kept", between(1, INT32))
     validation_fraction: float = key(0.2, "share of the training file", INNER_FRACTION)
     validation_stratified: bool = key(True, "the same class shares in training and validation")
     split_seed: int = key(42, "of the validation split", SEED)
-    batch_size: int = key(32, "articles a batch", at_least(1))
+    batch_size: int = key(32, "articles a batch", between(1, INT32))
     epochs: int = key(15, "passes over the training articles", at_least(1))
     readout: str = key(
         "last_token",
@@ -52,5 +69,9 @@ class Protocol(Option):
     loss_average: str = key(
         "articles", "mean over articles, or of the batches' means", one_of("articles", "batches")
     )
-    lr_by_model: dict[str, float] = key({}, "learning rates that a model's name decides")
-    dropout_by_model: dict[str, float] = key({}, "dropouts that a model's name decides")
+    lr_by_model: dict[str, float] = key(
+        {}, "learning rates that a model's name decides", EACH_POSITIVE
+    )
+    dropout_by_model: dict[str, float] = key(
+        {}, "dropouts that a model's name decides", EACH_FRACTION
+    )

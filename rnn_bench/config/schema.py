@@ -21,7 +21,7 @@ from rnn_bench.config.tracking import Tracking
 
 DEVICE = Allowed(
     "auto, cpu, cuda, cuda:N or mps",
-    lambda name: bool(re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", name)),
+    lambda name: bool(re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,2})?", name)),
 )
 
 

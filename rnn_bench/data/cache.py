@@ -106,6 +106,8 @@ class CorpusReader:
     def _readable(self) -> Iterator[None]:
         try:
             yield
+        except MemoryError as error:
+            raise DataError(f"The corpus {self.name} does not fit into memory.") from error
         except OSError as error:
             what = error.filename or f"The corpus {self.name}"
             raise DataError(f"{what} cannot be read: {error.strerror or error}.") from error

@@ -42,16 +42,19 @@ def read_csv(path: Path) -> pd.DataFrame:
     return table.set_axis([*names.iloc[0]], axis="columns")
 
 
-def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def require_columns(
+    table: pd.DataFrame, path: Path, columns: Sequence[str], keys: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return the table with these columns, whose names may have blanks around them in the file.
-    Of other columns that have the same name, the first is left.
+    Of other columns that have the same name, the first is left. `keys` are what the user names each
+    of the columns with.
 
     Raises:
         DataError: a column is missing, or there are two of its name. The message lists the columns
             that there are.
     """
     names = [*table.columns]
-    for column in columns:
+    for column, key in zip(columns, keys or [""] * len(columns), strict=True):
         places = [place for place, name in enumerate(names) if name == column]
         if not places:
             bare = column.strip()
@@ -59,6 +62,7 @@ def require_columns(table: pd.DataFrame, path: Path, columns: Sequence[str]) -> 
         if not places:
             raise DataError(
                 f"{path} has no column {column!r}. Its columns: {', '.join(map(repr, names))}."
+                f"{key and f' Name another with {key}=...'}"
             )
         if len(places) > 1:
             raise DataError(

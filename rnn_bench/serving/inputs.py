@@ -64,7 +64,7 @@ def read_csv_texts(path: Path, columns: Sequence[str]) -> list[str]:
     """
     table = read_csv(path)
     try:
-        require_columns(table, path, columns)
+        require_columns(table, path, columns, ["--text-column"] * len(columns))
     except DataError as error:
         raise DataError(f"{error} Name one, or more, with --text-column.") from None
     return [" ".join(row) for row in table[list(columns)].itertuples(index=False)]

@@ -22,23 +22,29 @@ Encoded = TypeVar("Encoded")
 
 def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
     """Encode the corpora that the runs are trained and tested on, each once for each protocol;
-    download those that are missing. Return the corpus that each job is trained on.
+    download those that are missing, but not for a plan. Return the corpus that each job is trained
+    on.
 
     Raises:
         UsageError: a corpus cannot be downloaded or read, or is unfit to train or test on.
     """
     encoded: dict[str, EncodedCorpus] = {}
+    of_options: dict[tuple[int, ...], EncodedCorpus] = {}  # which runs of a sweep may share
     corpora = []
     for config in [job.config for job in jobs]:
         all_tokens = entry(config.model, "all_tokens")
-        setting = repr((config.dataset, config.protocol, config.evaluation.transfer, all_tokens))
-        if setting not in encoded:
-            corpus = _fetch_if_missing(partial(encoded_corpus, config), config)
-            _warn_of_few_tokens(corpus, config.protocol.tokens)
-            for other in transfer_corpora(config):
-                _fetch_if_missing(partial(transfer_split, other, config, corpus), config)
-            encoded[setting] = corpus
-        corpora.append(encoded[setting])
+        options = (*map(id, (config.dataset, config.protocol, config.evaluation)), bool(all_tokens))
+        if options not in of_options:
+            transfer = config.evaluation.transfer
+            setting = repr((config.dataset, config.protocol, transfer, all_tokens))
+            if setting not in encoded:
+                corpus = _fetch_if_missing(partial(encoded_corpus, config), config)
+                _warn_of_few_tokens(corpus, config.protocol.tokens)
+                for other in transfer_corpora(config):
+                    _fetch_if_missing(partial(transfer_split, other, config, corpus), config)
+                encoded[setting] = corpus
+            of_options[options] = encoded[setting]
+        corpora.append(of_options[options])
     return corpora
 
 
@@ -56,6 +62,8 @@ def _fetch_if_missing(encode: Callable[[], Encoded], config: Config) -> Encoded:
     try:
         return encode()
     except MissingCorpus as missing:
+        if config.plan:
+            raise
         from rnn_bench.data.fetch import fetch
 
         log.info("%s", str(missing).splitlines()[0])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from statistics import median
+from typing import Any
 
 from mlflow import MlflowClient
 from rich.console import Console
@@ -18,8 +19,8 @@ from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.run_key import run_name
-from rnn_bench.tracking.sweeps import tag_filter
+from rnn_bench.tracking.run_key import SweepKeys
+from rnn_bench.tracking.sweeps import all_runs, tag_filter
 
 # Of the cells, forward, while they are trained on one thread of a CPU with AVX-512.
 MULTIPLY_ADDS_PER_SECOND = 1.3e10
@@ -27,6 +28,7 @@ MULTIPLY_ADDS_PER_SECOND = 1.3e10
 TOKENS_PER_SECOND = 2e6
 # The newest recorded runs of a model that are looked at, and those of the nearest size that count.
 LOOKED_AT, COUNTED = 50, 8
+MOST_LINES = 200
 
 
 def print_plan(
@@ -38,18 +40,34 @@ def print_plan(
     console: Console,
 ) -> None:
     """Print each run's state (new, running elsewhere, to resume or reused) and expected time, and
-    the expected time of all, with `slots` runs at once."""
+    the expected time of all, with `slots` runs at once. Of more than `MOST_LINES` runs, those that
+    differ in their seeds alone share a line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "state", "expected time"):
         table.add_column(heading)
-    expected = []
+    expected: list[float] = []
+    keys = SweepKeys()
+    recorded = {row.data.tags.get(schema.RUN_KEY) for row in all_runs(client, experiment_id)}
+    seconds_of: dict[tuple[int, ...], float] = {}  # of runs that differ in their seed alone
+    lines: dict[tuple[Any, ...], list[str]] = {}  # names of runs that share a line
     for job, corpus in zip(jobs, corpora, strict=True):
-        name = run_name(job.config, job.defaults)
-        state = RunClaims(client, experiment_id, name, job.config, corpus).state()
-        reused = state == "reused"
-        seconds = 0.0 if reused else expected_seconds(job, corpus, client, experiment_id)
+        config = job.config
+        name = keys.run_name(config, job.defaults)
+        state = "new"
+        if keys.run_key(config, corpus.content.fingerprint) in recorded:
+            state = RunClaims(client, experiment_id, name, config, corpus).state()
+        options = tuple(map(id, (config.model, config.protocol, corpus)))
+        if options not in seconds_of:
+            seconds_of[options] = expected_seconds(job, corpus, client, experiment_id)
+        seconds = 0.0 if state == schema.REUSED else seconds_of[options]
         expected.append(seconds)
-        table.add_row(escape(name), state, "" if reused else f"about {duration(seconds)}")
+        options += tuple(map(id, (config.dataset, config.optimizer)))
+        own = len(expected) if len(jobs) <= MOST_LINES else 0
+        lines.setdefault((*options, state, seconds, own), []).append(name)
+    for (*_, state, seconds, _), names in lines.items():
+        named = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}, {len(names):,} runs"
+        time = "" if state == schema.REUSED else f"about {duration(seconds)}"
+        table.add_row(escape(named), state, f"{time}{' each' * (len(names) > 1 and bool(time))}")
     console.print(table)
     pace = f"{slots} at once" if slots > 1 else "one after another"
     total = max(sum(expected) / slots, *expected)

@@ -105,6 +105,41 @@ def question_key(config: Config, fingerprint: str) -> str:
     return digest([question(config, fingerprint), config.seed])
 
 
+class SweepKeys:
+    """Names and hashes the runs of a sweep. What runs have in common that differ in their seeds
+    alone, is computed once; their options must be the same objects, and stay as they are."""
+
+    def __init__(self) -> None:
+        self._config_keys: dict[tuple[Any, ...], str] = {}
+        self._questions: dict[tuple[Any, ...], list[Any]] = {}
+        self._names: dict[tuple[Any, ...], str] = {}
+
+    def run_key(self, config: Config, fingerprint: str) -> str:
+        """Return `run_key(config, fingerprint)`."""
+        of = (*_options(config), fingerprint)
+        if of not in self._config_keys:
+            self._config_keys[of] = config_key(config, fingerprint)
+        return digest([self._config_keys[of], config.seed])
+
+    def question_key(self, config: Config, fingerprint: str) -> str:
+        """Return `question_key(config, fingerprint)`."""
+        of = (*_options(config), fingerprint)
+        if of not in self._questions:
+            self._questions[of] = question(config, fingerprint)
+        return digest([self._questions[of], config.seed])
+
+    def run_name(self, config: Config, defaults: Config) -> str:
+        """Return `run_name(config, defaults)`."""
+        of = (*_options(config), *_options(defaults))
+        if of not in self._names:
+            self._names[of] = run_name(config, defaults).removesuffix(f"-s{config.seed}")
+        return f"{self._names[of]}-s{config.seed}"
+
+
+def _options(config: Config) -> tuple[int, ...]:
+    return tuple(id(getattr(config, group)) for group in GROUPS)
+
+
 def question_tags(config: Config, fingerprint: str) -> dict[str, str]:
     """Return the tags by which a recorded run is found again."""
     return {

@@ -12,7 +12,7 @@ from rnn_bench.config.options import name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import read_object
-from rnn_bench.tracking.run_key import question_tags
+from rnn_bench.tracking.run_key import SweepKeys, question_tags
 from rnn_bench.tracking.sweeps import all_runs, tag_filter
 
 UNVERSIONED = "recorded before results had versions"
@@ -39,9 +39,19 @@ def explain_new_runs(
     for run in asked:
         by_dataset.setdefault(name_of(run.config.dataset), []).append(run)
     reasons: Counter[str] = Counter()
+    keys = SweepKeys()
     for dataset, runs in by_dataset.items():
         recorded = _finished_runs(client, experiment_id, dataset)
-        for run in runs:
+        answered = {row.data.tags.get(schema.RUN_KEY) for row in recorded}
+        # A row without a question's key is known by its name.
+        asked_before = {
+            row.data.tags.get(schema.QUESTION_KEY, row.info.run_name) for row in recorded
+        }
+        for run in runs if recorded else ():
+            if keys.run_key(run.config, run.fingerprint) in answered:
+                continue
+            if not asked_before & {keys.question_key(run.config, run.fingerprint), run.name}:
+                continue
             if reason := _reason(run, recorded):
                 reasons[reason] += 1
     return [

@@ -41,6 +41,20 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def check_threads(threads: int) -> None:
+    """Check that this machine has a core for each thread.
+
+    Raises:
+        ConfigError: it has fewer.
+    """
+    most = os.cpu_count() or 1
+    if threads > most:
+        raise ConfigError(
+            f"threads={threads} is not possible: this machine has {most} cores. "
+            f"Choose at most {most}, or null."
+        )
+
+
 def use_threads(threads: int | None) -> None:
     """Set the number of torch's CPU threads (None: all cores), and keep freed memory."""
     keep_freed_memory()

@@ -78,7 +78,9 @@ class CsvCorpus(Corpus):
 
     def _read_rows(self, path: Path) -> tuple[pd.DataFrame, list[str]]:
         """Return the rows that are articles, and a note on how many are not, if any."""
-        table = require_columns(read_csv(path), path, [self.text_column, self.label_column])
+        keys = ("dataset.text_column", "dataset.label_column")
+        columns = [self.text_column, self.label_column]
+        table = require_columns(read_csv(path), path, columns, keys)
         refuse_swallowed_rows(table, path, self.label_column)
         table = table.assign(**{self.label_column: table[self.label_column].str.strip()})
         empty = table[[self.text_column, self.label_column]].map(lambda cell: not cell.strip())

@@ -94,7 +94,7 @@ def devices_for(
 ) -> list[Device]:
     """Return the devices for the runs of these jobs."""
     runs = [
-        (job.config, memory_need(job.config, corpus))
+        (job.config, memory_need(job.config, corpus) if gpus else 0)
         for job, corpus in zip(jobs, corpora, strict=True)
     ]
     return share_devices(packing, gpus, runs)
