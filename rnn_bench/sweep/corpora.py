@@ -3,13 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.options import entry
-from rnn_bench.config.schema import Config
-from rnn_bench.data.corpora.study import MissingCorpus
+from rnn_bench.data.corpus import MissingCorpus
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
 
@@ -33,10 +31,10 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
         all_tokens = entry(config.model, "all_tokens")
         setting = repr((config.dataset, config.protocol, config.evaluation.transfer, all_tokens))
         if setting not in encoded:
-            corpus = _fetch_if_missing(partial(encoded_corpus, config), config)
+            corpus = _fetch_if_missing(partial(encoded_corpus, config))
             _warn_of_few_tokens(corpus, config.protocol.tokens)
             for other in transfer_corpora(config):
-                _fetch_if_missing(partial(transfer_split, other, config, corpus), config)
+                _fetch_if_missing(partial(transfer_split, other, config, corpus))
             encoded[setting] = corpus
         corpora.append(encoded[setting])
     return corpora
@@ -52,12 +50,10 @@ def _warn_of_few_tokens(corpus: EncodedCorpus, kind: str) -> None:
         )
 
 
-def _fetch_if_missing(encode: Callable[[], Encoded], config: Config) -> Encoded:
+def _fetch_if_missing(encode: Callable[[], Encoded]) -> Encoded:
     try:
         return encode()
     except MissingCorpus as missing:
-        from rnn_bench.data.fetch import fetch
-
         log.info("%s", str(missing).splitlines()[0])
-        fetch(missing.corpus, Path(config.data_dir))
+        missing.corpus.fetch()
         return encode()
