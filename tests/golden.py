@@ -3,9 +3,11 @@
 `python -m tests.golden` records anew what a part computes whose version was raised, or that is new.
 """
 
+import io
 import json
 import os
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import chdir
@@ -21,8 +23,10 @@ from rnn_bench.command_line import main
 from rnn_bench.config.composition import Composer
 from rnn_bench.config.model import cell_names
 from rnn_bench.config.schema import Config
+from rnn_bench.data.corpora.card import CardCorpus
 from rnn_bench.data.corpora.csv import CsvCorpus
 from rnn_bench.data.corpora.demo import DemoCorpus
+from rnn_bench.data.corpora.newsgroups import NewsgroupsCorpus
 from rnn_bench.data.corpora.study import StudyCorpus
 from rnn_bench.data.encoding import ENCODING_VERSION, EncodedCorpus, encoded_corpus
 from rnn_bench.data.fingerprint import content_fingerprint
@@ -74,6 +78,16 @@ def parts() -> dict[str, tuple[int, str, Callable[[], Any]]]:
             StudyCorpus.version,
             "StudyCorpus.version in rnn_bench/data/corpora/study.py",
             study_articles,
+        ),
+        "corpus CardCorpus": (
+            CardCorpus.version,
+            "CardCorpus.version in rnn_bench/data/corpora/card.py",
+            card_articles,
+        ),
+        "corpus NewsgroupsCorpus": (
+            NewsgroupsCorpus.version,
+            "NewsgroupsCorpus.version in rnn_bench/data/corpora/newsgroups.py",
+            newsgroups_articles,
         ),
         "corpus CsvCorpus": (
             CsvCorpus.version,
@@ -141,6 +155,44 @@ def study_articles() -> list[str]:
             StudyCorpus("isot", data),
             StudyCorpus("isot", data, "kept"),
             StudyCorpus("kaggle", data, "kept"),
+        )
+        return [content_fingerprint(corpus.read()) for corpus in corpora]
+
+
+def card_articles() -> list[str]:
+    lines = [f"{label} {text}" for text, label in planted.articles(60, seed=1)]
+    texts = [line.partition(" ")[2] for line in lines]
+    index = [f"{n}\t{'test' if n % 3 else 'train'}\t{line[:4]}" for n, line in enumerate(lines)]
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder, "mine", "raw")
+        raw.mkdir(parents=True)
+        for name, content in (("a", lines), ("b", texts), ("c", index)):
+            (raw / name).write_text("\n".join(content), encoding="utf-8")
+        corpora = (
+            CardCorpus(
+                *("mine", "", {name: {"blob": ""} for name in names}, "utf-8", names[0], None),
+                *(None, names[1] if names[1:] else None, {"fake": "false", "real": "true"}),
+                *("lower", Path(folder)),
+            )
+            for names in (("a",), ("b", "c"))
+        )
+        return [content_fingerprint(corpus.read()) for corpus in corpora]
+
+
+def newsgroups_articles() -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "newsgroups", "raw", "20news-bydate.tar.gz")
+        file.parent.mkdir(parents=True)
+        with tarfile.open(file, "w:gz") as archive:
+            for number, (text, label) in enumerate(planted.articles(60, seed=1)):
+                split = "test" if number % 3 else "train"
+                member = tarfile.TarInfo(f"20news-bydate-{split}/{label}/{number}")
+                content = f"From: {label}\n\nHe wrote:\n> no\n{text}\n\n--\nme\n".encode()
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        corpora = (
+            NewsgroupsCorpus(remove, "lower", Path(folder))
+            for remove in ((), ("headers", "footers", "quotes"))
         )
         return [content_fingerprint(corpus.read()) for corpus in corpora]
 

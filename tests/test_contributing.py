@@ -1,5 +1,6 @@
 """CONTRIBUTING.md, followed word for word."""
 
+import json
 import re
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data import fingerprint
 from rnn_bench.tracking.run_key import config_key
 from tests.conftest import SMALL, Command
+from tests.data.file_server import serving
 
 GUIDE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
 
@@ -91,6 +93,36 @@ def test_a_corpus_of_one_s_own_is_cut_into_folds(
     words = rnn_bench(*options, "+dataset.folds=five")
     assert words.status == 2
     assert "dataset.folds=five is not possible: it must be an integer" in words.err
+
+
+SKIES = ("0 sun and wind, café\n1 rain and wind\n" * 20).encode("latin-1")
+
+
+def test_a_public_corpus_is_a_card_that_a_sweep_fetches(
+    workplace: Path, rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    follow_the_guide(workplace)
+    with serving({"skies.txt": SKIES}) as source:
+        mirror = f"dataset.source={source.url}"
+        sweep = ("-m", "model=majority,tfidf", "dataset=skies", "dataset.fold=0,1", mirror)
+        answer = rnn_bench("--config-dir", "my_conf", *sweep)
+    assert (answer.status, answer.err) == (0, "")
+    assert source.asked_for == ["skies.txt"]
+    assert answer.out.startswith("There are no articles of skies in data")
+    assert len(recorded_runs()) == 4
+    for run in recorded_runs():
+        assert run.data.tags["data_edition"] == "published"
+        assert json.loads(run.data.tags["published"])[0]["source"] == "Nobody 2026, table 1"
+
+
+def test_a_card_of_one_s_own_is_fetched_by_name(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    follow_the_guide(workplace)
+    options = f"hydra.searchpath=[file://{workplace / 'my_conf'}]"
+    with serving({"skies.txt": SKIES}) as source:
+        assert run_command("fetch", ["skies", options, f"dataset.source={source.url}"]) == 0
+    assert "the published ones, to the byte.\nLicence: CC0.\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,13 @@ any option of the group dataset or a CSV file, and keys may follow:
   audit reviews.csv dataset.text_column=review
   audit csv dataset.train=reviews.csv dataset.text_column=review"""
 FETCH = """\
-Download the raw CSV files of a corpus of the study from Kaggle (no account
-needed) to DATA_DIR/CORPUS/raw. Files that are there are never overwritten, and a
-download that broke goes on where it stopped. At the end it says whether the
-files are the published ones to the byte."""
+Download the files of a public corpus to DATA_DIR/CORPUS/raw, and say whether
+they are the published ones to the byte, whose they are and their licence. No
+account is needed. Files that are there are never overwritten, and a download
+that broke goes on where it stopped. Sweeps fetch what they lack by themselves.
+Keys of the configuration may follow:
+  fetch mr data_dir=/srv/corpora
+  fetch mr dataset.source=http://mirror.example.org/sentences/"""
 PREPARE = """\
 Write DATA_DIR/CORPUS/preprocessed/train.csv and test.csv from the raw files by
 the study's rules, and say whether they are the published ones to the byte.
@@ -185,6 +188,12 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the audit as JSON")
 
 
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpus", metavar="CORPUS", help="isot, mr, newsgroups, ...")
+    words = "any key of a run's configuration; data_dir=FOLDER is where the corpora are kept"
+    parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help=words)
+
+
 def _add_study_corpus(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help=" or ".join(CORPORA))
     words = "where the corpora are kept; by default $RNN_BENCH_DATA, else data"
@@ -195,7 +204,7 @@ def _check_study_corpus(arguments: argparse.Namespace) -> None:
     """Check the arguments, and set `data_dir` to an absolute path."""
     if arguments.corpus not in CORPORA:
         raise UsageError(
-            f"{arguments.corpus} is not a corpus that can be fetched or prepared."
+            f"{arguments.corpus} is not a corpus that is prepared."
             f"{suggestion(arguments.corpus, [*CORPORA])}\nCorpora: {', '.join(CORPORA)}"
         )
     folder = os.environ.get("RNN_BENCH_DATA", "data")
@@ -253,13 +262,7 @@ COMMANDS = {
         "put the best run of a sweep into the model registry", _add_register, REGISTER
     ),
     "audit": Command("look for duplicates and shortcuts in any corpus", _add_audit, AUDIT),
-    "fetch": Command(
-        "download the raw CSV files of a corpus of the study",
-        _add_study_corpus,
-        FETCH,
-        check=_check_study_corpus,
-        resumes=True,
-    ),
+    "fetch": Command("download the files of a public corpus", _add_fetch, FETCH, resumes=True),
     "prepare": Command(
         "write the study's training and test files from the raw ones",
         _add_study_corpus,

@@ -1,16 +1,26 @@
-"""The command `fetch`: download the raw files of a corpus of the study."""
+"""The command `fetch`: download the files of a public corpus."""
 
 import argparse
 
 from rnn_bench.commands import log_to_stdout
-from rnn_bench.data.fetch import fetch
+from rnn_bench.config.composition import Composer
+from rnn_bench.config.options import entry
+from rnn_bench.data.cache import configured_corpus
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Download the raw files, and say whether they are the published ones.
+    """Download the files that are missing, and say whether they are the published ones, whose they
+    are and what may be done with them.
 
     Raises:
-        DataError: they cannot be downloaded, or the folder cannot be written.
+        UsageError: there is no such corpus or key, the files cannot be downloaded or are not the
+            published ones, or the folder cannot be written.
     """
     log_to_stdout()
-    fetch(arguments.corpus, arguments.data_dir)
+    overrides = [f"dataset={arguments.corpus}", *arguments.settings, "sweep_id=fetch"]
+    composer = Composer(overrides=overrides)
+    config = composer.job(composer.compose(overrides)).config
+    configured_corpus(config).corpus.fetch()
+    for name, key in (("Licence", "licence"), ("Cite", "cite")):
+        if text := entry(config.dataset, key):
+            print(f"{name}: {text}.")

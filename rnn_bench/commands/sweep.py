@@ -143,7 +143,7 @@ def train(
     if request.is_sweep:
         note_sweep(client, experiment_id, request.sweep_id, request.words, len(jobs_by_key))
     try:
-        launch(request.arguments, request.jobs[0], shows_tracebacks())
+        launch(request.arguments, request.jobs, shows_tracebacks())
     except BaseException as error:
         if request.is_sweep or not isinstance(error, UsageError):
             interrupted = isinstance(error, KeyboardInterrupt)

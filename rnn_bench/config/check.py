@@ -1,6 +1,6 @@
 """Checks a composed config and turns it into a `Config`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import cast
 
@@ -52,7 +52,7 @@ def check_config(config: DictConfig) -> Config:
 
 def _keys_without_value(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """Yield the full name of every key whose value is `???`. Interpolations are not followed."""
-    for key in map(str, config):
+    for key in cast(Iterable[int | str], config):
         if OmegaConf.is_missing(config, key):
             yield f"{prefix}{key}"
         elif not OmegaConf.is_interpolation(config, key) and OmegaConf.is_dict(config[key]):

@@ -8,7 +8,7 @@ from copy import copy, deepcopy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import platformdirs
 from hydra.core.config_store import ConfigStore
@@ -22,6 +22,7 @@ import rnn_bench
 from rnn_bench.config.check import check_config
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.explanation import explain, without_hydra
+from rnn_bench.config.folds import without_absent_folds
 from rnn_bench.config.hydra_internals import (
     apply_overrides,
     config_loader,
@@ -95,6 +96,7 @@ class Composer:
         self._with_options: dict[tuple[str, ...], DictConfig] = {}
         self._masters: dict[tuple[RunMode, tuple[str, ...]], DictConfig] = {}
         self._jobs: dict[tuple[str, ...], Job] = {}
+        self._others: dict[str, Any] = {}  # options of the group dataset that transfer names
 
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
         """Return one config, with Hydra's own part.
@@ -158,6 +160,10 @@ class Composer:
             batch = split_into_jobs(parsed)
         except (HydraException, ValueError) as error:
             raise ConfigError(f"The sweep cannot be read: {error}") from error
+        hydra_lines = _hydra_lines(master)
+        batch = without_absent_folds(
+            batch, lambda lines: self._with_values(hydra_lines, lines).dataset.get("folds")
+        )
         jobs = self.jobs_of(master, batch)
         for name in SHARED_KEYS:
             if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
@@ -173,7 +179,7 @@ class Composer:
         packing = None
         if master.hydra.runtime.choices["hydra/launcher"] == "packed":
             packing = cast(Packed, OmegaConf.to_object(master.hydra.launcher))
-        hydra_lines = [*dict.fromkeys([*master.hydra.overrides.hydra, "hydra.mode=MULTIRUN"])]
+        hydra_lines = _hydra_lines(master)
         first: dict[tuple[str, ...], Job] = {}  # of the jobs that differ in their seed alone
         for lines in map(tuple, job_overrides):
             if lines in self._jobs:
@@ -200,6 +206,8 @@ class Composer:
         except OmegaConfBaseException as error:
             raise ConfigError(explain(error, [], self.loader)) from error
         check_deletions(config.hydra.overrides.task, typed)
+        for name in typed.evaluation.transfer:
+            typed.evaluation.corpora[name] = self._other_dataset(name, typed.evaluation.transfer)
         defaults = self._defaults_of(_choices(config))
         for group in GROUPS:
             for key in defaults[group]:
@@ -210,6 +218,22 @@ class Composer:
         return Job(
             typed, check_config(defaults), launcher, config, engine_of(config.hydra.launcher)
         )
+
+    def _other_dataset(self, name: str, transfer: Sequence[str]) -> Any:
+        """Return the option of the group dataset that `evaluation.transfer` names, with every key
+        at its default.
+
+        Raises:
+            ConfigError: there is none, or one of its keys must be given.
+        """
+        try:
+            if name not in self._others:
+                overrides = [*self._searchpath, f"dataset={name}", "sweep_id=transfer"]
+                self._others[name] = check_config(without_hydra(self.compose(overrides))).dataset
+        except ConfigError as error:
+            listed = f"[{','.join(transfer)}]"
+            raise ConfigError(f"evaluation.transfer={listed} is not possible. {error}") from error
+        return self._others[name]
 
     def _master(self, arguments: argparse.Namespace, mode: RunMode) -> DictConfig:
         """Return the config of a whole command line, before it is split into jobs."""
@@ -272,6 +296,10 @@ def _sweep_composer(
     sweep_id: str, config_dirs: tuple[str, ...], overrides: tuple[str, ...]
 ) -> Composer:
     return Composer(config_dirs, overrides)
+
+
+def _hydra_lines(master: DictConfig) -> list[str]:
+    return [*dict.fromkeys([*master.hydra.overrides.hydra, "hydra.mode=MULTIRUN"])]
 
 
 def _is_search_path(line: str) -> bool:

@@ -10,6 +10,7 @@ from rnn_bench.config.options import (
     FRACTION,
     INNER_FRACTION,
     SEED,
+    SHARE,
     Allowed,
     Option,
     at_least,
@@ -20,6 +21,8 @@ from rnn_bench.config.options import (
 )
 
 STUDY_CORPORA = ("isot", "kaggle")
+CLEANING = one_of("study", "lower", "none")
+REMOVABLE = ("headers", "footers", "quotes")
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Splitting(Option):
         1.0,
         "share of each class's training and validation articles that is used; a larger share "
         "contains the smaller ones",
-        Allowed("above 0 and at most 1", lambda value: 0 < value <= 1),
+        SHARE,
         before=1.0,
     )
 
@@ -95,11 +98,35 @@ class Dataset(Splitting):
 
 
 @dataclass
-class Study(Dataset):
+class Published(Option):
+    """A published test accuracy. A result of one of the models here has that model's name."""
+
+    group = "dataset.published"
+    model: str = key(MISSING, "the model that it is of")
+    accuracy: float = key(MISSING, "share of the test articles", SHARE)
+    source: str = key(MISSING, "whose result it is, and where it stands")
+    spread: float | None = key(None, "how far its replications are from it", FRACTION)
+    same_recipe: bool = key(False, "protocol=notebook is the recipe that it was reached with")
+    train_size: float = key(1.0, "share of the training articles that it was reached with", SHARE)
+
+
+@dataclass
+class Public(Dataset):
+    """A public corpus."""
+
+    of_no_result = ("what", "licence", "cite", "published")
+    name: str = key(MISSING, "the corpus in tables and run names")
+    what: str = key("", "what it is, in a sentence")
+    licence: str = key("not stated at the source", "its licence, as far as it is known")
+    cite: str = key("", "the paper to cite")
+    published: list[Published] = key([], "published test accuracies, each with its source")
+
+
+@dataclass
+class Study(Public):
     """A corpus of the study: `<data_dir>/<name>/preprocessed/`, else `<data_dir>/<name>/raw/`."""
 
     _target_: str = "rnn_bench.data.corpora.study.StudyCorpus"
-    name: str = key(MISSING, "the corpus in tables and run names")
     corpus: str = key(MISSING, "which of the two", one_of(*STUDY_CORPORA))
     dateline: str = key(
         "removed",
@@ -118,6 +145,60 @@ class Study(Dataset):
 
 
 @dataclass
+class Card(Public):
+    """A public corpus that a YAML file describes: where it is, how it is read, whose it is. Its
+    files lie in `<data_dir>/<corpus>/raw/`."""
+
+    _target_: str = "rnn_bench.data.corpora.card.CardCorpus"
+    corpus: str = key(MISSING, "its folder in data_dir")
+    source: str = key(MISSING, "address that the files are below, of a pinned version")
+    files: dict[str, dict[str, str]] = key(
+        MISSING, "each file's name, its git blob id, and its path below source if that differs"
+    )
+    encoding: str = key("utf-8", "of the files, such as utf-8 or latin-1")
+    train: str = key(MISSING, "file with a line `label text` for each training article")
+    validation: str | None = key(None, "the same for validation; empty: a part of train")
+    test: str | None = key(None, "the same for test; empty: folds are cut")
+    index: str | None = key(
+        None,
+        "file with a line `id<TAB>split<TAB>label` for each line of train, which then has the text "
+        "alone",
+    )
+    classes: dict[Any, str] = key(MISSING, "the class that each label of the files stands for")
+    cleaning: str = key("lower", "what is done to a text", CLEANING)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for role in ("train", "validation", "test", "index"):
+            file = getattr(self, role)
+            if file is not None and file not in self.files:
+                raise ConfigError(
+                    f"dataset.{role}={file} is not possible: dataset.files has no such file. "
+                    f"Files: {', '.join(self.files)}"
+                )
+        for file, about in self.files.items():
+            if "blob" not in about or about.keys() - {"blob", "path"}:
+                raise ConfigError(
+                    f"dataset.files.{file} is not possible: it must have the key blob, and may "
+                    "have path."
+                )
+
+
+@dataclass
+class Newsgroups(Public):
+    """20 Newsgroups, split by date. scikit-learn fetches it to `<data_dir>/newsgroups/`; an archive
+    `20news-bydate.tar.gz` or `.tar.xz` in `raw/` below is read instead."""
+
+    _target_: str = "rnn_bench.data.corpora.newsgroups.NewsgroupsCorpus"
+    remove: list[str] = key(
+        [*REMOVABLE],
+        "parts of a message that are left out, because they name the group",
+        Allowed(f"a list of {', '.join(REMOVABLE)}", lambda parts: {*parts} <= {*REMOVABLE}),
+    )
+    cleaning: str = key("lower", "what is done to a text", CLEANING)
+
+
+@dataclass
 class Csv(Dataset):
     """The user's own CSV files."""
 
@@ -128,7 +209,7 @@ class Csv(Dataset):
     test_fraction: float = key(0.2, "share of train held out as test", INNER_FRACTION)
     text_column: str = key("text", "name of the column with the text")
     label_column: str = key("label", "name of the column with the label")
-    cleaning: str = key("lower", "what is done to a text", one_of("study", "lower", "none"))
+    cleaning: str = key("lower", "what is done to a text", CLEANING)
     drop_bad_rows: bool = key(False, "leave out rows whose text or label is empty or blank")
 
 

@@ -106,7 +106,7 @@ def _keys(config: Any, prefix: str = "") -> Iterator[str]:
     for name, value in config.items():
         if isinstance(value, dict):
             yield from _keys(value, f"{prefix}{name}.")
-        if not name.startswith("_"):
+        if not str(name).startswith("_"):
             yield f"{prefix}{name}"
 
 

@@ -14,11 +14,12 @@ from hydra import version
 from hydra._internal import utils as hydra_utils
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.core_plugins import basic_sweeper
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime, JobStatus, env_override, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -68,20 +69,32 @@ def print_information(arguments: argparse.Namespace, folder: Path) -> None:
         print(page.getvalue(), end="")
 
 
-def run_hydra(arguments: argparse.Namespace, task: TaskFunction, folder: Path) -> None:
-    """Run the task for every job of a parsed command line. `folder` has the YAML files.
+def run_hydra(
+    arguments: argparse.Namespace,
+    task: TaskFunction,
+    folder: Path,
+    wanted: Callable[[Sequence[str]], bool] = lambda overrides: True,
+) -> None:
+    """Run the task for every job of a parsed command line whose overrides are `wanted`. `folder`
+    has the YAML files.
 
     Raises:
         Exception: whatever Hydra, its launcher or the task raises.
     """
     version.setbase(VERSION_BASE)
-    with env_override(RAISING), without_validation():
+    with env_override(RAISING), only(wanted):
         _run_hydra(arguments, get_args_parser(), task, str(folder), "config")
 
 
-def without_validation() -> AbstractContextManager[None]:
-    """Keep Hydra's sweeper from composing every job a second time, after the Composer."""
-    return replaced(BasicSweeper, "validate_batch_is_legal", lambda _: lambda sweeper, batch: None)
+def only(wanted: Callable[[Sequence[str]], bool]) -> AbstractContextManager[None]:
+    """Leave jobs out of a sweep, and keep Hydra's sweeper from composing the others a second time,
+    after the Composer."""
+
+    def choose(sweeper: Any, batch: list[list[str]]) -> None:
+        batch[:] = filter(wanted, batch)
+
+    Plugins.instance()  # it executes the sweeper's module again, which makes another class
+    return replaced(basic_sweeper.BasicSweeper, "validate_batch_is_legal", lambda _: choose)
 
 
 @contextmanager
@@ -114,7 +127,7 @@ def split_into_jobs(overrides: Sequence[Override]) -> list[list[str]]:
     Raises:
         HydraException: the sweep has no list of values, such as an interval.
     """
-    return BasicSweeper.split_arguments([*overrides], None)[0]
+    return basic_sweeper.BasicSweeper.split_arguments([*overrides], None)[0]
 
 
 def apply_overrides(overrides: Sequence[Override], config: DictConfig) -> None:

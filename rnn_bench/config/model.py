@@ -36,7 +36,7 @@ class Model(Option):
 class Recurrent(Model):
     """Embedding, recurrent layers, readout, linear layer."""
 
-    of_the_machine = ("kernel",)
+    of_no_result = ("kernel",)
     _target_: str = "rnn_bench.models.recurrent.RecurrentClassifier"
     name: str = key(MISSING, "the model in tables and run names")
     cell: str = key(

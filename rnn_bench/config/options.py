@@ -42,6 +42,7 @@ def one_of(*values: str) -> Allowed:
 
 POSITIVE = Allowed("above 0", lambda value: value > 0)
 FRACTION = Allowed("at least 0 and below 1", lambda value: 0 <= value < 1)
+SHARE = Allowed("above 0 and at most 1", lambda value: 0 < value <= 1)
 INNER_FRACTION = Allowed("above 0 and below 1", lambda value: 0 < value < 1)
 SEED = between(0, 2**32 - 1)  # what numpy and scikit-learn take
 
@@ -78,8 +79,9 @@ class Option:
     # The class that `_target_` must be or inherit from, and whether it gets more arguments later.
     base: ClassVar[str] = "builtins.object"
     partial: ClassVar[bool] = False
-    # Keys that change the speed but not the result: no arguments of `_target_`, nor in the run key.
-    of_the_machine: ClassVar[tuple[str, ...]] = ()
+    # Keys that change no result, such as the speed's and descriptions: no arguments of `_target_`,
+    # nor in the run key, run names or recorded parameters.
+    of_no_result: ClassVar[tuple[str, ...]] = ()
     # Keys that every option of the group has, a user's own too: no arguments of `_target_`.
     of_the_group: ClassVar[tuple[str, ...]] = ()
 
@@ -138,7 +140,7 @@ def name_of(option: Any) -> str:
 def decisive_keys(option: Any) -> dict[str, Any]:
     """Return an option's keys and values that change the result."""
     keys = option if isinstance(option, dict) else vars(option)
-    left_out = getattr(option, "of_the_machine", ())
+    left_out = getattr(option, "of_no_result", ())
     return {name: value for name, value in keys.items() if name[0] != "_" and name not in left_out}
 
 

@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
@@ -52,6 +52,7 @@ TYPES = {
     dict: "names with",
     Any: "",
 }
+LONGEST_DEFAULT = 120  # characters
 FIRST = {"dataset": "demo", "model": "gru", "optimizer": "adam", "protocol": "fair"}
 
 
@@ -140,6 +141,8 @@ def _table(group: str, options: Sequence[tuple[str, DictConfig]]) -> Iterator[st
         shown = next(iter(defaults.values()))
         if len({*defaults.values()}) > 1:
             shown = ", ".join(f"{name}: {value}" for name, value in defaults.items())
+        if len(shown) > LONGEST_DEFAULT:
+            shown = "in its YAML file"
         cells = (
             f"`{group}.{each.name}`".replace("`.", "`"),
             _type(hints[each.name]),
@@ -155,7 +158,10 @@ def _type(hint: Any) -> str:
     if NoneType in arguments:
         return f"{_type(arguments[0])}, or `null`"
     if get_origin(hint) in (list, dict):
-        return f"{TYPES[get_origin(hint)]} {_type(arguments[-1])}s".replace("texts", "names")
+        text = f"{TYPES[get_origin(hint)]} {_type(arguments[-1])}s"
+        return text.replace("texts", "names").replace("namess", "names")
+    if is_dataclass(hint):
+        return "name with value"
     return TYPES[hint]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from rnn_bench.config.dataset import Csv, Demo, Study
+from rnn_bench.config.dataset import Card, Csv, Demo, Newsgroups, Study
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.model import Majority, Recurrent, Tfidf
@@ -62,6 +62,8 @@ SCHEMAS: dict[str, type[Option]] = {
     "dataset/study": Study,
     "dataset/csv": Csv,
     "dataset/demo": Demo,
+    "dataset/card": Card,
+    "dataset/newsgroups": Newsgroups,
     "model/recurrent": Recurrent,
     "model/tfidf": Tfidf,
     "model/majority": Majority,

@@ -66,6 +66,29 @@ class Corpus(ABC):
         """
         return None
 
+    def fetch(self) -> None:
+        """Download the files that are missing. Those that are there are never overwritten.
+
+        Raises:
+            DataError: they cannot be downloaded or written, or are not the published ones.
+        """
+        raise DataError(f"{type(self).__name__} has no files that can be fetched.")
+
+
+class MissingCorpus(DataError):
+    """Files of a corpus do not exist. Its `fetch` brings them.
+
+    Attributes:
+        corpus: the corpus itself.
+    """
+
+    def __init__(self, corpus: Corpus, name: str, files: Sequence[Path], data_dir: Path) -> None:
+        super().__init__(
+            f"There are no articles of {name} in {data_dir}: {' and '.join(map(str, files))} not "
+            f"found.\nGet them with: python -m rnn_bench.data fetch {name} data_dir={data_dir}"
+        )
+        self.corpus = corpus
+
 
 def file_identity(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
     """Return the absolute path, size in bytes and time of change in ns of each file."""

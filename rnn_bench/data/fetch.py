@@ -5,30 +5,28 @@ import filecmp
 import functools
 import io
 import logging
-import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rnn_bench.data import download
 from rnn_bench.data.corpora.editions import EDITIONS, edition
 from rnn_bench.data.corpora.study_files import raw_files
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import read_csv
+from rnn_bench.data.download import explained_failure, make_writable, usable
 from rnn_bench.files import replaced_atomically
 
 DATASETS = {
     "isot": "emineyetm/fake-news-detection-datasets",
     "kaggle": "jillanisofttech/fake-or-real-news",
 }
-CONNECT_SECONDS = 10  # until a connection that is not answered is given up
-STALL_SECONDS = 60  # until a server that sends nothing is given up
 
 log = logging.getLogger(__name__)
 
 
-def fetch(corpus: str, data_dir: Path) -> list[Path]:
+def fetch_from_kaggle(corpus: str, data_dir: Path) -> list[Path]:
     """Download the raw files of isot or kaggle to `<data_dir>/<corpus>/raw/`; return their paths.
 
     Existing files are never overwritten. A download that breaks off stays in kagglehub's cache, and
@@ -39,17 +37,11 @@ def fetch(corpus: str, data_dir: Path) -> list[Path]:
     """
     raw = raw_files(corpus, data_dir.absolute())
     folder = raw[0].parent
-    try:
+    with usable(folder):
         if not _are_published(corpus, raw):
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                raise DataError(f"{folder} cannot be written. Choose another data_dir=FOLDER.")
+            make_writable(folder)
             _copy_missing(_download(corpus, raw))
         published = _are_published(corpus, raw)
-    except OSError as error:
-        raise DataError(
-            f"{error.filename or folder} cannot be used: {error.strerror or error}."
-        ) from error
     articles = 0 if published else sum(len(read_csv(path)) for path in raw)
     log.info("The raw files in %s are %s.", folder, EDITIONS[edition(corpus, raw, articles)])
     return raw_files(corpus, data_dir)
@@ -64,15 +56,11 @@ def _download(corpus: str, raw: list[Path]) -> dict[Path, Path]:
     page = f"https://www.kaggle.com/datasets/{DATASETS[corpus]}"
     names = " and ".join(path.name for path in raw)
     log.info("Downloading %s from %s", names, page)
-    outer = sys.exception()
-    try:
-        with _patched_kagglehub() as dataset_download:
-            downloaded = Path(dataset_download(DATASETS[corpus]))
-    except Exception as error:
-        raise DataError(
-            f"{_reason(error, outer)}\nTry again, or bring {names} yourself: from\n"
-            f"  {page}\nto\n  {raw[0].parent}"
-        ) from error
+    with (
+        explained_failure("Kaggle", names, page, raw[0].parent, _kagglehub_reason),
+        _patched_kagglehub() as dataset_download,
+    ):
+        downloaded = Path(dataset_download(DATASETS[corpus]))
     found = {path: sorted(downloaded.rglob(path.name)) for path in raw}
     for path in raw:
         if not found[path]:
@@ -102,7 +90,7 @@ def _patched_kagglehub() -> Iterator[Any]:
         send, bar = adapter.send, clients.tqdm
 
         def impatient_send(*args: Any, **kwargs: Any) -> Any:
-            timeout = CONNECT_SECONDS, STALL_SECONDS
+            timeout = download.CONNECT_SECONDS, download.STALL_SECONDS
             return answers.enter_context(send(*args, **{**kwargs, "timeout": timeout}))
 
         # kagglehub has no time-out, no setting for the bar and no lock on its cache, and it leaves
@@ -115,31 +103,15 @@ def _patched_kagglehub() -> Iterator[Any]:
                 adapter.send, clients.tqdm = send, bar
 
 
-def _reason(error: Exception, outer: BaseException | None) -> str:
-    """Return why a download failed, in a line. `outer` is an error that was being handled before
-    the download began, and is no cause of its failure."""
-    import requests
+def _kagglehub_reason(error: Exception, cause: str) -> str:
+    """Return why a download failed with an error of kagglehub's own, or of a file of its cache."""
     from kagglehub.exceptions import DataCorruptionError
-    from urllib3.exceptions import ReadTimeoutError
 
-    chain: list[BaseException] = [error]
-    while chain[-1].__context__ and chain[-1].__context__ is not outer:
-        chain.append(chain[-1].__context__)
-    cause = getattr(chain[-1], "strerror", None) or str(chain[-1]) or type(chain[-1]).__name__
-    match error:
-        case requests.HTTPError(response=requests.Response() as answer):
-            return f"Kaggle refuses the download: {answer.status_code} {answer.reason}."
-        case DataCorruptionError():
-            return "The download arrived damaged (wrong MD5) and is deleted."
-        case _ if any(isinstance(link, ReadTimeoutError) for link in chain):
-            return f"Kaggle sends nothing for {STALL_SECONDS} s. What has come is kept."
-        case requests.exceptions.ChunkedEncodingError():
-            return "The download was cut off. What has come is kept."
-        case requests.ConnectionError():
-            return f"Kaggle cannot be reached: {cause}."
-        case OSError(filename=str() as file):
-            return f"{file} cannot be used: {cause}. $KAGGLEHUB_CACHE names another folder."
-    return f"kagglehub fails with {type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, DataCorruptionError):
+        return "The download arrived damaged (wrong MD5) and is deleted."
+    if isinstance(error, OSError) and isinstance(error.filename, str):
+        return f"{error.filename} cannot be used: {cause}. $KAGGLEHUB_CACHE names another folder."
+    return f"kagglehub fails with {type(error).__name__}: {error}"
 
 
 def _copy_missing(downloaded: dict[Path, Path]) -> None:

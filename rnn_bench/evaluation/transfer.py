@@ -1,15 +1,16 @@
 """Encode the test articles of another corpus for a trained model, with the model's vocabulary."""
 
+import json
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import torch
 
-from rnn_bench.config.dataset import Study
 from rnn_bench.config.errors import UsageError
+from rnn_bench.config.options import entry, name_of
 from rnn_bench.config.schema import Config
-from rnn_bench.data.cache import CorpusReader, cache_folder, cached_encoding
-from rnn_bench.data.corpora.study import CLASSES, StudyCorpus
+from rnn_bench.data.cache import Encoded, cache_folder, cached_encoding, configured_corpus
+from rnn_bench.data.corpus import DataError
 from rnn_bench.data.encoding import ENCODING_VERSION, EncodedCorpus, Split, encode_split
 from rnn_bench.data.fingerprint import digest
 from rnn_bench.data.vocabulary import UNKNOWN, tokenize
@@ -17,13 +18,22 @@ from rnn_bench.data.vocabulary import UNKNOWN, tokenize
 
 def transfer_corpora(config: Config) -> list[str]:
     """Return the corpora of `evaluation.transfer`, each once, except the run's own."""
-    own = config.dataset.corpus if isinstance(config.dataset, Study) else None
-    return [name for name in dict.fromkeys(config.evaluation.transfer) if name != own]
+    others = config.evaluation.corpora
+    return [
+        name
+        for name in dict.fromkeys(config.evaluation.transfer)
+        if _corpus_of(others[name]) != _corpus_of(config.dataset)
+    ]
+
+
+def _corpus_of(option: Any) -> str:
+    """Return which corpus an option of the group dataset is. Its name may be another."""
+    return str(entry(option, "corpus") or name_of(option))
 
 
 def transfer_split(name: str, config: Config, corpus: EncodedCorpus) -> Split:
-    """Return the test articles of the study corpus `name`, encoded with the vocabulary and the
-    article length of a run on `corpus`.
+    """Return the test articles of the corpus `name`, encoded with the vocabulary and the article
+    length of a run on `corpus`.
 
     Labels are those of the classes of `corpus` with the same names. The encoding is cached, once
     for all runs with that vocabulary.
@@ -33,25 +43,30 @@ def transfer_split(name: str, config: Config, corpus: EncodedCorpus) -> Split:
         MissingCorpus: the other corpus's files do not exist.
         DataError: they cannot be read, or are unfit.
     """
-    if {*corpus.classes} != {*CLASSES}:
-        raise UsageError(
-            f"evaluation.transfer={config.evaluation.transfer} is not possible: {name} has the "
-            f"classes {', '.join(CLASSES)}, and {corpus.name} has {', '.join(corpus.classes)}."
-        )
-    other = CorpusReader(StudyCorpus(name, Path(config.data_dir)), name)
+    other = configured_corpus(replace(config, dataset=config.evaluation.corpora[name]))
     vocabulary, kind, limit = corpus.vocabulary, config.protocol.tokens, config.protocol.max_length
 
-    def encode(texts: list[str], labels: list[int]) -> Split:
-        return encode_split(tokenize(texts, kind), labels, vocabulary, limit)
+    def encode() -> Encoded:
+        texts, labels = other.articles.test
+        if not texts:
+            raise DataError(f"{name} has no test articles to transfer to.")
+        split = encode_split(tokenize(texts, kind), labels, vocabulary, limit)
+        return vars(split), {"classes": json.dumps(other.articles.classes)}
 
     with cache_folder(config, "encoded") as folder:
-        tensors, _ = cached_encoding(
+        tensors, metadata = cached_encoding(
             folder,
-            key=digest([ENCODING_VERSION, other.key, vocabulary, kind, limit]),
-            encode=lambda: (vars(encode(*other.articles.test)), {}),
+            key=digest([ENCODING_VERSION, "transfer", other.key, vocabulary, kind, limit]),
+            encode=encode,
         )
-    split = Split(**tensors)
-    own = torch.tensor([corpus.classes.index(each) for each in CLASSES])
+    split, classes = Split(**tensors), json.loads(metadata["classes"])
+    if {*corpus.classes} != {*classes}:
+        raise UsageError(
+            f"evaluation.transfer=[{','.join(config.evaluation.transfer)}] is not possible: {name} "
+            f"has the classes {', '.join(classes)}, and {corpus.name} has "
+            f"{', '.join(corpus.classes)}."
+        )
+    own = torch.tensor([corpus.classes.index(each) for each in classes])
     return replace(split, labels=own[split.labels])
 
 

@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.options import entry
 from rnn_bench.config.schema import Config
-from rnn_bench.data.corpora.study import MissingCorpus
+from rnn_bench.data.corpus import MissingCorpus
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split
 
@@ -64,8 +63,6 @@ def _fetch_if_missing(encode: Callable[[], Encoded], config: Config) -> Encoded:
     except MissingCorpus as missing:
         if config.plan:
             raise
-        from rnn_bench.data.fetch import fetch
-
         log.info("%s", str(missing).splitlines()[0])
-        fetch(missing.corpus, Path(config.data_dir))
+        missing.corpus.fetch()
         return encode()

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from omegaconf import DictConfig
@@ -15,9 +16,9 @@ from rnn_bench.sweep.job import train_job
 log = logging.getLogger("rnn_bench")
 
 
-def launch(arguments: argparse.Namespace, job: Job, show_everything: bool) -> None:
-    """Let Hydra run every job; `job` is the first of them. Log a line for each job that died on a
-    cluster, and for a launcher that failed: MLflow's record says which runs are finished.
+def launch(arguments: argparse.Namespace, jobs: Sequence[Job], show_everything: bool) -> None:
+    """Let Hydra run every job. Log a line for each job that died on a cluster, and for a launcher
+    that failed: MLflow's record says which runs are finished.
 
     Raises:
         UsageError: a single run, or no run of a sweep, can be made.
@@ -31,18 +32,20 @@ def launch(arguments: argparse.Namespace, job: Job, show_everything: bool) -> No
         except UsageError as error:  # which Hydra would print with the overrides
             unusable.append(error)
 
-    jobs = JOBS[job.engine.name]() if job.engine else None
+    engine = jobs[0].engine
+    cluster = JOBS[engine.name]() if engine else None
+    overrides = {tuple(job.composed.hydra.overrides.task) for job in jobs}
     task = train_job if arguments.multirun else single_task
     try:
-        with jobs.watched() if jobs else nullcontext():
-            run_hydra(arguments, task, config_folder())
+        with cluster.watched() if cluster else nullcontext():
+            run_hydra(arguments, task, config_folder(), lambda lines: tuple(lines) in overrides)
     except UsageError:
         raise
     except Exception as error:
         if show_everything:
             raise
-        log.error("hydra/launcher=%s failed. %s", job.launcher, first_line(error))
-    for each in jobs.errors if jobs else []:
+        log.error("hydra/launcher=%s failed. %s", jobs[0].launcher, first_line(error))
+    for each in cluster.errors if cluster else []:
         log.error("A job died. %s", first_line(each))
     if unusable:
         raise unusable[0]

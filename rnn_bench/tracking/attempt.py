@@ -13,7 +13,12 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import run_log
 from rnn_bench.tracking.availability import retry_until_reachable, short_timeouts
 from rnn_bench.tracking.claims import RunClaims
-from rnn_bench.tracking.further import evaluate_finished_run, missing_evaluations, update_metrics
+from rnn_bench.tracking.further import (
+    evaluate_finished_run,
+    missing_evaluations,
+    update_metrics,
+    update_published,
+)
 from rnn_bench.tracking.heartbeat import heartbeat
 from rnn_bench.tracking.outbox import ARTIFACTS
 from rnn_bench.tracking.rows import Duplicate, Record, Withdrawn, run_record
@@ -56,6 +61,7 @@ def claim_or_reuse(
     config, recorded = claims.config, claim.answer.data.metrics
     log.info("%s  reused: run %s", claims.name, claim.run_id)
     update_metrics(claims.client, claim.answer)
+    update_published(claims.client, claim.answer, config)
     wanted = missing_evaluations(config, recorded, claims.name)
     if wanted.asks:
         epochs = planned_epochs(config)

@@ -1,4 +1,5 @@
-"""Evaluations of a run beyond its test articles: transfer to other corpora, and gradient flow."""
+"""Evaluations of a run beyond its test articles: transfer to other corpora, and gradient flow; and
+what a finished run lacks of them, of metrics and of published accuracies."""
 
 import logging
 import tempfile
@@ -28,7 +29,7 @@ from rnn_bench.tracking.artifacts import write_predictions
 from rnn_bench.tracking.availability import retry_until_reachable, unreachable
 from rnn_bench.tracking.outbox import ARTIFACTS, Message
 from rnn_bench.tracking.recorded_run import read_object
-from rnn_bench.tracking.rows import now_ms
+from rnn_bench.tracking.rows import now_ms, published_tag
 from rnn_bench.training import interruption
 from rnn_bench.training.prediction import accuracy, predict
 
@@ -169,6 +170,15 @@ def update_metrics(client: MlflowClient, run: Run) -> None:
     metrics = [(name, METRICS[name].compute(predictions), now, 0) for name in outdated]
     message = Message(metrics, {schema.METRIC_VERSIONS: metric_versions()})
     retry_until_reachable(lambda: message.deliver(client, run_id, Path()), interruption.check)
+
+
+def update_published(client: MlflowClient, run: Run, config: Config) -> None:
+    """Record the published accuracies of the corpus, where a finished run has others or none."""
+    tags = published_tag(config)
+    if not tags.items() <= run.data.tags.items():
+        message = Message(tags=tags)
+        run_id = run.info.run_id
+        retry_until_reachable(lambda: message.deliver(client, run_id, Path()), interruption.check)
 
 
 def load_stored_weights(model: nn.Module, client: MlflowClient, run_id: str, folder: Path) -> None:

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.errors import UsageError, describe
-from rnn_bench.config.options import name_of
+from rnn_bench.config.options import entry, name_of
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.metrics import metric_versions
@@ -123,6 +124,7 @@ def new_row(
         schema.SWEEP_ID: config.sweep_id,
         f"{schema.SWEEP}{config.sweep_id}": schema.TRAINED,
         schema.DATA_EDITION: corpus.content.edition,
+        **published_tag(config),
         schema.HOST: platform.node(),
         f"{schema.VERSION}python": platform.python_version(),
         **{f"{schema.VERSION}{name}": number for name, number in package_versions().items()},
@@ -147,6 +149,12 @@ def package_versions() -> dict[str, str]:
             f"{missing.name} is not installed here, so that no run can record its version. In the "
             "folder of rnn_bench: make setup, or pip install -e ."
         ) from None
+
+
+def published_tag(config: Config) -> dict[str, str]:
+    """Return the tag with the published accuracies of the config's corpus, if there are any."""
+    published = [asdict(each) for each in entry(config.dataset, "published") or []]
+    return {schema.PUBLISHED: json.dumps(published)} if published else {}
 
 
 def fill_row(client: MlflowClient, run_id: str, config: Config, corpus: EncodedCorpus) -> None:

@@ -22,7 +22,10 @@ FIRST_VERSION = 1
 LONGEST_NAME = 250  # characters of a run's name that every database of MLflow takes
 # Left out of the run key: where the articles lie (their content is hashed), and keys that only
 # give another key its default (that key is hashed).
-NOT_IN_KEY = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
+NOT_IN_KEY = (
+    *("dataset.train", "dataset.test", "dataset.source", "dataset.files"),
+    *("protocol.lr_by_model", "protocol.dropout_by_model"),
+)
 
 
 def settings(config: Config) -> dict[str, Any]:

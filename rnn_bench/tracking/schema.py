@@ -15,6 +15,7 @@ OUTCOME = "outcome"  # FINISHED, DIVERGED, FAILED or KILLED
 ERROR = "error"
 OWNER, HEARTBEAT = "owner", "heartbeat"  # the process at work on it, and when it was last seen
 DATA_EDITION = "data_edition"  # published, other or sample
+PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config.dataset.Published
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
 CONCURRENT_JOBS = "concurrent_jobs"
 VERSION = "version."  # + package: python, torch, ...

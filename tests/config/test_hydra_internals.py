@@ -1,13 +1,16 @@
 """What the package relies on in Hydra's private parts: an upgrade of Hydra fails here first."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import RunMode
@@ -58,23 +61,41 @@ def test_a_single_run_is_the_task_with_its_config_and_errors_are_raised(workplac
         hydra_internals.run_hydra(hydra_internals.parse_arguments(words), fail, FOLDER)
 
 
-def test_a_sweep_runs_the_task_for_every_job_and_validates_none(
+def test_a_sweep_runs_the_task_for_every_wanted_job_and_validates_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def unwanted(*batch: object) -> None:
         raise AssertionError("The sweeper composes what is composed already.")
 
-    assert callable(BasicSweeper.validate_batch_is_legal)
-    monkeypatch.setattr(BasicSweeper, "validate_batch_is_legal", unwanted)
+    Plugins.instance()
+    sweeper = basic_sweeper.BasicSweeper
+    assert callable(sweeper.validate_batch_is_legal)
+    monkeypatch.setattr(sweeper, "validate_batch_is_legal", unwanted)
     seen: list[int] = []
-    words = ["-m", "seed=3,4", "sweep_id=x", "hydra/launcher=basic"]
+    words = ["-m", "seed=3,4,5", "sweep_id=x", "hydra/launcher=basic"]
 
     def task(config: DictConfig) -> None:
         seen.append(config.seed)
 
-    hydra_internals.run_hydra(hydra_internals.parse_arguments(words), task, FOLDER)
-    assert seen == [3, 4]
-    assert BasicSweeper.validate_batch_is_legal is unwanted, "it is put back"
+    hydra_internals.run_hydra(
+        hydra_internals.parse_arguments(words), task, FOLDER, lambda lines: "seed=4" not in lines
+    )
+    assert seen == [3, 5]
+    assert sweeper.validate_batch_is_legal is unwanted, "it is put back"
+
+
+def test_jobs_are_left_out_in_a_process_that_has_just_started(workplace: Path) -> None:
+    program = (
+        "from rnn_bench.config import hydra_internals as hydra\n"
+        "from rnn_bench.config.composition import config_folder, register\n"
+        "register()\n"
+        "words = ['-m', 'seed=3,4,5', 'sweep_id=x', 'hydra/launcher=basic']\n"
+        "task = lambda config: print(config.seed)\n"
+        "wanted = lambda lines: 'seed=4' not in lines\n"
+        "hydra.run_hydra(hydra.parse_arguments(words), task, config_folder(), wanted)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("3\n5\n", "")
 
 
 def test_the_loader_finds_what_a_config_dir_has(workplace: Path) -> None:

@@ -8,11 +8,13 @@ import pytest
 from mlflow.entities import Run
 
 from rnn_bench.config.composition import Composer, Job, config_folder
+from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.hydra_internals import parse_arguments
 from tests.conftest import SMALL_CORPUS, Command
 
 PRESETS = {path.stem for path in (config_folder() / "experiment").glob("*.yaml")}
 RUNS = {"notebook": 6, "paper": 50, "tuned": 120, "memory": 54, "transfer": 30, "quick": 15}
+RUNS |= {"sentences": 5 * (4 * 10 + 3), "topics": 30}
 
 
 def asked(*line: str) -> list[Job]:
@@ -41,6 +43,40 @@ def test_a_preset_is_narrowed_and_widened_on_the_command_line(workplace: Path) -
     assert Counter(job.config.model.name for job in jobs) == {"rnn": 4, "gru": 4}
     assert {job.config.dataset.name for job in jobs} == {"isot"}
     assert {job.config.seed for job in jobs} == {7, 8}
+
+
+def folds_of(jobs: list[Job]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for job in jobs:
+        found.setdefault(job.config.dataset.name, []).append(job.config.dataset.fold)
+    return found
+
+
+def test_in_a_sweep_over_folds_a_corpus_with_a_test_file_is_asked_once(workplace: Path) -> None:
+    folds = folds_of(asked("+experiment=sentences", "model=tfidf"))
+    assert folds.pop("sst2") == folds.pop("sst5") == folds.pop("trec") == [0]
+    assert set(map(tuple, folds.values())) == {tuple(range(10))}
+    narrowed = ("model=tfidf", "dataset.fold=0,3", "dataset=mr,trec")
+    assert folds_of(asked("-m", *narrowed)) == {"mr": [0, 3], "trec": [0]}
+
+
+@pytest.mark.parametrize(
+    "line", [("dataset=isot,trec", "dataset.fold=0,1"), ("dataset=mr,trec", "dataset.fold=3,4")]
+)
+def test_folds_that_no_run_can_have_are_refused(line: tuple[str, ...], workplace: Path) -> None:
+    with pytest.raises(ConfigError, match="needs the number of folds"):
+        asked("-m", "model=tfidf", *line)
+
+
+def test_a_sweep_over_folds_makes_the_runs_that_it_has_and_no_others(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]], articles: Path
+) -> None:
+    answer = rnn_bench(
+        *("-m", "model=majority", "dataset=cr,trec", "dataset.fold=0,1"), f"data_dir={articles}"
+    )
+    assert (answer.status, answer.err) == (0, "")
+    names = sorted(run.info.run_name for run in recorded_runs())
+    assert names == ["majority-cr-fold1-s0", "majority-cr-s0", "majority-trec-s0"]
 
 
 def test_a_preset_trains_without_m(

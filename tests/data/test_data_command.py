@@ -16,6 +16,7 @@ from rnn_bench.data.__main__ import main
 from rnn_bench.data.corpora import editions, study_files
 from rnn_bench.data.corpus import DataError
 from tests.conftest import unable_to_write
+from tests.data.file_server import serving
 from tests.data.kaggle_server import ISOT, TRUE, Kaggle, kaggle_serving
 
 COMMAND = (sys.executable, "-m", "rnn_bench.data")
@@ -67,6 +68,9 @@ def test_fetch_without_a_terminal_says_what_it_does_and_draws_no_bar(
     assert done.stdout == (
         f"Downloading True.csv and Fake.csv from {page}\n"
         f"The raw files in {tmp_path}/isot/raw are another edition than the published one.\n"
+        "Licence: not stated at the source.\n"
+        "Cite: Ahmed, Traore and Saad 2017, Detection of online fake news using n-gram analysis "
+        "and machine learning techniques.\n"
     )
     assert done.stderr == ""
     assert (tmp_path / "isot" / "raw" / "True.csv").read_bytes() == TRUE
@@ -222,9 +226,29 @@ def test_without_it_the_default_folder_is_data(
 def test_an_unknown_corpus_is_answered_with_the_known_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert refusal(capsys, "fetch", "isto") == (
-        "isto is not a corpus that can be fetched or prepared. Did you mean isot?\n"
-        "Corpora: isot, kaggle\n"
+    assert refusal(capsys, "prepare", "isto") == (
+        "isto is not a corpus that is prepared. Did you mean isot?\nCorpora: isot, kaggle\n"
+    )
+    known = "dataset=isto is not possible: there is no such dataset. Did you mean isot?\nOptions: "
+    assert refusal(capsys, "fetch", "isto").startswith(known)
+
+
+def test_a_corpus_without_files_cannot_be_fetched(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "DemoCorpus has no files that can be fetched."
+    assert words in refusal(capsys, "fetch", "demo")
+
+
+def test_fetch_says_whose_a_corpus_is_and_its_licence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], articles: Path
+) -> None:
+    content = (articles / "cr" / "raw" / "custrev.all").read_bytes()
+    with serving({"custrev.all": content}) as source:
+        assert main(["fetch", "cr", f"data_dir={tmp_path}", f"dataset.source={source.url}"]) == 0
+    assert capsys.readouterr().out == (
+        f"Downloading custrev.all from {source.url}/custrev.all\n"
+        f"The raw files in {tmp_path}/cr/raw are the published ones, to the byte.\n"
+        "Licence: not stated at the source.\n"
+        "Cite: Hu and Liu 2004, Mining and summarizing customer reviews.\n"
     )
 
 
@@ -271,4 +295,4 @@ def test_without_arguments_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     assert main([]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "fetch    download the raw CSV files" in err
+    assert "fetch    download the files of a public corpus" in err

@@ -12,7 +12,7 @@ import pytest
 
 from rnn_bench.data.corpora import editions
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.fetch import fetch
+from rnn_bench.data.fetch import fetch_from_kaggle as fetch
 from tests.data.kaggle_server import FAKE, FAKE_OR_REAL, ISOT, TRUE, Kaggle, kaggle_serving
 
 ISOT_PAGE = "https://www.kaggle.com/datasets/emineyetm/fake-news-detection-datasets"
@@ -106,7 +106,7 @@ def test_a_server_that_stalls_is_given_up(
     kaggle: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str
 ) -> None:
     kaggle.behaviour = behaviour
-    monkeypatch.setattr("rnn_bench.data.fetch.STALL_SECONDS", 0.3)
+    monkeypatch.setattr("rnn_bench.data.download.STALL_SECONDS", 0.3)
     start = time.monotonic()
     assert "Kaggle sends nothing for 0.3 s." in refusal(tmp_path)
     assert time.monotonic() - start < 5
@@ -118,7 +118,7 @@ def test_a_resumed_download_that_stalls_is_given_up(
     kaggle.behaviour = "cut off"
     refusal(tmp_path)
     kaggle.behaviour = "silent half way"
-    monkeypatch.setattr("rnn_bench.data.fetch.STALL_SECONDS", 0.3)
+    monkeypatch.setattr("rnn_bench.data.download.STALL_SECONDS", 0.3)
     assert "Kaggle sends nothing for 0.3 s." in refusal(tmp_path)
     assert kaggle.ranges[-1] == "bytes=1048576-"
 
@@ -140,7 +140,7 @@ def test_without_network_the_error_says_which_files_to_bring_whence_and_where(
 def test_a_network_that_swallows_everything_is_given_up(
     kaggle: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_bench.data.fetch.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("rnn_bench.data.download.CONNECT_SECONDS", 0.3)
     with contextlib.ExitStack() as sockets:
         full = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         sockets.enter_context(socket.create_connection(full.getsockname()))

@@ -13,7 +13,7 @@ import pytest
 from kagglehub import clients, config
 from requests.adapters import HTTPAdapter
 
-from rnn_bench.data.fetch import fetch
+from rnn_bench.data.fetch import fetch_from_kaggle as fetch
 from tests.data.kaggle_server import FAKE_OR_REAL, Kaggle, kaggle_serving
 
 

@@ -9,8 +9,7 @@ import torch
 from mlflow.entities import Run
 
 from rnn_bench.config.schema import Config
-from rnn_bench.data.corpora.study import MissingCorpus
-from rnn_bench.data.corpus import DataError
+from rnn_bench.data.corpus import DataError, MissingCorpus
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
 from tests.conftest import Command
@@ -63,7 +62,7 @@ def test_the_own_corpus_is_skipped_and_each_other_is_read_once(configured: Confi
 def test_articles_are_read_with_the_run_s_own_vocabulary(
     data: Path, configured: Configured
 ) -> None:
-    config = configured("dataset=isot", "protocol.max_length=6")
+    config = configured("dataset=isot", TO_KAGGLE, "protocol.max_length=6")
     corpus = encoded_corpus(config)
     split = transfer_split("kaggle", config, corpus)
     words = [corpus.vocabulary[token] for token in split.tokens]
@@ -81,7 +80,7 @@ def test_labels_are_matched_by_the_classes_names(
 ) -> None:
     rows = [(REAL, "real"), (FAKE, "fake")] * 20
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(workplace / "own.csv", index=False)
-    config = configured("dataset=csv", "dataset.train=own.csv")
+    config = configured("dataset=csv", "dataset.train=own.csv", TO_KAGGLE)
     corpus = encoded_corpus(config)
     turned = type(corpus)(**{**vars(corpus), "classes": corpus.classes[::-1]})
     split, other = (transfer_split("kaggle", config, each) for each in (corpus, turned))
@@ -91,7 +90,7 @@ def test_labels_are_matched_by_the_classes_names(
 def test_an_encoding_is_kept_until_the_articles_change(
     data: Path, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = configured("dataset=isot")
+    config = configured("dataset=isot", TO_KAGGLE)
     corpus = encoded_corpus(config)
     transfer_split("kaggle", config, corpus)
     with monkeypatch.context() as patch:
@@ -106,13 +105,13 @@ def test_an_encoding_is_kept_until_the_articles_change(
 
 def test_a_corpus_without_test_articles_is_refused(data: Path, configured: Configured) -> None:
     (data / "kaggle" / "preprocessed" / "test.csv").write_text("text,label\n")
-    config = configured("dataset=isot")
+    config = configured("dataset=isot", TO_KAGGLE)
     with pytest.raises(DataError, match=r"test\.csv has a header and no rows"):
         transfer_split("kaggle", config, encoded_corpus(config))
 
 
 def test_a_corpus_that_is_not_there_is_missing(data: Path, configured: Configured) -> None:
-    config = configured("dataset=isot", "data_dir=elsewhere")
+    config = configured("dataset=isot", TO_KAGGLE, "data_dir=elsewhere")
     corpus = encoded_corpus(configured("dataset=isot"))
     with pytest.raises(MissingCorpus, match="no articles of kaggle"):
         transfer_split("kaggle", config, corpus)
@@ -222,8 +221,56 @@ def test_a_corpus_that_cannot_be_had_stops_the_sweep_at_its_start(
     assert recorded_runs() == []
 
 
+def test_any_corpora_with_the_same_classes_are_transferred_between(
+    workplace: Path, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    folder = workplace / "my_conf" / "dataset"
+    folder.mkdir(parents=True)
+    for name, words in (("films", ("good film", "bad film")), ("shops", ("bad shop", "good shop"))):
+        lines = ["defaults: [/schema/dataset/csv@_here_, _self_]", f"name: {name}"]
+        (folder / f"{name}.yaml").write_text("\n".join([*lines, f"train: {name}.csv"]))
+        rows = [(word, word.split()[0]) for word in words] * 20
+        pd.DataFrame(rows, columns=["text", "label"]).to_csv(workplace / f"{name}.csv", index=False)
+    answer = rnn_bench(
+        *("--config-dir", "my_conf", "-m", "model=tfidf", "dataset=films,shops"),
+        "evaluation.transfer=[films,shops]",
+    )
+    assert answer.status == 0
+    found = {run.data.tags["dataset"]: run.data.metrics for run in recorded_runs()}
+    assert found["films"]["transfer/shops/accuracy"] == 1
+    assert found["shops"]["transfer/films/accuracy"] == 1
+    assert "transfer/films/accuracy" not in found["films"]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("[isto]", "evaluation.transfer=[isto] is not possible. dataset=isto is not possible"),
+        (
+            "[isot,csv]",
+            "evaluation.transfer=[isot,csv] is not possible. dataset.train has no value",
+        ),
+    ],
+)
+def test_a_corpus_that_is_no_option_is_refused(names: str, says: str, rnn_bench: Command) -> None:
+    answer = rnn_bench("model=majority", f"evaluation.transfer={names}")
+    assert answer.status == 2
+    assert answer.err.startswith(says)
+    assert len(answer.err.splitlines()) <= 6
+
+
+def test_real_sentences_are_read_by_models_of_other_sentences(
+    articles: Path, configured: Configured
+) -> None:
+    config = configured("dataset=mr-textgcn", f"data_dir={articles}", "evaluation.transfer=[cr]")
+    split = transfer_split("cr", config, encoded_corpus(config))
+    assert len(split) == 378  # of the first of ten folds
+    assert 0 < unknown_share(split) < 0.25
+
+
 def test_real_articles_share_most_of_their_words(articles: Path, configured: Configured) -> None:
-    config = configured("dataset=kaggle", f"data_dir={articles}", "protocol.max_length=64")
+    limits = ("protocol.max_length=64", "evaluation.transfer=[isot]")
+    config = configured("dataset=kaggle", f"data_dir={articles}", *limits)
     split = transfer_split("isot", config, encoded_corpus(config))
     assert len(split) == 1351
     assert 0.05 < unknown_share(split) < 0.25

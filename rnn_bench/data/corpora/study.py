@@ -13,22 +13,11 @@ from rnn_bench.data.corpora.study_files import (
     raw_files,
     read_preprocessed,
 )
-from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, file_identity
+from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, MissingCorpus, file_identity
+from rnn_bench.data.fetch import fetch_from_kaggle
 
 CLASSES = ("fake", "real")
 COLUMNS = ("text", "subject", "date")  # of the raw files, for the audit
-
-
-class MissingCorpus(DataError):
-    """None of the files of `corpus` exist. They can be fetched."""
-
-    def __init__(self, corpus: str, data_dir: Path) -> None:
-        names = " and ".join(str(path) for path in raw_files(corpus, data_dir))
-        super().__init__(
-            f"There are no articles of {corpus} in {data_dir}: {names} not found.\n"
-            f"Get them with: python -m rnn_bench.data fetch {corpus} data_dir={data_dir}"
-        )
-        self.corpus = corpus
 
 
 @dataclass
@@ -76,7 +65,7 @@ class StudyCorpus(Corpus):
                     f"{missing} is missing, beside {present[0].name}. "
                     f"Bring it, or remove {present[0]}."
                 )
-        raise MissingCorpus(self.corpus, self.data_dir)
+        raise MissingCorpus(self, self.corpus, raw, self.data_dir)
 
     def identity(self) -> dict[str, Any]:
         raw = [path for path in raw_files(self.corpus, self.data_dir) if path.is_file()]
@@ -86,6 +75,9 @@ class StudyCorpus(Corpus):
             "files": file_identity(self.files()),
             "raw": file_identity(raw),  # the columns come from them
         }
+
+    def fetch(self) -> None:
+        fetch_from_kaggle(self.corpus, self.data_dir)
 
     def read(self) -> Articles:
         files = self.files()

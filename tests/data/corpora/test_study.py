@@ -5,9 +5,9 @@ import pytest
 
 from rnn_bench.data.corpora import editions
 from rnn_bench.data.corpora.editions import blob_id
-from rnn_bench.data.corpora.study import MissingCorpus, StudyCorpus
+from rnn_bench.data.corpora.study import StudyCorpus
 from rnn_bench.data.corpora.study_files import write_preprocessed
-from rnn_bench.data.corpus import DataError
+from rnn_bench.data.corpus import DataError, MissingCorpus
 from tests.data.corpora.conftest import FAKE, TRUE
 
 
