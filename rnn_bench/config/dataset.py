@@ -116,9 +116,9 @@ class Public(Dataset):
 
     of_no_result = ("what", "licence", "cite", "published")
     name: str = key(MISSING, "the corpus in tables and run names")
-    what: str = key("", "what it is, in a sentence")
+    what: str | None = key(None, "what it is, in a sentence")
     licence: str = key("not stated at the source", "its licence, as far as it is known")
-    cite: str = key("", "the paper to cite")
+    cite: str | None = key(None, "the paper to cite")
     published: list[Published] = key([], "published test accuracies, each with its source")
 
 
