@@ -9,7 +9,6 @@ from omegaconf import MISSING
 import rnn_bench
 from rnn_bench.config.options import FRACTION, Allowed, Option, at_least, key, one_of
 
-
 AUTO_OR_POSITIVE = Allowed(
     "auto, or a number above 0",
     lambda value: value == "auto" or (not isinstance(value, str | bool) and value > 0),

@@ -90,9 +90,7 @@ def ui_command(store: str) -> tuple[str, str]:
     return f"{command}, then ", MLFLOW_PAGES
 
 
-def comparison_page(
-    experiment_id: str, sweep_id: str, primary: str = schema.TEST_ACCURACY
-) -> str:
+def comparison_page(experiment_id: str, sweep_id: str, primary: str = schema.TEST_ACCURACY) -> str:
     """Return the path of the MLflow page with accuracy bars and loss curves of a sweep's runs."""
     order = quote(f"metrics.`{primary}`")
     return (
@@ -102,9 +100,7 @@ def comparison_page(
     )
 
 
-def comparison_table(
-    runs: Sequence[RecordedRun], primary: str = schema.TEST_ACCURACY
-) -> Table:
+def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACCURACY) -> Table:
     """Return a table with a row for each configuration, by dataset, the highest mean of the primary
     metric first."""
     has_several_seeds = len({run.tags[schema.SEED] for run in runs}) > 1

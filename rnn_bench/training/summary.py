@@ -11,8 +11,8 @@ def training_metrics(
 ) -> dict[str, float]:
     """Return `best_epoch`, `train_seconds` and `tokens_per_second` of a run's epochs.
 
-    The best epoch is the one that `select_by` selects. Seconds include validation. Tokens per second
-    count the training articles' tokens without padding, over the time without validation.
+    The best epoch is the one that `select_by` selects. Seconds include validation. Tokens per
+    second count the training articles' tokens without padding, over the time without validation.
     """
     training_seconds = sum(result.training_seconds for result in history)
     return {

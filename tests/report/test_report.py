@@ -392,9 +392,7 @@ def test_the_primary_metric_ranks_the_table_and_the_answer(
     (paragraph,) = write_conclusions(found)
     means = {
         model: mean(
-            run.data.metrics[primary]
-            for run in recorded_runs()
-            if run.data.tags["model"] == model
+            run.data.metrics[primary] for run in recorded_runs() if run.data.tags["model"] == model
         )
         for model in ("rnn", "gru", "tfidf", "majority")
     }

@@ -118,9 +118,7 @@ def test_texts_are_cut_as_the_protocol_of_the_run_cut_them(there: Trained, tmp_p
     torch.testing.assert_close(whole, spaced)
 
 
-def test_a_model_of_another_version_is_refused(
-    there: Trained, tmp_path: Path
-) -> None:
+def test_a_model_of_another_version_is_refused(there: Trained, tmp_path: Path) -> None:
     folder = shutil.copytree(model_of(there.run(model="tfidf")), tmp_path / "model")
     first_version = {"idf": torch.zeros(9), "coefficients": torch.zeros(1, 9)}
     save_file(first_version, folder / "weights.safetensors")

@@ -179,8 +179,12 @@ def test_the_epoch_that_is_tested_has_the_best_validation_measure(configured: Co
 
 def test_balanced_classes_weigh_the_same_in_the_training_loss(configured: Compose) -> None:
     config = configured(
-        *SMALL, "protocol.class_weights=balanced", "protocol.epochs=1", "model.dropout=0",
-        "protocol.batch_size=1000", "protocol.loss_average=batches",
+        *SMALL,
+        "protocol.class_weights=balanced",
+        "protocol.epochs=1",
+        "model.dropout=0",
+        "protocol.batch_size=1000",
+        "protocol.loss_average=batches",
     )
     corpus = encoded_corpus(config)
     train = corpus.train

@@ -83,9 +83,7 @@ class NbsvmClassifier(LinearClassifier):
         self.intercepts *= factor
 
 
-def log_count_ratios(
-    present: Any, is_class: NDArray[np.bool_]
-) -> Float[np.ndarray, " features"]:
+def log_count_ratios(present: Any, is_class: NDArray[np.bool_]) -> Float[np.ndarray, " features"]:
     """Return the logarithm of each feature's share of the features of a class's articles, over its
     share in the other articles."""
     inside, outside = (
