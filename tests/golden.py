@@ -60,7 +60,12 @@ RUNS: dict[str, tuple[str, ...]] = {
     },
     "gru-two-layers": ("model=gru", *NETWORK, "model.num_layers=2"),
     "gru-two-directions": ("model=gru", *NETWORK, "model.bidirectional=true"),
+    "gru-balanced": (
+        *("model=gru", *NETWORK, "protocol.class_weights=balanced"),
+        "protocol.select_by=val_macro_f1",
+    ),
     "tfidf": ("model=tfidf",),
+    "nbsvm": ("model=nbsvm",),
     "majority": ("model=majority",),
 }
 
