@@ -50,6 +50,7 @@ TYPES = {
     str: "text",
     list: "list of",
     dict: "names with",
+    int | float | str: "number, or text",
     Any: "",
 }
 FIRST = {"dataset": "demo", "model": "gru", "optimizer": "adam", "protocol": "fair"}

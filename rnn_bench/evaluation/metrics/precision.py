@@ -1,8 +1,8 @@
 """Precision of each class: the share of the articles predicted as the class that have its label, 0
 for a class never predicted."""
 
+import numpy as np
 from jaxtyping import Float
-from numpy import ndarray
 from sklearn.metrics import precision_score
 
 from rnn_bench.evaluation.predictions import Predictions
@@ -10,7 +10,7 @@ from rnn_bench.evaluation.predictions import Predictions
 BY_CLASS = True
 
 
-def compute(predictions: Predictions) -> Float[ndarray, " classes"]:
+def compute(predictions: Predictions) -> Float[np.ndarray, " classes"]:
     classes = range(len(predictions.classes))
     answers = (predictions.labels, predictions.predictions)
-    return precision_score(*answers, labels=classes, average=None, zero_division=0.0)
+    return np.asarray(precision_score(*answers, labels=classes, average=None, zero_division=0.0))

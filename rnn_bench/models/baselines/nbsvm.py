@@ -90,4 +90,5 @@ def log_count_ratios(present: Any, is_class: NDArray[np.bool_]) -> Float[np.ndar
         SMOOTHING + np.asarray(present[rows].sum(0), np.float64).ravel()
         for rows in (is_class, ~is_class)
     )
-    return np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+    shares, others = inside / inside.sum(), outside / outside.sum()
+    return np.asarray(np.log(shares / others))
