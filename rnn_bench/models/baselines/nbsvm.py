@@ -33,7 +33,7 @@ class NbsvmClassifier(LinearClassifier):
 
     colours = ("#8c564b", "#c49c94")
     marker = "v"
-    choices = (0.003, 0.01, 0.03, 0.1, 0.3, 1)
+    choices = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1)
 
     def fit_features(self, counts: Any) -> Any:
         return self.features(counts)
