@@ -88,7 +88,7 @@ def train_and_test(
         *(attempt.name, outcome, metrics[schema.TEST_ACCURACY], attempt.run_id),
     )
     metrics |= {
-        **training_metrics(training.history, corpus),
+        **training_metrics(training.history, corpus, config.protocol.select_by),
         schema.PARAMETER_COUNT: sum(each.numel() for each in model.state_dict().values()),
         schema.PEAK_MEMORY_BYTES: peak_memory_bytes(device),
     }

@@ -32,10 +32,13 @@ from rnn_bench.data.encoding import ENCODING_VERSION, EncodedCorpus, encoded_cor
 from rnn_bench.data.fingerprint import content_fingerprint
 from rnn_bench.models.baselines.baseline import Baseline
 from rnn_bench.models.baselines.majority import MajorityClassifier
+from rnn_bench.models.baselines.nbsvm import NbsvmClassifier
 from rnn_bench.models.baselines.tfidf import TfidfClassifier
 from rnn_bench.models.cell import cell_class
+from rnn_bench.models.initial import initial_model
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.training.epochs import RECIPE_VERSION
+from rnn_bench.training.fitting import Fitting
 from tests.data import planted
 
 FILE = Path(__file__).with_name("golden.json")
@@ -61,7 +64,12 @@ RUNS: dict[str, tuple[str, ...]] = {
     },
     "gru-two-layers": ("model=gru", *NETWORK, "model.num_layers=2"),
     "gru-two-directions": ("model=gru", *NETWORK, "model.bidirectional=true"),
+    "gru-balanced": (
+        *("model=gru", *NETWORK, "protocol.class_weights=balanced"),
+        "protocol.select_by=val_macro_f1",
+    ),
     "tfidf": ("model=tfidf",),
+    "nbsvm": ("model=nbsvm",),
     "majority": ("model=majority",),
 }
 
@@ -108,6 +116,11 @@ def parts() -> dict[str, tuple[int, str, Callable[[], Any]]]:
             TfidfClassifier.version,
             "TfidfClassifier.version in rnn_bench/models/baselines/tfidf.py",
             lambda: log_probabilities("tfidf"),
+        ),
+        "model NbsvmClassifier": (
+            NbsvmClassifier.version,
+            "NbsvmClassifier.version in rnn_bench/models/baselines/nbsvm.py",
+            lambda: log_probabilities("nbsvm"),
         ),
         "model MajorityClassifier": (
             MajorityClassifier.version,
@@ -301,12 +314,9 @@ def log_probabilities(name: str) -> Any:
     with tempfile.TemporaryDirectory() as cache:
         config = config_of(f"model={name}", cache=cache)
         corpus = encoded_corpus(config)
-        options = {"tfidf": TfidfClassifier, "majority": MajorityClassifier}
-        keys = {"c": 10.0} if name == "tfidf" else {}
-        baseline: Baseline = options[name](
-            **keys, vocabulary_size=len(corpus.vocabulary), classes=2, readout="last_token"
-        )
-        baseline.fit(corpus.train)
+        baseline = initial_model(config, corpus)
+        assert isinstance(baseline, Baseline)
+        [*Fitting(baseline, corpus, config.protocol).epochs(lambda *_: None)]
         return baseline.log_probabilities(corpus.test)[:10].tolist()
 
 

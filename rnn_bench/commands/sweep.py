@@ -14,6 +14,7 @@ from rnn_bench.commands.sweep_request import SweepRequest
 from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.evaluation.metrics import metric_names
 from rnn_bench.sweep.audits import record_audits
 from rnn_bench.sweep.cluster.environment import check_store, environment_overrides
 from rnn_bench.sweep.comparison_table import print_comparison
@@ -36,6 +37,8 @@ from rnn_bench.training.interruption import stopping_at_once
 
 log = logging.getLogger("rnn_bench")
 
+MOST_NAMES = 12  # of metrics in an error
+
 
 def run(request: SweepRequest) -> int:
     """Train every run, or print the plan of the sweep; return the exit status.
@@ -56,6 +59,7 @@ def run(request: SweepRequest) -> int:
         for problem in send_unsent(unsent(output_dir)):
             log.warning("What waits for MLflow is not recorded: %s", problem)
         corpora = prepare_corpora(request.jobs)
+        check_primary_metric(config.primary_metric, corpora)
         keys = SweepKeys()
         asked = [
             AskedRun(
@@ -121,6 +125,18 @@ def check_hydra_folder(request: SweepRequest) -> None:
         ) from error
 
 
+def check_primary_metric(name: str, corpora: Sequence[EncodedCorpus]) -> None:
+    """Check that a metric is recorded of every corpus.
+
+    Raises:
+        UsageError: it is not.
+    """
+    for corpus in corpora:
+        if name not in (names := metric_names(corpus.classes)):
+            few = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
+            raise UsageError(f"primary_metric={name} is not a metric of {corpus.name}: {few}")
+
+
 def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int:
     """Return how many runs this machine trains at the same time."""
     packing = request.jobs[0].packing
@@ -141,7 +157,8 @@ def train(
         KeyboardInterrupt: a signal came.
     """
     if request.is_sweep:
-        note_sweep(client, experiment_id, request.sweep_id, request.words, len(jobs_by_key))
+        primary, count = request.jobs[0].config.primary_metric, len(jobs_by_key)
+        note_sweep(client, experiment_id, request.sweep_id, request.words, count, primary)
     try:
         launch(request.arguments, request.jobs, shows_tracebacks())
     except BaseException as error:
@@ -198,7 +215,8 @@ def conclude(
     if not interrupted:
         notes += record_audits(client, [run.row for run in runs], jobs_by_key)
     store = store_uri(config.tracking)
-    print_comparison(runs, notes, config.sweep_id, store, output_dir, console)
+    primary = config.primary_metric
+    print_comparison(runs, notes, config.sweep_id, store, output_dir, console, primary)
     all_completed = all(run.is_completed for run in runs)
     return SUCCESS if all_completed and not missing and not incomplete else FAILED
 

@@ -7,9 +7,14 @@ import hydra.utils
 from omegaconf import MISSING
 
 import rnn_bench
-from rnn_bench.config.options import FRACTION, POSITIVE, Option, between, key, one_of
+from rnn_bench.config.options import FRACTION, Allowed, Option, between, key, one_of
 
 SIZE = between(1, 100_000)
+
+AUTO_OR_POSITIVE = Allowed(
+    "auto, or a number above 0",
+    lambda value: value == "auto" or (not isinstance(value, str | bool) and value > 0),
+)
 
 
 def cell_names() -> list[str]:
@@ -61,12 +66,37 @@ class Recurrent(Model):
 
 
 @dataclass
-class Tfidf(Model):
-    """TF-IDF and logistic regression, on the same tokens as the recurrent models."""
+class Linear(Model):
+    """A linear classifier of the tokens that the recurrent models read, and of pairs of them."""
+
+    c: int | float | str = key(
+        "auto",
+        "inverse strength of the L2 penalty; auto: the best on the validation split",
+        AUTO_OR_POSITIVE,
+    )
+    all_tokens: bool = key(
+        True, "every token of training, not only the protocol's vocabulary", before=False
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.c = self.c if self.c == "auto" else float(self.c)
+
+
+@dataclass
+class Tfidf(Linear):
+    """TF-IDF with sublinear counts, and logistic regression."""
 
     _target_: str = "rnn_bench.models.baselines.tfidf.TfidfClassifier"
     name: str = key("tfidf", "the model in tables and run names")
-    c: float = key(10.0, "inverse strength of the L2 penalty", POSITIVE)
+
+
+@dataclass
+class Nbsvm(Linear):
+    """A support vector machine on features weighted by naive Bayes: Wang and Manning 2012."""
+
+    _target_: str = "rnn_bench.models.baselines.nbsvm.NbsvmClassifier"
+    name: str = key("nbsvm", "the model in tables and run names")
 
 
 @dataclass

@@ -58,13 +58,23 @@ class Protocol(Option):
         "bucketed", "batches of similar lengths, or random ones", one_of("bucketed", "shuffled")
     )
     gradient_clip_norm: float | None = key(1.0, "largest gradient norm; empty: any", POSITIVE)
+    class_weights: str = key(
+        "none",
+        "in the training loss; balanced: articles over classes times the class's articles",
+        one_of("none", "balanced"),
+        before="none",
+    )
     evaluated_weights: str = key(
-        "best",
-        "of the epoch with the lowest validation loss, or of the last epoch",
-        one_of("best", "last"),
+        "best", "of the best epoch, or of the last epoch", one_of("best", "last")
+    )
+    select_by: str = key(
+        "val_loss",
+        "what makes an epoch, or the c of a baseline, the best",
+        one_of("val_loss", "val_accuracy", "val_macro_f1"),
+        before="val_loss",
     )
     patience: int | None = key(
-        5, "epochs without a lower validation loss before stopping; empty: never", at_least(1)
+        5, "epochs without a better one before stopping; empty: never", at_least(1)
     )
     loss_average: str = key(
         "articles", "mean over articles, or of the batches' means", one_of("articles", "batches")

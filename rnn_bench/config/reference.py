@@ -50,6 +50,7 @@ TYPES = {
     str: "text",
     list: "list of",
     dict: "names with",
+    int | float | str: "number, or text",
     Any: "",
 }
 LONGEST_DEFAULT = 120  # characters

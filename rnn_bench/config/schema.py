@@ -13,7 +13,7 @@ from omegaconf import MISSING
 from rnn_bench.config.dataset import Card, Csv, Demo, Newsgroups, Study
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.evaluation import Evaluation
-from rnn_bench.config.model import Majority, Recurrent, Tfidf
+from rnn_bench.config.model import Majority, Nbsvm, Recurrent, Tfidf
 from rnn_bench.config.optimizer import SGD, Adam, AdamW, RMSprop
 from rnn_bench.config.options import SEED, Allowed, Option, at_least, key, target_of
 from rnn_bench.config.protocol import Protocol
@@ -45,6 +45,10 @@ class Config(Option):
     data_dir: str = key(MISSING, "raw and preprocessed corpora")
     cache_dir: str = key(MISSING, "encoded corpora; safe to delete")
     output_dir: str = key("outputs", "a folder a run and a folder a sweep")
+    primary_metric: str = key(
+        "test_accuracy",
+        "what the comparison and the report's answer rank by: test_macro_f1, test_f1/CLASS, ...",
+    )
     rerun: bool = key(False, "train again what a finished run already answers")
     plan: bool = key(False, "print the sweep's runs with expected times, and stop")
     sweep_id: str = key(MISSING, "names the sweep; the command makes a new one each time")
@@ -66,6 +70,7 @@ SCHEMAS: dict[str, type[Option]] = {
     "dataset/newsgroups": Newsgroups,
     "model/recurrent": Recurrent,
     "model/tfidf": Tfidf,
+    "model/nbsvm": Nbsvm,
     "model/majority": Majority,
     "optimizer/adam": Adam,
     "optimizer/adamw": AdamW,

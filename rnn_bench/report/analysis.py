@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import cached_property, partial
+from math import nan
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.corpus import DataError
-from rnn_bench.evaluation.metrics import METRICS
+from rnn_bench.evaluation.metrics import METRICS, compute_metrics
 from rnn_bench.evaluation.predictions import (
     Predictions,
     PredictionScores,
@@ -64,8 +65,10 @@ class Results:
     def metric(self, run: RecordedRun, name: str) -> float:
         """Return a metric of a run, computed from its stored predictions where that is possible,
         else as it was recorded; nan if it is neither stored nor recorded."""
-        if name in METRICS and run.id in self.predictions:
-            return METRICS[name].compute(self.predictions[run.id])
+        part = name.partition("/")[0]
+        if part in METRICS and run.id in self.predictions:
+            figures = compute_metrics(self.predictions[run.id], [part])
+            return figures.get(name, nan)
         return run.metric(name)
 
     def values(self, configuration: Configuration, name: str) -> list[float]:
@@ -155,6 +158,23 @@ class Results:
                 else accuracy_of(correctness)
             )
         return found
+
+    @property
+    def ranks_by_accuracy(self) -> bool:
+        """Whether the sweep's primary metric is test accuracy, which differences are tested of."""
+        return self.sweep.primary_metric == schema.TEST_ACCURACY
+
+    @cached_property
+    def primary(self) -> dict[str, Estimate]:
+        """The primary metric by config key; of another than accuracy with an interval over seeds
+        alone."""
+        if self.ranks_by_accuracy:
+            return self.accuracies
+        name = self.sweep.primary_metric
+        return {
+            each.key: within_shares(mean_over_seeds(self.values(each, name)))
+            for each in self.compared
+        }
 
     @cached_property
     def comparisons(self) -> dict[str, list[Comparison]]:

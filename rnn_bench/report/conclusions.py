@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 
+from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
@@ -35,7 +36,13 @@ def explain_numbers(results: Results) -> str:
     if not results.compared:
         return ""
     sentences = ["Accuracies are means over seeds. Brackets: 95 % confidence interval."]
-    if results.comparisons:
+    if not results.ranks_by_accuracy:
+        metric = title_of(results.sweep.primary_metric)
+        sentences = [
+            f"Models are ranked by {metric}, the mean over seeds. Brackets: 95 % confidence "
+            "interval over seeds. Only differences in accuracy are tested."
+        ]
+    elif results.comparisons:
         sentences.append(
             "Better and worse mean p < 0.05; p is corrected for the number of pairs of the corpus "
             "(Holm)."
@@ -72,11 +79,12 @@ def describe_best(results: Results, corpus: str) -> str:
     network."""
     networks, baselines = rank(results, corpus)
     best, *others = networks or baselines
-    accuracy = format_estimate_with_count(results.accuracies[best.key])
+    accuracy = format_estimate_with_count(results.primary[best.key])
+    metric = title_of(results.sweep.primary_metric)
     if not networks or not others:
-        return f"On {corpus}, {best.label} has a test accuracy of {accuracy}."
+        return f"On {corpus}, {best.label} has a {metric} of {accuracy}."
     return (
-        f"On {corpus}, {best.label} has the highest mean test accuracy of the networks: "
+        f"On {corpus}, {best.label} has the highest mean {metric} of the networks: "
         f"{accuracy}. {describe_others(results, corpus, best, others)}"
     )
 
@@ -85,6 +93,12 @@ def describe_others(
     results: Results, corpus: str, best: Configuration, others: Sequence[Configuration]
 ) -> str:
     """Return which of the other networks the best one is better than, and which not."""
+    if not results.ranks_by_accuracy:
+        ranked = [
+            f"{other.label} has {format_estimate_with_count(results.primary[other.key])}"
+            for other in others
+        ]
+        return f"{join_words(ranked)}."
     names: dict[str, list[str]] = {}
     for other in others:
         relation, p = compare(results, corpus, best, other)
@@ -108,7 +122,9 @@ def describe_baseline(
     strongest = baselines[0]
     relation, p = compare(results, corpus, best, strongest)
     name = "The baseline" if len(baselines) == 1 else "The strongest baseline"
-    accuracy = format_estimate_with_count(results.accuracies[strongest.key])
+    accuracy = format_estimate_with_count(results.primary[strongest.key])
+    if not results.ranks_by_accuracy:
+        return f"{name} is {strongest.label}, with {accuracy}."
     return f"{name} is {strongest.label}, with {accuracy}; {best.label} {relation} it{p}."
 
 
@@ -132,9 +148,11 @@ def count_corpora(results: Results) -> str:
         return f"On {count} corpora and settings, only baselines are completed."
     winners = join_words([f"{label} on {n}" for label, n in wins.most_common()])
     sentences = [
-        f"Of the {count} corpora and settings, the network with the highest mean test accuracy is "
-        f"{winners}."
+        f"Of the {count} corpora and settings, the network with the highest mean "
+        f"{title_of(results.sweep.primary_metric)} is {winners}."
     ]
+    if not results.ranks_by_accuracy:
+        return sentences[0]
     if len({each.label for each in results.compared if not each.is_baseline}) > 1:
         sentences.append(f"It is better than every other network on {beats_all or 'none'}.")
     if baseline_relations:
@@ -168,8 +186,8 @@ def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
 
 
 def rank(results: Results, corpus: str) -> tuple[list[Configuration], list[Configuration]]:
-    """Return the networks and the baselines of a corpus, the highest accuracy first."""
-    order = sorted(results.on(corpus), key=lambda each: -results.accuracies[each.key].value)
+    """Return the networks and the baselines of a corpus, the best in the primary metric first."""
+    order = sorted(results.on(corpus), key=lambda each: -results.primary[each.key].value)
     return (
         [each for each in order if not each.is_baseline],
         [each for each in order if each.is_baseline],

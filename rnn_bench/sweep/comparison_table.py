@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rnn_bench.config.tracking import Tracking
+from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
@@ -28,12 +29,13 @@ def print_comparison(
     store: str,
     output_dir: Path,
     console: Console,
+    primary: str = schema.TEST_ACCURACY,
 ) -> None:
     """Print a table of the completed runs, the failed runs with the ends of their logs, the notes,
     and the address of MLflow's page."""
     completed = [run for run in runs if run.is_completed]
     if completed:
-        console.print(comparison_table(completed))
+        console.print(comparison_table(completed, primary))
     for run in runs:
         if not run.is_completed:
             print_failure(run, output_dir, console)
@@ -41,7 +43,7 @@ def print_comparison(
         console.print(note, markup=False)
     if runs:
         start, server = ui_command(store)
-        address = server + comparison_page(runs[0].row.info.experiment_id, sweep_id)
+        address = server + comparison_page(runs[0].row.info.experiment_id, sweep_id, primary)
         line = f"Sweep {sweep_id}. Compare its runs in MLflow: {start}{address}"
         console.print(line, markup=False, highlight=False)
 
@@ -88,9 +90,9 @@ def ui_command(store: str) -> tuple[str, str]:
     return f"{command}, then ", MLFLOW_PAGES
 
 
-def comparison_page(experiment_id: str, sweep_id: str) -> str:
+def comparison_page(experiment_id: str, sweep_id: str, primary: str = schema.TEST_ACCURACY) -> str:
     """Return the path of the MLflow page with accuracy bars and loss curves of a sweep's runs."""
-    order = quote(f"metrics.`{schema.TEST_ACCURACY}`")
+    order = quote(f"metrics.`{primary}`")
     return (
         f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
         f"&workflowType=machine_learning&orderByKey={order}"
@@ -98,12 +100,12 @@ def comparison_page(experiment_id: str, sweep_id: str) -> str:
     )
 
 
-def comparison_table(runs: Sequence[RecordedRun]) -> Table:
-    """Return a table with a row for each configuration, by dataset, the highest mean test accuracy
-    first."""
+def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACCURACY) -> Table:
+    """Return a table with a row for each configuration, by dataset, the highest mean of the primary
+    metric first."""
     has_several_seeds = len({run.tags[schema.SEED] for run in runs}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("dataset", "model", "test accuracy", "best epoch", "time", "tokens/s"):
+    for heading in ("dataset", "model", title_of(primary), "best epoch", "time", "tokens/s"):
         is_text = heading in ("dataset", "model")  # folded, never cut, where the window is narrow
         table.add_column(
             heading,
@@ -118,25 +120,25 @@ def comparison_table(runs: Sequence[RecordedRun]) -> Table:
         groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     for group in sorted(
         groups.values(),
-        key=lambda group: (group[0].tags[schema.DATASET], -_mean(schema.TEST_ACCURACY, group)),
+        key=lambda group: (group[0].tags[schema.DATASET], -_mean(primary, group)),
     ):
         count = [str(len(group))] if has_several_seeds else []
-        table.add_row(*_cells(group), *count)
+        table.add_row(*_cells(group, primary), *count)
     if has_several_seeds:
         table.caption = "Several seeds: mean (lowest to highest)"
         table.caption_justify = "left"
     return table
 
 
-def _cells(group: Sequence[RecordedRun]) -> list[str]:
+def _cells(group: Sequence[RecordedRun], primary: str) -> list[str]:
     seconds = _mean(schema.TRAIN_SECONDS, group)
-    accuracy = _spread(schema.TEST_ACCURACY, group, "{:.4f}".format)
+    value = _spread(primary, group, "{:.4f}".format)
     if diverged := sum(run.state == schema.DIVERGED for run in group):
-        accuracy += " diverged" if len(group) == 1 else f" {diverged} diverged"
+        value += " diverged" if len(group) == 1 else f" {diverged} diverged"
     return [
         escape(group[0].tags[schema.DATASET]),
         escape(_configuration(group[0])),
-        accuracy,
+        value,
         _spread(schema.BEST_EPOCH, group, "{:.0f}".format),
         f"{seconds:.1f} s",
         f"{_mean(schema.TOKENS_PER_SECOND, group):,.0f}" if seconds >= MEASURABLE else "",

@@ -17,7 +17,7 @@ from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.gradient_flow import gradient_flow, reach, reason_not_followed
-from rnn_bench.evaluation.metrics import METRICS, metric_versions
+from rnn_bench.evaluation.metrics import compute_metrics, metric_versions, missing_metrics
 from rnn_bench.evaluation.predictions import probabilities, read_predictions
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
 from rnn_bench.models.initial import initial_model
@@ -148,11 +148,7 @@ def update_metrics(client: MlflowClient, run: Run) -> None:
     """Record the metrics that a finished run lacks, or has by an older version, computed from its
     stored predictions. Where these are missing or damaged, log a warning."""
     versions = read_object(run.data.tags.get(schema.METRIC_VERSIONS))
-    outdated = [
-        name
-        for name, metric in METRICS.items()
-        if name not in run.data.metrics or versions.get(name, 1) != metric.version
-    ]
+    outdated = missing_metrics(run.data.metrics, versions)
     if not outdated:
         return
     run_id = run.info.run_id
@@ -167,7 +163,8 @@ def update_metrics(client: MlflowClient, run: Run) -> None:
             )
             return
     now = now_ms()  # a later time than the outdated value's: MLflow shows the latest
-    metrics = [(name, METRICS[name].compute(predictions), now, 0) for name in outdated]
+    figures = compute_metrics(predictions, outdated)
+    metrics = [(name, value, now, 0) for name, value in figures.items()]
     message = Message(metrics, {schema.METRIC_VERSIONS: metric_versions()})
     retry_until_reachable(lambda: message.deliver(client, run_id, Path()), interruption.check)
 

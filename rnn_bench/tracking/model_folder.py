@@ -21,7 +21,16 @@ from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.tracking import schema
 
 CODE, SETTINGS = "mlflow_model.py", "config.json"
-PACKAGES = ("rnn_bench", "mlflow", "numpy", "pyarrow", "safetensors", "torch")
+PACKAGES = (
+    "rnn_bench",
+    "mlflow",
+    "numpy",
+    "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+)
 # The protocol's keys that decide how an article is predicted.
 PREDICTION_KEYS = ("name", "tokens", "max_length", "readout", "batch_size")
 PROBABILITY = "p_"  # + class: the columns of the output

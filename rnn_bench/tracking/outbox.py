@@ -22,6 +22,7 @@ from rnn_bench.training.checkpoint import Checkpoints
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 30
+MOST_METRICS = 900  # at once: MLflow refuses more than 1,000 metrics and tags
 UNSENT, ARTIFACTS = "unsent.jsonl", "artifacts"  # in a run's folder
 
 
@@ -53,6 +54,9 @@ class Message:
         if self.metrics or self.tags:
             metrics = [Metric(*each) for each in self.metrics]
             tags = [RunTag(*each) for each in self.tags.items()]
+            while len(metrics) > MOST_METRICS:
+                client.log_batch(run_id, metrics=metrics[:MOST_METRICS])
+                del metrics[:MOST_METRICS]
             client.log_batch(run_id, metrics=metrics, tags=tags)
         if self.status:
             client.set_terminated(run_id, self.status, end_time=self.ended_ms)

@@ -55,6 +55,7 @@ class Record:
             schema.TRAIN_LOSS: result.train_loss,
             schema.VAL_LOSS: result.val_loss,
             schema.VAL_ACCURACY: result.val_accuracy,
+            schema.VAL_MACRO_F1: result.val_macro_f1,
             schema.EPOCH_SECONDS: result.seconds,
         }
         metrics = [(name, value, result.ended_ms, result.epoch) for name, value in values.items()]

@@ -30,6 +30,7 @@ ANSWERS = (FINISHED, DIVERGED)
 
 # At step = epoch, from 1.
 TRAIN_LOSS, VAL_LOSS, VAL_ACCURACY = "train_loss", "val_loss", "val_accuracy"
+VAL_MACRO_F1 = "val_macro_f1"
 EPOCH_SECONDS = "epoch_seconds"
 # Once, at the end.
 TEST_ACCURACY, TEST_LOSS, TEST_MACRO_F1 = "test_accuracy", "test_loss", "test_macro_f1"

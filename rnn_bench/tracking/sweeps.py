@@ -33,6 +33,7 @@ class Sweep:
     """The runs that a command asked for, as far as they are recorded, oldest first.
 
     `command` is empty and `asked`, the number of runs asked for, is None where they are unknown.
+    `primary_metric` is what it ranks its models by.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Sweep:
     runs: list[RecordedRun]
     command: str = ""
     asked: int | None = None
+    primary_metric: str = schema.TEST_ACCURACY
 
     @property
     def completed(self) -> list[RecordedRun]:
@@ -61,11 +63,18 @@ class Sweep:
 
 
 def note_sweep(
-    client: MlflowClient, experiment_id: str, sweep_id: str, arguments: Sequence[str], runs: int
+    client: MlflowClient,
+    experiment_id: str,
+    sweep_id: str,
+    arguments: Sequence[str],
+    runs: int,
+    primary_metric: str = schema.TEST_ACCURACY,
 ) -> None:
-    """Record how many runs a sweep asks for, and its command line if a tag can hold it."""
+    """Record how many runs a sweep asks for, its primary metric, and its command line if a tag can
+    hold it."""
     command = _command(arguments)
-    note = json.dumps({"command": "" if _is_long(command) else command, "runs": runs})
+    facts = {"runs": runs, "primary_metric": primary_metric}
+    note = json.dumps({"command": "" if _is_long(command) else command, **facts})
     client.set_experiment_tag(experiment_id, schema.SWEEP + sweep_id, note)
 
 
@@ -88,7 +97,7 @@ def _command(arguments: Sequence[str]) -> str:
 
 def _is_long(command: str) -> bool:
     """Return whether a command line has no room in an experiment's tag, beside the other note."""
-    return len(json.dumps(command)) > LONGEST_TAG - 50
+    return len(json.dumps(command)) > LONGEST_TAG - 250
 
 
 def _kept_command(sweep_id: str, runs: Sequence[RecordedRun]) -> str:
@@ -168,7 +177,8 @@ def _sweep(
     command = note.get("command", "")
     if note and not command:
         command = _kept_command(sweep_id, runs)
-    return Sweep(sweep_id, experiment_id, store, runs, command, note.get("runs"))
+    primary = note.get("primary_metric", schema.TEST_ACCURACY)
+    return Sweep(sweep_id, experiment_id, store, runs, command, note.get("runs"), primary)
 
 
 def sweep_runs(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[RecordedRun]:

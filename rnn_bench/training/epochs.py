@@ -1,4 +1,4 @@
-"""Train a network epoch by epoch, with early stopping on the validation loss."""
+"""Train a network epoch by epoch, with early stopping on the validation split."""
 
 import math
 import time
@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.training.prediction import accuracy, mean_loss, predict
+from rnn_bench.training.prediction import penalty, validate
 
 # Raised when the same model, articles and settings give other weights, losses or predictions:
 # batches, loss, clipping, stopping, the order of evaluation, initial weights.
@@ -27,7 +28,7 @@ class EpochResult:
     """The losses, accuracy and duration of an epoch; the first epoch is 1.
 
     Losses are mean cross-entropies in nats. `seconds` include validation, `training_seconds` don't.
-    `ended_ms` is in milliseconds since 1970.
+    `ended_ms` is in milliseconds since 1970. `val_macro_f1` is nan in older checkpoints.
     """
 
     epoch: int
@@ -37,29 +38,35 @@ class EpochResult:
     seconds: float
     training_seconds: float
     ended_ms: int
+    val_macro_f1: float = math.nan
 
     @property
     def diverged(self) -> bool:
         """Whether the training loss is infinite or not a number."""
         return not math.isfinite(self.train_loss)
 
+    def penalty(self, select_by: str) -> float:
+        """Return a number that is lowest for the best epoch, and infinite for a useless one."""
+        return math.inf if self.diverged else penalty(vars(self), select_by)
+
 
 class Stopping:
-    """Early stopping: keeps the weights of the epoch with the lowest validation loss.
+    """Early stopping: keeps the weights of the best epoch, of equal ones the first.
 
-    Training ends after `patience` epochs without a lower validation loss; None: never.
+    Training ends after `patience` epochs without a better one; None: never.
     """
 
-    def __init__(self, patience: int | None) -> None:
-        self.patience = patience
+    def __init__(self, patience: int | None, select_by: str = "val_loss") -> None:
+        self.patience, self.select_by = patience, select_by
         self.best_epoch = 0
-        self.best_loss = math.inf
+        self.lowest = math.inf
         self.best_weights: dict[str, Tensor] | None = None
 
     def observe(self, result: EpochResult, model: nn.Module) -> None:
         """Copy the model's weights if this epoch is the best so far."""
-        if result.val_loss < self.best_loss and not result.diverged:
-            self.best_epoch, self.best_loss = result.epoch, result.val_loss
+        found = result.penalty(self.select_by)
+        if found < self.lowest:
+            self.best_epoch, self.lowest = result.epoch, found
             self.best_weights = {name: value.clone() for name, value in model.state_dict().items()}
 
     def stops_after(self, result: EpochResult) -> bool:
@@ -90,7 +97,8 @@ class Training:
         self.corpus, self.protocol, self.seed = corpus, protocol, seed
         self.device = corpus.train.tokens.device
         self.lengths = corpus.train.lengths.cpu().numpy()
-        self.stopping = Stopping(protocol.patience)
+        self.class_weights = class_weights(corpus, protocol)
+        self.stopping = Stopping(protocol.patience, protocol.select_by)
         self.history: list[EpochResult] = []
 
     def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
@@ -125,7 +133,8 @@ class Training:
         total = torch.zeros((), device=self.device)
         self.model.train()
         for done, batch in enumerate(batches(train, self.lengths, order), start=1):
-            loss = F.cross_entropy(self.model(batch.tokens, batch.lengths), batch.labels)
+            logits = self.model(batch.tokens, batch.lengths)
+            loss = F.cross_entropy(logits, batch.labels, self.class_weights)
             self.optimizer.zero_grad()
             loss.backward()
             if protocol.gradient_clip_norm is not None:
@@ -137,12 +146,11 @@ class Training:
         count = len(train) if protocol.loss_average == "articles" else len(order)
         train_loss = total.item() / count
         trained = time.perf_counter()
-        logits = predict(self.model, validation, protocol)
+        figures = validate(self.model, validation, protocol)
         return EpochResult(
             epoch,
             train_loss,
-            mean_loss(logits, validation.labels, protocol),
-            accuracy(logits, validation.labels),
+            **figures,
             seconds=time.perf_counter() - start,
             training_seconds=trained - start,
             ended_ms=int(time.time() * 1000),
@@ -162,7 +170,7 @@ class Training:
             "cuda_random": (
                 torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
             ),
-            "best": (stopping.best_epoch, stopping.best_loss, best_weights),
+            "best": (stopping.best_epoch, stopping.lowest, best_weights),
             "history": [asdict(result) for result in self.history],
         }
 
@@ -174,5 +182,14 @@ class Training:
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)
         stopping = self.stopping
-        stopping.best_epoch, stopping.best_loss, stopping.best_weights = state["best"]
+        stopping.best_epoch, stopping.lowest, stopping.best_weights = state["best"]
         self.history = [EpochResult(**result) for result in state["history"]]
+
+
+def class_weights(corpus: EncodedCorpus, protocol: Protocol) -> Float[Tensor, " classes"] | None:
+    """Return each class's weight in the training loss: with `class_weights=balanced` the training
+    articles over classes times the class's articles, as scikit-learn has it."""
+    if protocol.class_weights == "none":
+        return None
+    labels, classes = corpus.train.labels, len(corpus.classes)
+    return len(labels) / (classes * torch.bincount(labels, minlength=classes)).float()

@@ -1,5 +1,8 @@
 """Predict the classes of a split's articles, and compute loss and accuracy."""
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -48,6 +51,34 @@ def mean_loss(
 def accuracy(logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"]) -> float:
     """Return the share of articles whose most probable class is their label."""
     return (logits.argmax(1) == labels.cpu()).double().mean().item()
+
+
+def macro_f1(logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " articles"]) -> float:
+    """Return the unweighted mean of the classes' F1 scores, 0 for a class never predicted."""
+    from sklearn.metrics import f1_score
+
+    classes, answers = range(logits.shape[1]), (labels.cpu().numpy(), logits.argmax(1).numpy())
+    return float(f1_score(*answers, labels=classes, average="macro", zero_division=0.0))
+
+
+def validate(model: nn.Module, split: Split, protocol: Protocol) -> dict[str, float]:
+    """Return what a model may be chosen by, computed on the validation split: `val_loss`,
+    `val_accuracy` and `val_macro_f1`."""
+    logits = predict(model, split, protocol)
+    return {
+        "val_loss": mean_loss(logits, split.labels, protocol),
+        "val_accuracy": accuracy(logits, split.labels),
+        "val_macro_f1": macro_f1(logits, split.labels),
+    }
+
+
+def penalty(figures: Mapping[str, float], select_by: str) -> float:
+    """Return a number that is lowest for the best of the models with these `validate` figures: the
+    loss, or a share's negative. It is infinite for a model whose loss is not finite."""
+    if not math.isfinite(figures["val_loss"]):
+        return math.inf
+    value = figures[select_by]
+    return value if select_by == "val_loss" else -value
 
 
 def batch_mean_accuracy(

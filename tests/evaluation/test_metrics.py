@@ -1,9 +1,17 @@
+import numpy as np
 import pytest
 import torch
+from mlflow.utils.validation import _validate_metric_name
+from sklearn.metrics import classification_report
 
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.encoding import Split
-from rnn_bench.evaluation.metrics import evaluate
+from rnn_bench.evaluation.metrics import (
+    evaluate,
+    metric_names,
+    missing_metrics,
+    names_by_class,
+)
 from rnn_bench.evaluation.predictions import probabilities
 
 
@@ -35,6 +43,43 @@ def test_a_class_that_is_never_predicted_counts_as_zero() -> None:
     logits = torch.tensor([[1.0, 0.0, 0.0]] * 3)
     metrics = evaluate(logits, split([0, 1, 2]), ("a", "b", "c"), Protocol(name="p"))
     assert metrics["test_macro_f1"] == pytest.approx(0.5 / 3)
+
+
+def test_precision_recall_and_f1_of_each_class_are_scikit_learn_s() -> None:
+    chance = np.random.default_rng(0)
+    logits = torch.from_numpy(chance.normal((2, 1, 0, -9), size=(200, 4)))  # the last: never
+    labels = chance.choice(3, 200, p=[0.8, 0.15, 0.05])
+    classes = ("ham", "spam", "both", "none")
+    metrics = evaluate(logits, split(labels.tolist()), classes, Protocol(name="p"))
+    report = classification_report(
+        *(labels, logits.argmax(1).numpy()),
+        labels=range(4),
+        target_names=classes,
+        output_dict=True,
+        zero_division=0.0,
+    )
+    for name in classes:
+        for figure, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert metrics[f"test_{figure}/{name}"] == pytest.approx(report[name][key])
+
+
+def test_the_metrics_of_classes_have_names_that_mlflow_takes() -> None:
+    classes = ("a/b", "a&b", "..", "", "Straße 1", "SPAM", "spam", "x" * 300)
+    assert names_by_class("test_f1", classes) == [
+        *("test_f1/a_b", "test_f1/a_b 1", "test_f1/2", "test_f1/3", "test_f1/Straße 1"),
+        *("test_f1/SPAM", "test_f1/spam 6", f"test_f1/{'x' * 100}"),
+    ]
+    for name in names_by_class("test_f1", classes):
+        _validate_metric_name(name)
+
+
+def test_a_metric_of_classes_is_missing_where_none_of_them_is_recorded() -> None:
+    recorded = [*metric_names(("a", "b")), "transfer/isot/accuracy"]
+    assert missing_metrics(recorded, {}) == []
+    assert missing_metrics([name for name in recorded if "recall" not in name], {}) == [
+        "test_recall"
+    ]
+    assert missing_metrics(recorded, {"test_f1": 2}) == ["test_f1"]
 
 
 def test_a_diverged_model_is_evaluated_as_it_is() -> None:

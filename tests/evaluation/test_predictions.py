@@ -15,7 +15,7 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.cache import Content
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.encoding import EncodedCorpus, Split
-from rnn_bench.evaluation.metrics import METRICS
+from rnn_bench.evaluation.metrics import compute_metrics
 from rnn_bench.evaluation.predictions import (
     Predictions,
     evaluate_predictions,
@@ -58,10 +58,6 @@ def predictions(
     return Predictions(
         tuple(classes[: shares.shape[1]]), np.array(labels), shares.argmax(1), shares
     )
-
-
-def compute_metrics(found: Predictions) -> dict[str, float]:
-    return {name: metric.compute(found) for name, metric in METRICS.items()}
 
 
 # --- reading ------------------------------------------------------------------------------------

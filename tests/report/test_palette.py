@@ -20,7 +20,7 @@ def configuration(model: str, label: str) -> Configuration:
 
 
 def test_each_model_of_the_package_has_a_style_of_its_own() -> None:
-    assert styles().keys() == {*cell_names(), "tfidf", "majority"}
+    assert styles().keys() == {*cell_names(), "tfidf", "nbsvm", "majority"}
     looks = [(each.light, each.dark, each.marker) for each in styles().values()]
     for values in zip(*looks, strict=True):
         assert len({*values}) == len(values)

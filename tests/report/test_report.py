@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import mean
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -329,3 +330,61 @@ def test_transfer_and_published_accuracies_have_sections(
     tables = {table.name: table for table in assemble_report(found).tables}
     assert tables["published"].rows[0][-1].startswith("not comparable: these articles are a sample")
     assert "The articles of isot are a sample of the published ones." in explain_numbers(found)
+
+
+def test_each_class_has_its_precision_recall_and_f1(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("-m", "model=tfidf,majority", *SMALL_CORPUS)
+    tables = {table.name: table for table in assemble_report(results(workplace)).tables}
+    columns = [*tables["classes"].columns]
+    for row in tables["classes"].rows:
+        shown = dict(zip(columns, row, strict=True))
+        run = next(each for each in recorded_runs() if each.data.tags["model"] == shown["model"])
+        for name, column in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
+            recorded = run.data.metrics[f"test_{name}/{shown['class']}"]
+            assert shown[column] == f"{recorded:.4f}"
+    assert [row[2] for row in tables["classes"].rows] == ["fake", "real"] * 2
+    assert "test_f1" not in columns
+    assert "F1" not in tables["accuracy"].columns
+
+
+@pytest.mark.parametrize(
+    ("primary", "words"),
+    [("test_macro_f1", "test macro F1"), ("test_recall/fake", "test recall of fake")],
+)
+def test_the_primary_metric_ranks_the_table_and_the_answer(
+    primary: str, words: str, rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    answer = rnn_bench(
+        "-m", "model=rnn,gru,tfidf,majority", "seed=0,1", *TWO_EPOCHS, f"primary_metric={primary}"
+    )
+    assert answer.status == 0, answer.out
+    assert words in answer.out
+    assert "test accuracy  best epoch" not in answer.out
+    found = results(workplace)
+    (paragraph,) = write_conclusions(found)
+    means = {
+        model: mean(
+            run.data.metrics[primary] for run in recorded_runs() if run.data.tags["model"] == model
+        )
+        for model in ("rnn", "gru", "tfidf", "majority")
+    }
+    best = max(("rnn", "gru"), key=means.__getitem__)
+    baseline = max(("tfidf", "majority"), key=means.__getitem__)
+    assert f"{best} has the highest mean {words} of the networks: {means[best]:.3f}" in paragraph
+    assert f"The strongest baseline is {baseline}, with {means[baseline]:.3f}" in paragraph
+    assert "is better than" not in paragraph
+    assert words in explain_numbers(found)
+    again = rnn_bench("-m", "model=tfidf", "seed=0", *TWO_EPOCHS)
+    assert "1 reused" in again.out or "reused: run" in again.out
+
+
+def test_a_primary_metric_that_a_corpus_has_not_is_refused_before_training(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench("model=majority", *SMALL_CORPUS, "primary_metric=test_f1/spam")
+    assert answer.status == 2
+    assert "primary_metric=test_f1/spam is not a metric of demo: " in answer.err
+    assert "test_f1/fake" in answer.err
+    assert recorded_runs() == []

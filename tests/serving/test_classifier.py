@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 import torch
 from mlflow.entities import Run
+from safetensors.torch import save_file
 
+from rnn_bench.config.errors import UsageError
 from rnn_bench.data.cleaning import clean_like_the_study
 from rnn_bench.data.corpora.study import StudyCorpus
 from rnn_bench.data.corpora.study_files import prepare, raw_files, read_raw
@@ -24,7 +26,9 @@ SWEEPS = (
     ("model=gru", *CSV, *TINY, "protocol.readout=padded_end,mean,max"),
     ("model=lstm", *CSV, *TINY, "model.num_layers=2", "model.bidirectional=true"),
     ("model=gru", *CSV, *TINY, "protocol=notebook", "model.bidirectional=true"),
-    ("model=tfidf,majority", *CSV, "dataset.cleaning=study,none"),
+    ("model=tfidf,nbsvm,majority", *CSV, "dataset.cleaning=study,none"),
+    ("model=tfidf", *CSV, "model.all_tokens=false", "protocol.vocabulary_size=9"),
+    ("model=nbsvm", *CSV, "model.all_tokens=false", "protocol.vocabulary_size=9"),
     ("model=rnn,tfidf", "dataset=isot", "protocol.epochs=1"),
 )
 
@@ -33,8 +37,12 @@ KINDS = [
     *({"model": "gru", "readout": readout} for readout in ("padded_end", "mean", "max")),
     {"num_layers": "2", "bidirectional": "True"},
     {"protocol": "notebook", "bidirectional": "True"},
-    *({"model": model, "cleaning": "study"} for model in ("tfidf", "majority")),
-    *({"model": model, "cleaning": "none"} for model in ("tfidf", "majority")),
+    *(
+        {"model": model, "cleaning": cleaning}
+        for model in ("tfidf", "nbsvm", "majority")
+        for cleaning in ("study", "none")
+    ),
+    *({"model": model, "all_tokens": "False"} for model in ("tfidf", "nbsvm")),
     *({"model": model, "dataset": "isot"} for model in ("rnn", "tfidf")),
 ]
 
@@ -110,6 +118,14 @@ def test_texts_are_cut_as_the_protocol_of_the_run_cut_them(there: Trained, tmp_p
     torch.testing.assert_close(whole, spaced)
 
 
+def test_a_model_of_another_version_is_refused(there: Trained, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_of(there.run(model="tfidf")), tmp_path / "model")
+    first_version = {"idf": torch.zeros(9), "coefficients": torch.zeros(1, 9)}
+    save_file(first_version, folder / "weights.safetensors")
+    with pytest.raises(UsageError, match=r"weights.safetensors does not fit .* Missing key"):
+        TextClassifier.load(folder)
+
+
 def test_a_model_folder_has_no_pickle_and_says_what_it_needs(there: Trained) -> None:
     run = there.run(model="gru", cleaning="study")
     folder = model_of(run)
@@ -132,6 +148,8 @@ def test_a_model_folder_has_no_pickle_and_says_what_it_needs(there: Trained) -> 
         "numpy",
         "pyarrow",
         "safetensors",
+        "scikit-learn",
+        "scipy",
         "torch",
     ]
     assert str(there.folder) not in (folder / "MLmodel").read_text(), "a path of this machine"

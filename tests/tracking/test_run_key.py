@@ -166,7 +166,7 @@ KEYS = {
         "model=tfidf",
         "dataset=isot",
         "protocol.tokens=whitespace",
-    ): "3192adab4e950945f5f9bbe7de08b712",
+    ): "6877be8828d6d68ec020781c7ef2c067",
 }
 
 

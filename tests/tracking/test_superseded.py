@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -81,6 +82,19 @@ def test_a_new_metric_is_computed_for_the_runs_that_are_there(
     for run in recorded_runs():
         assert run.data.metrics["test_articles"] == 24
         assert json.loads(run.data.tags[schema.METRIC_VERSIONS])["test_articles"] == 1
+
+
+def test_a_new_metric_of_classes_is_computed_for_the_runs_that_are_there(
+    rnn_bench: Command, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rnn_bench(*SMALL)
+    counts = metrics.Metric(lambda found: np.bincount(found.labels, minlength=2), by_class=True)
+    monkeypatch.setitem(metrics.METRICS, "test_count", counts)
+    rnn_bench(*SMALL)
+    (run,) = recorded_runs()
+    found = [run.data.metrics[f"test_count/{name}"] for name in ("fake", "real")]
+    assert sum(found) == 24
+    assert min(found) > 0
 
 
 def test_a_corrected_metric_takes_the_old_one_s_place(

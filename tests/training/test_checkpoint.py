@@ -53,7 +53,36 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
         assert torch.equal(value, continued.model.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("model", ["gru", "tfidf", "majority"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("protocol.select_by=val_accuracy",),
+        ("protocol.select_by=val_macro_f1", "protocol.class_weights=balanced"),
+    ],
+)
+def test_a_training_that_selects_otherwise_goes_on_to_the_same_weights(
+    settings: tuple[str, ...], configured: Compose, tmp_path: Path
+) -> None:
+    config = configured(*SMALL, *settings, "protocol.epochs=6", "optimizer.lr=0.05")
+    whole = started(config)
+    [*whole.epochs(lambda *_: None)]
+    for stop in range(1, len(whole.history)):
+        stopped, checkpoints = started(config), Checkpoints(tmp_path)
+        for result in stopped.epochs(lambda *_: None):
+            checkpoints.save(result.epoch, stopped.state())
+            if result.epoch == stop:
+                break
+        continued, state = started(config), checkpoints.load()
+        assert state is not None
+        continued.load(state)
+        [*continued.epochs(lambda *_: None)]
+        assert losses(continued.history) == losses(whole.history)
+        for name, value in whole.model.state_dict().items():
+            assert torch.equal(value, continued.model.state_dict()[name]), name
+        checkpoints.remove()
+
+
+@pytest.mark.parametrize("model", ["gru", "tfidf", "nbsvm", "majority"])
 def test_a_training_that_was_at_its_end_is_not_trained_further(
     model: str, configured: Compose, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from rnn_bench.data.encoding import EncodedCorpus, Split, encoded_corpus
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.training.epochs import EpochResult, Stopping, Training
+from rnn_bench.training.prediction import predict, validate
 from rnn_bench.training.start import start_training
 from tests.conftest import SMALL
 
@@ -145,6 +146,55 @@ def test_patience_counts_epochs_without_a_lower_validation_loss() -> None:
         stops.append(stopping.stops_after(result(epoch, loss)))
     assert stops == [False, False, False, False, False, True]
     assert stopping.best_epoch == 4
+
+
+@pytest.mark.parametrize("select_by", ["val_accuracy", "val_macro_f1"])
+def test_patience_and_the_kept_weights_follow_what_the_protocol_selects_by(select_by: str) -> None:
+    stopping, model = Stopping(2, select_by), nn.Linear(1, 1)
+    stops = []
+    for epoch, share in enumerate([0.6, 0.8, 0.8, 0.7], start=1):
+        each = replace(result(epoch, 1 / epoch), **{select_by: share})  # the loss falls throughout
+        stopping.observe(each, model)
+        stops.append(stopping.stops_after(each))
+    assert stops == [False, False, False, True]
+    assert stopping.best_epoch == 2
+    assert stopping.best_weights is not None
+
+
+def test_an_epoch_whose_loss_is_no_number_is_never_selected() -> None:
+    stopping = Stopping(None, "val_accuracy")
+    stopping.observe(replace(result(1, math.nan), val_accuracy=1.0), nn.Linear(1, 1))
+    assert stopping.best_epoch == 0
+
+
+def test_the_epoch_that_is_tested_has_the_best_validation_measure(configured: Compose) -> None:
+    small = (*SMALL, "protocol.epochs=6", "protocol.patience=null", "optimizer.lr=0.1")
+    for select_by in ("val_accuracy", "val_macro_f1"):
+        config = configured(*small, f"protocol.select_by={select_by}")
+        corpus = encoded_corpus(config)
+        results, model = trained(config, corpus)
+        best = max(getattr(each, select_by) for each in results)
+        assert validate(model, corpus.validation, config.protocol)[select_by] == best
+
+
+def test_balanced_classes_weigh_the_same_in_the_training_loss(configured: Compose) -> None:
+    config = configured(
+        *SMALL,
+        "protocol.class_weights=balanced",
+        "protocol.epochs=1",
+        "model.dropout=0",
+        "protocol.batch_size=1000",
+        "protocol.loss_average=batches",
+    )
+    corpus = encoded_corpus(config)
+    train = corpus.train
+    rare = replace(train, labels=torch.zeros_like(train.labels).index_fill(0, torch.arange(9), 1))
+    corpus = replace(corpus, train=rare)
+    model = initial_model(config, corpus)
+    losses = F.cross_entropy(predict(model, rare, config.protocol), rare.labels, reduction="none")
+    expected = (losses[rare.labels == 1].mean() + losses[rare.labels == 0].mean()) / 2
+    (only,), _ = trained(config, corpus)
+    assert only.train_loss == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_without_patience_training_never_stops_early() -> None:

@@ -4,12 +4,16 @@ On clean data they do no better than always naming the largest class. Where they
 right for the wrong reason.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
 
 from rnn_bench.data.audit.results import Majority, ProbeResult
 from rnn_bench.data.corpora.study_files import DATELINE
@@ -19,7 +23,10 @@ FIRST_WORDS = 5
 LONGEST_DATELINE = 100  # characters; a dash further on ends a sentence, not a dateline
 LEAVES = 8
 CONFIDENCE = 0.95
+NORMAL = 2.576  # standard errors to an end of a 99 % interval, for the two further measures
 BAG = "as a bag of words, TF-IDF with logistic regression"
+
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -104,11 +111,54 @@ def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str
         return ProbeResult(probe.name, probe.what, missing=missing)
     classifier = _tree() if probe.name == "length alone" else _bag_of_words()
     classifier.fit([*map(probe.view, train)], articles.train[1])
-    predicted = classifier.predict([*map(probe.view, test)])
-    right, n = int((predicted == articles.test[1]).sum()), len(test)
+    values, labels = [*map(probe.view, test)], np.array(articles.test[1])
+    predicted = classifier.predict(values)
+    right, n = int((predicted == labels).sum()), len(test)
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
     low, high = float(interval.low), float(interval.high)
-    return ProbeResult(probe.name, probe.what, right / n, low, high, n)
+    present = np.unique(labels)
+    balanced, balanced_low = _balanced_accuracy(labels, predicted, present)
+    auc, auc_low = _auc(labels, classifier.predict_proba(values), classifier.classes_)
+    return ProbeResult(
+        *(probe.name, probe.what, right / n, low, high, n),
+        *(balanced, balanced_low, auc, auc_low, 1 / len(present)),
+    )
+
+
+def _balanced_accuracy(labels: Labels, predicted: Labels, present: Labels) -> tuple[float, float]:
+    """Return the mean of the recalls of the classes that are present, and the low end of its
+    interval: recalls are independent shares, each in Agresti and Coull's form (1998)."""
+    counts = np.array([(labels == each).sum() for each in present])
+    right = np.array([((labels == each) & (predicted == each)).sum() for each in present])
+    shares = (right + 2) / (counts + 4)
+    error = np.sqrt((shares * (1 - shares) / (counts + 4)).sum()) / len(present)
+    value = float((right / counts).mean())
+    return value, value - NORMAL * float(error)
+
+
+def _auc(
+    labels: Labels, probabilities: Float[np.ndarray, "articles classes"], classes: Labels
+) -> tuple[float | None, float | None]:
+    """Return the mean area under the ROC curve of each class against the rest, and the low end of
+    its interval (Hanley and McNeil 1982, doi 10.1148/radiology.143.1.7063747; the errors of several
+    classes are taken to be one). None where the test articles have one class."""
+    from sklearn.metrics import roc_auc_score
+
+    areas, errors = [], []
+    positive = classes if len(classes) > 2 else classes[1:]
+    for column, each in enumerate(classes):
+        is_class = labels == each
+        inside, outside = int(is_class.sum()), int((~is_class).sum())
+        if each not in positive or not inside or not outside:
+            continue
+        area = float(roc_auc_score(is_class, probabilities[:, column]))
+        pairs = (inside - 1) * (area / (2 - area) - area**2)
+        pairs += (outside - 1) * (2 * area**2 / (1 + area) - area**2)
+        errors.append(math.sqrt((area * (1 - area) + pairs) / (inside * outside)))
+        areas.append(area)
+    if not areas:
+        return None, None
+    return mean(areas), mean(areas) - NORMAL * mean(errors)
 
 
 def _tree() -> Any:

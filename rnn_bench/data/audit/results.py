@@ -97,6 +97,11 @@ class ProbeResult:
         name, what: the property, in short and in full.
         accuracy: on `n` test articles.
         low, high: the 95 % confidence interval (Wilson) of the accuracy.
+        balanced_accuracy: the mean of the classes' recalls.
+        auc: the area under the ROC curve; of more than two classes the mean of each one against
+            the rest.
+        balanced_low, auc_low: the low ends of their 99 % confidence intervals.
+        chance: the balanced accuracy of every constant: one over the test articles' classes.
         missing: why there is no accuracy, if there is none.
     """
 
@@ -106,6 +111,11 @@ class ProbeResult:
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    balanced_accuracy: float | None = None
+    balanced_low: float | None = None
+    auc: float | None = None
+    auc_low: float | None = None
+    chance: float | None = None
     missing: str | None = None
 
 
@@ -142,8 +152,16 @@ class CorpusAudit:
         return max(test.classes.values()) / test.articles
 
     def beats_constant(self, probe: ProbeResult) -> bool:
-        """Return whether a probe's confidence interval lies above the best constant."""
-        return probe.low is not None and probe.low > self.best_constant
+        """Return whether a probe's confidence interval lies above the best constant: that of
+        accuracy, or where classes are unequal that of balanced accuracy or AUC."""
+        ends = (
+            (probe.low, self.best_constant),
+            (probe.balanced_low, probe.chance),
+            (probe.auc_low, 0.5),
+        )
+        return any(
+            low is not None and constant is not None and low > constant for low, constant in ends
+        )
 
     def to_json(self) -> str:
         """Return the audit as JSON."""

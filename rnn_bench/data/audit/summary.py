@@ -31,7 +31,7 @@ def summary(audit: CorpusAudit) -> str:
     most = audit.majority
     lines += [
         "",
-        f"{'probe':20}{'test accuracy':>14}  {CONFIDENCE:.0%} interval",
+        f"{'probe':20}{'test accuracy':>14}  {CONFIDENCE:.0%} interval    balanced    AUC",
         f"{'majority class':20}{most.accuracy:14.3f}  ({most.class_name}, train's larger one; "
         f"the best constant has {audit.best_constant:.3f})",
     ]
@@ -40,7 +40,9 @@ def summary(audit: CorpusAudit) -> str:
             lines.append(f"{probe.name:20}{'':14}  not computed: {probe.missing}")
         else:
             interval = f"{probe.low:.3f} to {probe.high:.3f}"
-            lines.append(f"{probe.name:20}{probe.accuracy:14.3f}  {interval}")
+            auc = "" if probe.auc is None else f"{probe.auc:7.3f}"
+            others = f"{probe.balanced_accuracy:10.3f}{auc}"
+            lines.append(f"{probe.name:20}{probe.accuracy:14.3f}  {interval}{others}")
     return "\n".join(lines)
 
 
@@ -62,6 +64,7 @@ def findings(audit: CorpusAudit) -> str:
         found.append(f"{exact.contradicting} articles have a text that also has another label")
     telling = [
         f"{probe.name} {probe.accuracy:.3f}"
+        + ("" if probe.auc is None else f" (AUC {probe.auc:.3f})")
         for probe in audit.probes
         if audit.beats_constant(probe)
     ]

@@ -7,6 +7,7 @@ from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section
 from rnn_bench.report.sections.accuracy import accuracy_section
 from rnn_bench.report.sections.audit import audit_section
+from rnn_bench.report.sections.classes import classes_section
 from rnn_bench.report.sections.losses import losses_section
 from rnn_bench.report.sections.machine import machine_section
 from rnn_bench.report.sections.memory import memory_section
@@ -23,6 +24,7 @@ from rnn_bench.report.sections.unread import unread_section
 SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     accuracy_section,
     pairs_section,
+    classes_section,
     published_section,
     tuning_section,
     transfer_section,

@@ -11,7 +11,11 @@ from rnn_bench.tracking import schema
 def accuracy_section(results: Results) -> Section | None:
     if not results.compared:
         return None
-    others = [name for name in METRICS if name != schema.TEST_ACCURACY]
+    others = [
+        name
+        for name, metric in METRICS.items()
+        if name != schema.TEST_ACCURACY and not metric.by_class
+    ]
     rows = []
     for each in results.compared:
         estimate = results.accuracies[each.key]

@@ -27,12 +27,17 @@ def audit_section(results: Results) -> Section | None:
         Table(
             "probes",
             "Probes that should fail on clean data",
-            ("corpus", "what is read", "", "test accuracy", "95 % interval", "test articles"),
+            (
+                *("corpus", "what is read", "", "test accuracy", "95 % interval"),
+                *("balanced accuracy", "AUC", "test articles"),
+            ),
             probes,
             words=3,
             note="Simple classifiers that see one thing only, with Wilson's interval over test "
             "articles. Where it lies above the share of the largest class, the best that a "
-            "constant can do, labels can be guessed without reading.",
+            "constant can do, labels can be guessed without reading. So can they where the "
+            "99 % interval of balanced accuracy, the mean of the classes' recalls, or of AUC lies "
+            "above a constant's: one over the classes, and a half.",
         ),
         Table(
             "duplicates",
@@ -81,15 +86,22 @@ def probe_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
     """Return a row for the best constant and for each probe."""
     articles = f"{audit.splits['test'].articles:,}"
     constant = format_number(audit.best_constant)
-    rows: list[Row] = [(corpus, "nothing: the best constant", "", constant, "", articles)]
+    rows: list[Row] = [(corpus, "nothing: the best constant", "", constant, "", "", "", articles)]
     for probe in audit.probes:
         if probe.accuracy is None:
-            rows.append((corpus, probe.name, f"not computed: {probe.missing}", "", "", ""))
+            rows.append((corpus, probe.name, f"not computed: {probe.missing}", *[""] * 5))
             continue
         finding = "tells the classes apart" if audit.beats_constant(probe) else ""
         interval = f"{probe.low:.4f} to {probe.high:.4f}"
+        others = (
+            format_number(math.nan if value is None else value)
+            for value in (probe.balanced_accuracy, probe.auc)
+        )
         rows.append(
-            (corpus, probe.name, finding, format_number(probe.accuracy), interval, f"{probe.n:,}")
+            (
+                *(corpus, probe.name, finding, format_number(probe.accuracy), interval),
+                *(*others, f"{probe.n:,}"),
+            )
         )
     return rows
 

@@ -2,6 +2,10 @@ import itertools
 import random
 from pathlib import Path
 
+import pytest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
+
 from rnn_bench.data.audit import audit_articles
 from rnn_bench.data.audit.probes import dateline
 from rnn_bench.data.audit.summary import findings
@@ -48,6 +52,52 @@ def test_a_planted_length_is_found(tmp_path: Path) -> None:
     words = found.splits["train"].words
     assert (words["real"].min, words["real"].max, words["fake"].median) == (40, 40, 60)
     assert "length alone 1.000" in findings(found)
+
+
+def test_a_length_that_only_the_rare_class_has_is_found_though_a_constant_is_as_accurate(
+    tmp_path: Path,
+) -> None:
+    """An eighth of the articles are spam and short, and of each five short ones three are not."""
+
+    def unequal(count: int, seed: int) -> Rows:
+        rows = []
+        for number, (text, _) in enumerate(articles(count, seed)):
+            label = "spam" if number % 8 == 0 else "ham"
+            is_short = label == "spam" or number % 8 in (3, 5)
+            rows.append((" ".join(text.split()[: 20 if is_short else 60]), label))
+        return rows
+
+    found = audit_of(tmp_path, unequal(800, 0), unequal(800, 1))
+    length = probe(found, "length alone")
+    assert length.accuracy == found.best_constant == 7 / 8
+    assert (length.balanced_accuracy, length.chance) == (0.5, 0.5)
+    assert length.auc == pytest.approx((5 / 7 + 1) / 2)
+    assert length.auc_low > 0.5
+    assert found.beats_constant(length)
+    assert "length alone 0.875 (AUC 0.857)" in findings(found)
+
+
+def test_balanced_accuracy_and_auc_of_a_probe_are_scikit_learn_s(tmp_path: Path) -> None:
+    def graded(seed: int) -> Rows:
+        rows = articles(400, seed)
+        chance = random.Random(seed)
+        for number, (text, _) in enumerate(rows):
+            label = "abc"[0 if number % 7 < 4 else number % 3]
+            words = 20 + 10 * "abc".index(label) + chance.choice((0, 10, 20))
+            rows[number] = (" ".join(text.split()[:words]), label)
+        return rows
+
+    length = probe(audit_of(tmp_path, graded(0), graded(1)), "length alone")
+    words = [[[len(text.split())] for text, _ in graded(seed)] for seed in (0, 1)]
+    labels = [[label for _, label in graded(seed)] for seed in (0, 1)]
+    tree = DecisionTreeClassifier(max_leaf_nodes=8, random_state=0).fit(words[0], labels[0])
+    assert length.balanced_accuracy == pytest.approx(
+        balanced_accuracy_score(labels[1], tree.predict(words[1]))
+    )
+    assert length.auc == pytest.approx(
+        roc_auc_score(labels[1], tree.predict_proba(words[1]), multi_class="ovr")
+    )
+    assert length.chance == pytest.approx(1 / 3)
 
 
 def test_subject_and_date_are_probed_where_there_are_such_columns(tmp_path: Path) -> None:

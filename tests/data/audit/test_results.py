@@ -39,11 +39,14 @@ LAYOUT = {
     "probes": [
         {
             **{"name": "length alone", "what": "The number of words."},
-            **{"accuracy": 1.0, "low": 0.7, "high": 1.0, "n": 3, "missing": None},
+            **{"accuracy": 1.0, "low": 0.7, "high": 1.0, "n": 3},
+            **{"balanced_accuracy": 1.0, "balanced_low": 0.4, "auc": 1.0, "auc_low": 1.0},
+            **{"chance": 0.5, "missing": None},
         },
         {
             **{"name": "date alone", "what": "The date."},
             **dict.fromkeys(("accuracy", "low", "high", "n")),
+            **dict.fromkeys(("balanced_accuracy", "balanced_low", "auc", "auc_low", "chance")),
             "missing": "there is no raw column date",
         },
     ],

@@ -1,0 +1,16 @@
+"""Precision of each class: the share of the articles predicted as the class that have its label, 0
+for a class never predicted."""
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.metrics import precision_score
+
+from rnn_bench.evaluation.predictions import Predictions
+
+BY_CLASS = True
+
+
+def compute(predictions: Predictions) -> Float[np.ndarray, " classes"]:
+    classes = range(len(predictions.classes))
+    answers = (predictions.labels, predictions.predictions)
+    return np.asarray(precision_score(*answers, labels=classes, average=None, zero_division=0.0))

@@ -1,0 +1,16 @@
+"""Recall of each class: the share of the articles with its label that are predicted as the class, 0
+for a class without test articles."""
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.metrics import recall_score
+
+from rnn_bench.evaluation.predictions import Predictions
+
+BY_CLASS = True
+
+
+def compute(predictions: Predictions) -> Float[np.ndarray, " classes"]:
+    classes = range(len(predictions.classes))
+    answers = (predictions.labels, predictions.predictions)
+    return np.asarray(recall_score(*answers, labels=classes, average=None, zero_division=0.0))
