@@ -10,7 +10,6 @@ from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
 from rnn_bench.report.formatting import format_count, format_estimate_with_count, join_words
 from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDED, WORSE, Estimate
-from rnn_bench.report.study_results import PUBLISHED
 from rnn_bench.tracking import schema
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
@@ -51,15 +50,17 @@ def explain_numbers(results: Results) -> str:
 
 
 def name_other_editions(results: Results) -> list[str]:
-    """Return a sentence for each corpus of the study whose articles are not the published ones."""
+    """Return a sentence for each public corpus whose articles are not the published ones."""
     editions = {
-        run.tags[schema.DATASET]: run.tags.get(schema.DATA_EDITION) for run in results.sweep.runs
+        run.tags[schema.DATASET]: run.tags.get(schema.DATA_EDITION)
+        for run in results.sweep.runs
+        if schema.PUBLISHED in run.tags
     }
     return [
         f"The articles of {corpus} are "
         + ("a sample of the published ones." if edition == "sample" else "not the published ones.")
         for corpus, edition in editions.items()
-        if corpus in PUBLISHED and edition != "published"
+        if edition != "published"
     ]
 
 

@@ -1,5 +1,6 @@
 """The report that a sweep ends with."""
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -312,24 +313,57 @@ def test_transfer_and_published_accuracies_have_sections(
 ) -> None:
     rnn_bench("-m", "model=majority", "seed=0,1", *SMALL_CORPUS)
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    published = [{"model": "gru", "accuracy": 0.9944, "source": "a notebook", "same_recipe": True}]
     tags = {"dataset": "isot", "model": "gru", "protocol": "notebook", "data_edition": "published"}
+    tags["published"] = json.dumps(published)
     for run, accuracy in zip(recorded_runs(), (0.6, 0.7), strict=True):
         for name, value in tags.items():
             client.set_tag(run.info.run_id, name, value)
-        client.log_metric(run.info.run_id, "test_accuracy_batch_mean", 0.9)
+        client.log_metric(run.info.run_id, "test_accuracy_batch_mean", 0.89 + accuracy / 5 - 0.12)
         client.log_metric(run.info.run_id, "transfer/kaggle/accuracy", accuracy)
         client.log_metric(run.info.run_id, "transfer/kaggle/unknown_share", 0.25)
     tables = {table.name: table for table in assemble_report(results(workplace)).tables}
     assert [*tables["transfer"].columns[-2:]] == ["tested on kaggle", "seeds"]
     assert tables["transfer"].rows[0][-2] == "0.6500 (0.0147 to 1.0000)"
     assert tables["unknown"].rows[0][-2:] == ("25.0%", "2")
-    assert tables["published"].rows[0][2:] == ("0.9944", "0.9000", "2", "-0.0944")
+    row = tables["published"].rows[0]
+    assert row[1:5] == ("gru", "a notebook", "gru", "0.9944")
+    assert row[5:8] == ("0.9000", "0.7729 to 1.0000", "2 seeds")
+    assert row[8].startswith("-0.0944, within the spreads (0.")
     for run in recorded_runs():
         client.set_tag(run.info.run_id, "data_edition", "sample")
     found = results(workplace)
     tables = {table.name: table for table in assemble_report(found).tables}
     assert tables["published"].rows[0][-1].startswith("not comparable: these articles are a sample")
     assert "The articles of isot are a sample of the published ones." in explain_numbers(found)
+
+
+def test_the_folds_of_a_corpus_are_one_accuracy_beside_the_published_one(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    folds = ("dataset.folds=3", "dataset.fold=0,1,2")
+    rnn_bench("-m", "model=tfidf,majority", *folds, *SMALL_CORPUS)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    published = [
+        {"model": "majority", "accuracy": 0.99, "source": "a paper"},
+        {"model": "CNN", "accuracy": 0.9, "source": "another"},
+        {"model": "tfidf", "accuracy": 0.8, "source": "a third", "train_size": 0.1},
+        {"model": "tfidf", "accuracy": 0.99, "source": "a fourth", "spread": 0.9},
+    ]
+    for run in recorded_runs():
+        client.set_tag(run.info.run_id, "published", json.dumps(published))
+        client.set_tag(run.info.run_id, "data_edition", "published")
+    runs = recorded_runs()
+    tables = {table.name: table for table in assemble_report(results(workplace)).tables}
+    rows = {row[1]: row for row in tables["published"].rows}
+    assert [*rows] == ["majority", "tfidf"]  # no network, and another size of training
+    for model, row in rows.items():
+        of_folds = [run.data.metrics for run in runs if run.data.tags["model"] == model]
+        accuracy = sum(metrics["test_accuracy"] for metrics in of_folds) / len(of_folds)
+        assert row[5] == f"{accuracy:.4f}"  # the folds have 40 articles each
+        assert row[7] == "120 articles"
+    assert "beyond the spreads" in rows["majority"][-1]
+    assert "within the spreads" in rows["tfidf"][-1]
 
 
 def test_each_class_has_its_precision_recall_and_f1(
