@@ -361,7 +361,7 @@ def test_the_folds_of_a_corpus_are_one_accuracy_beside_the_published_one(
         of_folds = [run.data.metrics for run in runs if run.data.tags["model"] == model]
         accuracy = sum(metrics["test_accuracy"] for metrics in of_folds) / len(of_folds)
         assert row[5] == f"{accuracy:.4f}"  # the folds have 40 articles each
-        assert row[7] == "120 articles"
+        assert row[7] == "120 test articles"
     assert "beyond the spreads" in rows["majority"][-1]
     assert "within the spreads" in rows["tfidf"][-1]
 
