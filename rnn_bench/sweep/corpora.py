@@ -29,6 +29,7 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
     """
     encoded: dict[str, EncodedCorpus] = {}
     of_options: dict[tuple[int, ...], EncodedCorpus] = {}  # which runs of a sweep may share
+    short: dict[tuple[str, str], None] = {}  # corpora of few tokens, by name and kind of token
     corpora = []
     for config in [job.config for job in jobs]:
         all_tokens = entry(config.model, "all_tokens")
@@ -38,23 +39,24 @@ def prepare_corpora(jobs: Sequence[Job]) -> list[EncodedCorpus]:
             setting = repr((config.dataset, config.protocol, transfer, all_tokens))
             if setting not in encoded:
                 corpus = _fetch_if_missing(partial(encoded_corpus, config), config)
-                _warn_of_few_tokens(corpus, config.protocol.tokens)
+                if _has_few_tokens(corpus, config.protocol.tokens):
+                    short[corpus.name, config.protocol.tokens] = None
                 for other in transfer_corpora(config):
                     _fetch_if_missing(partial(transfer_split, other, config, corpus), config)
                 encoded[setting] = corpus
             of_options[options] = encoded[setting]
         corpora.append(of_options[options])
-    return corpora
-
-
-def _warn_of_few_tokens(corpus: EncodedCorpus, kind: str) -> None:
-    median = int(corpus.train.lengths.median())
-    if median <= FEW_TOKENS and kind != "characters":
+    for name, kind in short:
         log.warning(
             "Half of the articles of %s have %d tokens or fewer with protocol.tokens=%s. If the "
             "texts have no spaces between words, set protocol.tokens=characters.",
-            *(corpus.name, median, kind),
+            *(name, FEW_TOKENS, kind),
         )
+    return corpora
+
+
+def _has_few_tokens(corpus: EncodedCorpus, kind: str) -> bool:
+    return kind != "characters" and int(corpus.train.lengths.median()) <= FEW_TOKENS
 
 
 def _fetch_if_missing(encode: Callable[[], Encoded], config: Config) -> Encoded:

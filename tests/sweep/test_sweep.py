@@ -167,6 +167,19 @@ def test_the_user_s_own_csv_with_three_classes_trains(
     assert run.data.metrics["test_accuracy"] == 1.0
 
 
+def test_a_corpus_without_spaces_is_named_once_with_the_key_that_cuts_its_texts(
+    tmp_path: Path, rnn_bench: Command
+) -> None:
+    rows = "".join(f"{word * 8},{word}\n" for word in ("好看", "难看") for _ in range(20))
+    reviews = tmp_path / "reviews.csv"
+    reviews.write_text(f"text,label\n{rows}", encoding="utf-8")
+    sweep = ("-m", "model=majority,tfidf", "dataset=csv", f"dataset.train={reviews}", "plan=true")
+    shown = rnn_bench(*sweep)
+    assert (shown.err + shown.out).count("set protocol.tokens=characters") == 1
+    shown = rnn_bench(*sweep, "protocol.tokens=characters")
+    assert "set protocol.tokens" not in shown.err + shown.out
+
+
 @pytest.mark.parametrize("protocol", ["fair", "notebook"])
 def test_the_real_kaggle_articles_train(
     protocol: str, articles: Path, rnn_bench: Command, recorded_runs: Runs
