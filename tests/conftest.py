@@ -32,6 +32,14 @@ SMALL = (
     "protocol.epochs=2",
     "threads=1",
 )
+
+
+def changed(base: Sequence[str], *overrides: str) -> tuple[str, ...]:
+    """Return the overrides of `base` and further ones, which replace those of the same key."""
+    lines = {line.partition("=")[0]: line for line in (*base, *overrides)}
+    return (*lines.values(),)
+
+
 RAW = Path(__file__).parents[2] / "shared" / "data"
 
 

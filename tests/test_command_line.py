@@ -35,7 +35,6 @@ def loaded_by(statement: str) -> set[str]:
         ["--version"],
         ["predict", "--help"],
         ["report", "--nothing"],
-        ["fetch", "isto"],
         ["predict", "RUN", "text", "--csv", "file"],
     ],
 )

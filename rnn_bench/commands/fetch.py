@@ -5,6 +5,7 @@ import argparse
 from rnn_bench.commands import log_to_stdout
 from rnn_bench.config.composition import Composer
 from rnn_bench.config.options import entry
+from rnn_bench.config.overrides import read_overrides
 from rnn_bench.data.cache import configured_corpus
 
 
@@ -17,7 +18,10 @@ def run(arguments: argparse.Namespace) -> None:
             published ones, or the folder cannot be written.
     """
     log_to_stdout()
-    overrides = [f"dataset={arguments.corpus}", *arguments.settings, "sweep_id=fetch"]
+    overrides = [
+        *read_overrides([f"dataset={arguments.corpus}", *arguments.settings]),
+        "sweep_id=fetch",
+    ]
     composer = Composer(overrides=overrides)
     config = composer.job(composer.compose(overrides)).config
     configured_corpus(config).corpus.fetch()

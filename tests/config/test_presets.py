@@ -14,7 +14,7 @@ from tests.conftest import SMALL_CORPUS, Command
 
 PRESETS = {path.stem for path in (config_folder() / "experiment").glob("*.yaml")}
 RUNS = {"notebook": 6, "paper": 50, "tuned": 120, "memory": 54, "transfer": 30, "quick": 15}
-RUNS |= {"sentences": 5 * (4 * 10 + 3), "topics": 30}
+RUNS |= {"sentences": 6 * (4 * 10 + 3), "topics": 36}
 
 
 def asked(*line: str) -> list[Job]:

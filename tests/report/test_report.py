@@ -20,7 +20,7 @@ from rnn_bench.report.assembly import assemble_report
 from rnn_bench.report.conclusions import explain_numbers, write_conclusions
 from rnn_bench.tracking.store import open_existing, open_store
 from rnn_bench.tracking.sweeps import read_sweep
-from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
 
 Runs = Callable[[], list[Run]]
 pytestmark = pytest.mark.usefixtures("reported")
@@ -71,7 +71,7 @@ def test_a_sweep_ends_with_a_report_that_needs_no_other_file(
 def test_the_figures_are_those_of_the_record(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
-    rnn_bench("-m", "model=rnn", "seed=0,1,2", *SMALL, "dataset.articles=800")
+    rnn_bench("-m", "model=rnn", "seed=0,1,2", *changed(SMALL, "dataset.articles=800"))
     values = [run.data.metrics["test_accuracy"] for run in recorded_runs()]
     found = results(workplace)
     (configuration,) = found.compared
@@ -164,7 +164,7 @@ def test_what_comes_from_data_is_escaped(rnn_bench: Command, workplace: Path) ->
 def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidden(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
-    rnn_bench("-m", "model=gru", "optimizer.lr=0.00001,0.01", *SMALL, "protocol.epochs=6")
+    rnn_bench("-m", "model=gru", "optimizer.lr=0.00001,0.01", *changed(SMALL, "protocol.epochs=6"))
     losses = {
         run.data.params["optimizer.lr"]: run.data.metrics["val_loss"] for run in recorded_runs()
     }

@@ -10,9 +10,9 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from tests.conftest import SMALL
+from tests.conftest import SMALL, changed
 
-LONG = (*SMALL, "dataset.articles=800", "protocol.epochs=40", "protocol.patience=null")
+LONG = changed(SMALL, "dataset.articles=800", "protocol.epochs=40", "protocol.patience=null")
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:

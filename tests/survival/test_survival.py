@@ -21,15 +21,15 @@ from mlflow.entities import Run
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.liveness import Owner, owner_tags
 from rnn_bench.tracking.store import open_store
-from tests.conftest import SMALL, SMALL_CORPUS
+from tests.conftest import SMALL, SMALL_CORPUS, changed
 from tests.survival.long_run import LONG, history, predictions, started, wait_for
 from tests.tracking.server import Server
 
 Runs = Callable[[], list[Run]]
 
 SWEEP = (
-    *("-m", "model=rnn,gru", "seed=0,1", *SMALL),
-    *("dataset.articles=1500", "protocol.epochs=30", "protocol.patience=null"),
+    *("-m", "model=rnn,gru", "seed=0,1"),
+    *changed(SMALL, "dataset.articles=1500", "protocol.epochs=30", "protocol.patience=null"),
     "hydra.launcher.jobs=2",
 )
 METRICS = ("train_loss", "val_loss", "val_accuracy", "test_accuracy", "test_loss")
@@ -253,8 +253,8 @@ def test_a_closed_terminal_stops_a_sweep_that_goes_on_later(
     launcher: str, workplace: Path, recorded_runs: Runs
 ) -> None:
     """Its whole group gets SIGHUP, and whatever is written to it fails."""
-    sweep = ("-m", "model=rnn,gru", "seed=0,1", *LONG, f"hydra/launcher={launcher}")
-    command = [sys.executable, "-m", "rnn_bench", *sweep, "protocol.epochs=9000"]
+    sweep = ("-m", "model=rnn,gru", "seed=0,1", *changed(LONG, "protocol.epochs=9000"))
+    command = [sys.executable, "-m", "rnn_bench", *sweep, f"hydra/launcher={launcher}"]
     process, terminal = pty.fork()
     if process == 0:
         os.execv(sys.executable, command)

@@ -13,7 +13,7 @@ def test_a_plan_downloads_nothing(rnn_bench: Command, monkeypatch: pytest.Monkey
     def download(*of: object) -> None:
         raise AssertionError("a plan downloads")
 
-    monkeypatch.setattr("rnn_bench.data.fetch.fetch", download)
+    monkeypatch.setattr("rnn_bench.data.corpora.study.StudyCorpus.fetch", download)
     for words in (("dataset=isot",), (*SMALL_CORPUS, "evaluation.transfer=[kaggle]")):
         answer = rnn_bench("plan=true", *words)
         assert answer.status == 2

@@ -15,7 +15,7 @@ from rnn_bench.tracking.__main__ import main as sync
 from rnn_bench.tracking.availability import retry_until_reachable
 from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
-from tests.conftest import SMALL, SMALL_CORPUS, Command, unable_to_write
+from tests.conftest import SMALL, SMALL_CORPUS, Command, changed, unable_to_write
 
 Runs = Callable[[], list[Run]]
 
@@ -92,7 +92,7 @@ def test_a_full_disk_ends_a_run_with_its_reason_and_leaves_earlier_ones(
 ) -> None:
     output = f"output_dir={small_disk}"
     assert rnn_bench("model=majority", *SMALL_CORPUS, output).status == 0
-    answer = rnn_bench(*SMALL, "model.hidden_size=128", output)
+    answer = rnn_bench(*changed(SMALL, "model.hidden_size=128"), output)
     assert answer.status == 2
     assert "cannot take a checkpoint: No space left on device" in answer.err
     assert "Traceback" not in answer.out + answer.err

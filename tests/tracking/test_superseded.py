@@ -125,7 +125,7 @@ def test_a_metric_whose_predictions_are_lost_is_a_warning(
 EDITS = [
     ("training/epochs.py", "\n\n\n", "\n\n\n# Another comment.\n"),
     ("models/recurrent.py", '"""', '"""Another docstring. '),
-    ("data/fetch.py", "STALL_SECONDS = 60", "STALL_SECONDS = 61"),
+    ("data/download.py", "STALL_SECONDS = 60", "STALL_SECONDS = 61"),
     ("evaluation/metrics/macro_f1.py", "float(", "1.0 * float("),
     ("config/protocol.py", "articles a batch", "articles in a batch"),
 ]

@@ -42,10 +42,11 @@ class TfidfClassifier(LinearClassifier):
         return self.features(counts)
 
     def features(self, counts: Any) -> Any:
-        from sklearn.preprocessing import normalize
+        from scipy.sparse.linalg import norm
 
         counts.data = (1 + np.log(counts.data)) * self.idf.numpy()[counts.indices]
-        return normalize(counts, copy=False)
+        counts.data /= np.repeat(norm(counts, axis=1), np.diff(counts.indptr))
+        return counts
 
     def fit_weights(
         self, features: Any, labels: NDArray[np.int64], choices: Sequence[float], balanced: bool
