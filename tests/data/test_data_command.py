@@ -120,7 +120,7 @@ def test_ctrl_c_ends_a_download_with_status_130(kaggle: Kaggle, tmp_path: Path) 
         stderr=subprocess.PIPE,
         text=True,
     )
-    kaggle.sent_first_part.wait(60)
+    assert kaggle.sent_first_part.wait(300)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1] == (
         "Interrupted. The same command goes on from here.\n"
