@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.clusters.servers import PATIENCE, mlflow_server, postgres, postgres_programs
-from tests.conftest import SMALL_CORPUS
+from tests.conftest import SMALL_CORPUS, changed
 
 DIES = """\
 import os
@@ -59,7 +59,7 @@ class Sweeps:
 
     def start(self, models: str, *more: str) -> subprocess.Popen[str]:
         command = ["-m", "rnn_bench", "--config-dir", "conf", "-m"]
-        command += [f"model={models}", *SMALL_CORPUS, "protocol.epochs=2", *more]
+        command += [f"model={models}", *changed([*SMALL_CORPUS, "protocol.epochs=2"], *more)]
         command += [f"tracking.experiment_name={self.folder.name}"]
         environment = {**os.environ, **self.environment, "MLFLOW_TRACKING_URI": self.server}
         environment["RNN_BENCH_CACHE"] = str(self.folder / "cache")
