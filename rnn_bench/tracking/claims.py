@@ -5,6 +5,7 @@ with one run key the older continues, and the younger withdraws and waits for it
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,17 @@ class RunClaims:
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
     def folder(self, run_id: str) -> Path:
-        """Return the output folder of a run: checkpoints, log, and what waits for MLflow."""
+        """Return the output folder of a run: checkpoints, log, and what waits for MLflow.
+
+        Raises:
+            UsageError: the store names the run with a path, which could be any folder's.
+        """
+        if not re.fullmatch(r"[\w-]+", run_id):
+            raise UsageError(
+                f"The MLflow store {self.client.tracking_uri} has a run {run_id!r}, which is no id "
+                "of a run.\nNothing is written there. Delete that row, or choose another store "
+                "with tracking.uri=..."
+            )
         return Path(self.config.output_dir) / "runs" / run_id
 
     def claim(self, on_wait: Callable[[], None], patient: bool = True) -> Claim:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from rnn_bench.config.composition import Composer
+from rnn_bench.config.errors import UsageError
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.tracking.claims import Busy, RunClaims
 from rnn_bench.tracking.heartbeat import heartbeat
@@ -218,3 +220,21 @@ def test_a_damaged_tag_is_no_sign_of_a_process(damaged: dict[str, str], claims: 
     run = claims.client.get_run(row(claims, **tags))
     assert (Owner.of(run) is None) == ("owner" in damaged)
     assert is_alive(run)  # it began less than five minutes ago
+
+
+@pytest.mark.parametrize("path", ["../../precious", "..", "a/b"])
+def test_a_store_chooses_no_folder_by_a_run_s_id(claims: RunClaims, path: str) -> None:
+    precious = Path("precious")
+    precious.mkdir()
+    (precious / "diary.txt").write_text("dear diary")
+    row(claims, **{"owner": GONE})
+    with sqlite3.connect("mlflow.db") as database:
+        for table in ("runs", "tags", "params"):
+            database.execute(f"UPDATE {table} SET run_uuid = ?", [path])
+        database.execute("UPDATE inputs SET destination_id = ?", [path])
+    database.close()
+    with pytest.raises(UsageError, match="no id of a run") as refused:
+        claims.claim(never)
+    assert repr(path) in str(refused.value)
+    assert not Path(claims.config.output_dir, "runs").exists()
+    assert [each.name for each in precious.iterdir()] == ["diary.txt"]

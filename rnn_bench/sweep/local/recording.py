@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from rnn_bench.config.errors import UsageError
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
@@ -53,18 +54,18 @@ class Recorder:
     def record_end(self, queued: QueuedRun, outcome: str, error: str, output: Path) -> None:
         """Record the end of a run whose process died, and append the process's output (a file) and
         the error to the run's log."""
-        config = queued.job.config
+        claims = self._claims(queued)
         try:
             with short_timeouts():
-                run_id = self._claims(queued).end(outcome, error, queued.progress.run_id)
+                run_id = claims.end(outcome, error, queued.progress.run_id)
             if run_id is None:
                 return
-            log_path = Path(config.output_dir) / "runs" / run_id / schema.LOG_FILE
+            log_path = claims.folder(run_id) / schema.LOG_FILE
             log_path.parent.mkdir(parents=True, exist_ok=True)
             printed = output.read_text(errors="replace") if output.is_file() else ""
             with log_path.open("a", encoding="utf-8") as file:
                 file.write(f"{printed}{error}\n")
-        except (MlflowException, OSError) as problem:
+        except (MlflowException, OSError, UsageError) as problem:
             log.warning("The end of %s could not be recorded: %s", queued.name, problem)
 
     def _claims(self, queued: QueuedRun) -> RunClaims:
