@@ -15,7 +15,7 @@ from typing import Any
 
 from rnn_bench.commands import INTERRUPTED, SUCCESS, UNUSABLE, shows_tracebacks
 from rnn_bench.commands.arguments import COMMANDS, PROGRAM, command_parser, program_parser
-from rnn_bench.config.errors import UsageError
+from rnn_bench.config.errors import UsageError, printable
 
 
 def main(
@@ -37,7 +37,7 @@ def main(
     try:
         arguments = parser.parse_args(words[:1])
     except UsageError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return UNUSABLE
     if arguments.version:
         print("rnn_bench", importlib.metadata.version("rnn_bench"))
@@ -63,7 +63,7 @@ def run_command(name: str, words: Sequence[str] | None = None, program: str = ""
     except UsageError as error:
         if shows_tracebacks():
             raise
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
         hint = " The same command goes on from here." if COMMANDS[name].resumes else ""

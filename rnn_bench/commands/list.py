@@ -2,7 +2,8 @@
 
 import argparse
 
-from rnn_bench.tracking.store import open_existing
+from rnn_bench.config.errors import printable
+from rnn_bench.tracking.store import open_existing, store_errors
 from rnn_bench.tracking.sweeps import Sweep, recorded_sweeps
 
 
@@ -10,9 +11,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Print a line for each sweep: its id, when it began, its runs by state, and its command.
 
     Raises:
-        UsageError: there is no such store or experiment.
+        UsageError: there is no such store or experiment, or it cannot be read.
     """
-    sweeps = recorded_sweeps(*open_existing(arguments.tracking_uri, arguments.experiment_name))
+    client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
+    with store_errors(str(client.tracking_uri)):
+        sweeps = recorded_sweeps(client, experiment_id)
     if not sweeps:
         print("There is no sweep in the record yet. Make one: python -m rnn_bench -m ...")
         return
@@ -20,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for *cells, command in rows:
         padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)]
-        print("  ".join([*padded, command]).rstrip())
+        print(printable("  ".join([*padded, command]).rstrip()))
 
 
 def _row(sweep: Sweep) -> tuple[str, str, str, str]:

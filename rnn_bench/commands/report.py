@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
 from rnn_bench.report.files import write_report
-from rnn_bench.tracking.store import open_existing
+from rnn_bench.tracking.store import open_existing, store_errors
 from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 
 
@@ -22,7 +22,8 @@ def run(arguments: argparse.Namespace) -> None:
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
     sweep_id = arguments.sweep
     if sweep_id == "latest":
-        sweep_id = latest_sweep(client, experiment_id)
+        with store_errors(str(client.tracking_uri)):
+            sweep_id = latest_sweep(client, experiment_id)
     print(make_report(client, experiment_id, sweep_id, arguments.out or Path("reports", sweep_id)))
 
 
@@ -35,5 +36,6 @@ def make_report(
         UsageError: there is no such sweep, or the folder cannot be written.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    report = assemble_report(Results(read_sweep(client, experiment_id, sweep_id)))
+    with store_errors(str(client.tracking_uri)):
+        report = assemble_report(Results(read_sweep(client, experiment_id, sweep_id)))
     return write_report(report, Path(folder))

@@ -1,6 +1,7 @@
 """Errors that a user can cause, and the wording of errors."""
 
 import difflib
+import re
 import textwrap
 
 
@@ -21,6 +22,12 @@ def describe(error: BaseException) -> str:
 def shorten(text: str, width: int) -> str:
     """Return the text in one line of at most `width` characters, cut between words."""
     return textwrap.shorten(text, width, placeholder=" ...")
+
+
+def printable(text: str) -> str:
+    """Return the text with its control signs written as escapes, except tabs and line breaks. A
+    name from a record could otherwise clear a terminal, or set its title."""
+    return re.sub(r"[\0-\x08\x0b-\x1f\x7f-\x9f]", lambda sign: ascii(sign[0])[1:-1], text)
 
 
 def suggestion(word: str, known: list[str]) -> str:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import mlflow.artifacts
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.serving.classifier import TextClassifier
@@ -18,7 +16,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.model_folder import SETTINGS
-from rnn_bench.tracking.store import connect, existing_store
+from rnn_bench.tracking.store import connect, existing_store, store_errors
 
 MODEL_URIS = ("runs:/", "models:/")
 
@@ -85,10 +83,8 @@ def selected_store(store: str) -> Iterator[None]:
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = store
     try:
-        yield
-    except (MlflowException, OSError, SQLAlchemyError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise UsageError(f"In the MLflow store {store}: {reason}") from error
+        with store_errors(store):
+            yield
     finally:
         if before is None:
             del os.environ["MLFLOW_TRACKING_URI"]

@@ -5,7 +5,8 @@ import logging
 import os
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import sqlalchemy
@@ -21,6 +22,7 @@ from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.local_files import guard_local_files, refuse_local_files
 
 SQLITE = "sqlite:///"
+SERVICES = ("azure.", "botocore.", "google.")  # modules whose errors have no common class
 ROOM_BYTES = 2**21  # that a SQLite file needs on its disk: MLflow's tables take half of it
 
 
@@ -105,6 +107,24 @@ def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, s
             f"The MLflow store {uri} cannot be used: {reason.rstrip('.')}. "
             "Mend that, or choose another store (tracking.uri=... or --tracking-uri)."
         ) from error
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Name a store that was opened and cannot do what the block asks of it.
+
+    Raises:
+        UsageError: MLflow raised an error, or files, the database or the service of its artifacts
+            did.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = ImportError | MlflowException | OSError | SQLAlchemyError
+        if not (isinstance(error, known) or type(error).__module__.startswith(SERVICES)):
+            raise
+        reason = shorten((str(error).strip() or type(error).__name__).splitlines()[0], 300)
+        raise UsageError(f"In the MLflow store {uri}: {reason}") from error
 
 
 def _check_file(file: Path) -> None:

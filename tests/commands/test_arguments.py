@@ -71,3 +71,14 @@ def test_a_shell_s_home_folder_is_found_after_an_equals_sign(
     assert f"{reviews_csv.parent}/home/a.csv" in capsys.readouterr().err
     assert main(["prepare", "isot", "data_dir=~/data"]) == 2
     assert f"{reviews_csv.parent}/home/data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list", "--experiment-name"], ["audit"]])
+def test_a_refusal_writes_no_control_signs_to_the_terminal(
+    words: Sequence[str], new_store: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "mlflow.db").write_bytes(new_store.read_bytes())
+    assert main([*words, "\x1b[2Jmodel"]) == 2
+    err = capsys.readouterr().err
+    assert "[2Jmodel" in err
+    assert "\x1b" not in err

@@ -10,6 +10,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.command_line import main
 from rnn_bench.report.__main__ import main as report
 from rnn_bench.tracking import copying
 from rnn_bench.tracking.__main__ import main as tracking
@@ -249,3 +250,17 @@ def test_two_copies_of_one_file_at_once_are_refused(
     with FileLock(".mlflow.db.copy.lock"):
         assert tracking(["copy", "--to", there()]) == 2
     assert "Another process copies from" in capsys.readouterr().err
+
+
+def test_a_run_s_name_is_one_line_of_text_to_the_terminal(
+    workplace: Path,
+    rnn_bench: Command,
+    recorded_runs: Callable[[], list[Run]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert rnn_bench("model=majority", *SMALL_CORPUS).status == 0
+    (run,) = recorded_runs()
+    source = f"sqlite:///{workplace / 'mlflow.db'}"
+    MlflowClient(source).update_run(run.info.run_id, name="\x1b[2Jevil\nline")
+    assert main(["copy", "--from", source, "--to", f"sqlite:///{workplace / 'b.db'}"]) == 0
+    assert "1/1  \\x1b[2Jevil line  new\n" in capsys.readouterr().out

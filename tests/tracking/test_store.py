@@ -4,11 +4,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import repeat
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
 
+from rnn_bench.command_line import main
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking.store import open_existing, open_store, store_uri
@@ -154,3 +157,39 @@ def test_a_server_that_does_not_answer_is_named_within_seconds(unused_port: int)
         open_store(Tracking(uri=uri))
     assert time.monotonic() - start < 60, "MLflow's own patience is minutes"
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("damage", "words", "says"),
+    [
+        ("DROP TABLE runs", ["list"], "no such table: runs"),
+        ("DROP TABLE runs", ["report", "--sweep", "x"], "no such table: runs"),
+        # The package that reaches such a server is not installed.
+        ("UPDATE runs SET artifact_uri = 'sftp://127.0.0.1:9/x'", ["predict"], "paramiko"),
+        ("UPDATE runs SET artifact_uri = 'sftp://127.0.0.1:9/x'", ["copy"], "paramiko"),
+    ],
+)
+def test_a_store_that_fails_after_it_was_opened_is_named(
+    damage: str,
+    words: list[str],
+    says: str,
+    workplace: Path,
+    rnn_bench: Command,
+    recorded_runs: Callable[[], list[Run]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert rnn_bench("model=majority", *SMALL_CORPUS).status == 0
+    (run,) = recorded_runs()
+    with sqlite3.connect("mlflow.db") as database:
+        database.execute(damage)
+    database.close()
+    capsys.readouterr()
+    if words[0] == "predict":
+        words = ["predict", run.info.run_id, "x"]
+    if words[0] == "copy":
+        words = ["copy", "--from", "sqlite:///mlflow.db", "--to", "sqlite:///b.db"]
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert "mlflow.db" in err
+    assert says in err
+    assert len(err.splitlines()) <= 6
