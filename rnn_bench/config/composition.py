@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import rnn_bench
 from rnn_bench.config.check import check_config
-from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.errors import ConfigError, describe
 from rnn_bench.config.explanation import explain, without_hydra
 from rnn_bench.config.folds import without_absent_folds
 from rnn_bench.config.hydra_internals import (
@@ -110,6 +110,12 @@ class Composer:
             config = self.loader.load_configuration("config", [*overrides], run_mode=mode)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error, overrides, self.loader)) from error
+        except (OSError, ValueError) as error:  # of a name, or a number, of thousands of signs
+            longest = max(overrides, key=len)
+            raise ConfigError(
+                f"{longest[:50]}... cannot be read: {describe(error)}\n"
+                f"It has {len(longest):,} signs. Write a shorter one."
+            ) from error
         for name in ("launcher", "sweeper"):
             if not OmegaConf.is_dict(config.hydra[name]):
                 line = f"hydra.{name}={config.hydra[name]}"

@@ -3,6 +3,7 @@ An option's `_target_` is the class or function that takes their values."""
 
 import functools
 import inspect
+import logging
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import Field, dataclass, field, fields
@@ -10,7 +11,9 @@ from typing import Any, ClassVar, cast, get_args
 
 import hydra.utils
 
-from rnn_bench.config.errors import ConfigError, suggestion
+from rnn_bench.config.errors import ConfigError, shorten, suggestion
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what it logs, it raises too
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,9 @@ def target_of(option: Any) -> Callable[..., Any]:
     try:
         return cast(Callable[..., Any], hydra.utils.get_object(path))
     except Exception as error:
-        raise ConfigError(f"_target_={path} cannot be imported: {error}") from error
+        raise ConfigError(
+            f"_target_={path} cannot be imported: {shorten(str(error), 300)}"
+        ) from error
 
 
 def build(option: Any, without: Collection[str] = (), **given: Any) -> Any:

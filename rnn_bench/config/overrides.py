@@ -68,6 +68,8 @@ def unreadable(line: str, reason: str) -> str:
     key, equals, value = line.partition("=")
     if not equals:
         return f"{line} cannot be read. An override is written KEY=VALUE: seed=1"
+    if not re.fullmatch(r"[+~]*[\w.@/:$-]+", key, re.ASCII):
+        return f"{line} cannot be read: {key!r} is no key. An override is written KEY=VALUE: seed=1"
     rewritten = f"{key}={quoted(value)}"
     try:
         read = OverridesParser.create().parse_override(rewritten).value()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_bench.command_line import main
 from rnn_bench.commands.sweep_request import request_sweep
 from rnn_bench.config.optimizer import BETAS
 from rnn_bench.config.options import FRACTION
@@ -178,3 +179,25 @@ def test_a_folder_of_hydra_s_that_cannot_be_written_is_refused(
     answer = rnn_bench(*sweep, f"{key}=file/x", "model=majority", *SMALL_CORPUS)
     assert answer.status == 2
     assert f"{key}=file/x cannot be written: Not a directory" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("model._target_=rnn_bench.models.nowhere.X", "No module named 'rnn_bench.models.nowhere'"),
+        ("a" * 5000 + "=1", "5,002 signs"),
+        ("seed=" + "1" * 5000, "5,005 signs"),
+        ("model=" + "x" * 6000, "6,006 signs"),
+        ('"seed=1"', "An override is written KEY=VALUE: seed=1"),
+        ("s\0eed=1", "An override is written KEY=VALUE: seed=1"),
+    ],
+)
+def test_a_name_that_nothing_can_have_is_refused_in_two_lines(
+    word: str, says: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", word, "plan=true"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert says in err
+    assert len(err.splitlines()) <= 2
+    assert len(err) < 1000
