@@ -44,6 +44,8 @@ def build_trusted(option: Mapping[str, Any], trusted: Collection[str], **given: 
 
 
 def _require_trusted(named: str, path: str, trusted: Collection[str]) -> None:
+    if not all(part.isidentifier() for part in path.split(".")):
+        raise UsageError(f"{named!r} is not the path of a class.")
     if any(path == name or path.startswith(f"{name}.") for name in (OWN, *trusted)):
         return
     module = path.rpartition(".")[0] or path

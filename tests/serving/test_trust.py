@@ -65,6 +65,7 @@ HUB = {"repo_or_dir": "hub", "model": "x", "source": "local", "trust_repo": True
         ({"_target_": ["os", "system"]}, "config.json"),
         ({"_target_": ""}, "config.json"),
         ({"cell": "evil.Cell"}, "evil.Cell"),
+        ({"cell": "\x1b[2Jevil.Cell\nadd --trust evil"}, "is not the path of a class"),
         ({"cell": "hub.hubconf.Cell"}, "hub.hubconf.Cell"),
         ({"cell": "rnn_bench.models.cells.gru.torch.Tensor"}, "torch.Tensor"),
     ],
@@ -82,6 +83,7 @@ def test_a_stored_configuration_runs_no_code_of_others(
     assert str(stranger) in answer.err
     assert named in answer.err
     assert len(answer.err.splitlines()) <= 6
+    assert "\x1b" not in answer.err
     assert "Traceback" not in answer.err
     assert not Path("ran").exists()
 
