@@ -1,8 +1,10 @@
 """The wheel works by itself, away from the checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -88,3 +90,35 @@ def test_the_installed_command_trains(installed: Path, tmp_path: Path) -> None:
     shown = python(installed, tmp_path, "-m", "rnn_bench", "-m", *run)
     assert "finished, test accuracy" in shown
     assert (tmp_path / "mlflow.db").is_file()
+
+
+@pytest.fixture
+def never_installed(tmp_path: Path) -> list[str]:
+    """An interpreter and its path: a copy of the source tree, and every installed package but
+    this one."""
+    tree, packages = tmp_path / "tree", tmp_path / "packages"
+    packages.mkdir()
+    for name in ("rnn_bench", "conf", "hydra_plugins"):
+        shutil.copytree(PROJECT / name, tree / name)
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "rnn_bench" not in path.name:
+            (packages / path.name).symlink_to(path)
+    return [sys.executable, "-S", f"{tree}:{packages}"]
+
+
+def test_a_source_tree_that_was_never_installed_is_refused_in_a_line(
+    never_installed: list[str], tmp_path: Path
+) -> None:
+    *interpreter, path = never_installed
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    finished = subprocess.run(
+        [*interpreter, "-m", "rnn_bench", "model=majority", "dataset.articles=60"],
+        cwd=tmp_path,
+        env={**kept, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "pip install" in line
+    assert not (tmp_path / "mlflow.db").exists()
