@@ -14,7 +14,8 @@ from rnn_bench.data.packed_files import unpacked
 def refuse_swallowed_rows(table: pd.DataFrame, path: Path, label_column: str) -> None:
     """Raise DataError if a quotation mark that is not closed made rows of the file part of a cell.
 
-    A reader takes all up to the next quotation mark as one cell, whatever rows that is. Most lines
+    A reader takes all up to the next quotation mark as one cell, whatever rows that is. Rows are
+    hidden where most lines of a cell have as many cells as a row, with a label among them.
     """
     of_label = [*table.columns].index(label_column)
     labels = {label for label in table[label_column] if label.strip() and "\n" not in label}

@@ -23,6 +23,25 @@ class Source:
     closing: threading.Event = field(default_factory=threading.Event)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing waits for the answers under way
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler], closing: threading.Event) -> Iterator[str]:
+    """Give the address of a server on loopback, until the block ends. Then `closing` is set, so
+    that a handler that waits for it ends."""
+    with Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            closing.set()
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def serving(files: Mapping[str, bytes]) -> Iterator[Source]:
     """The server, until the block ends."""
@@ -55,16 +74,5 @@ def serving(files: Mapping[str, bytes]) -> Iterator[Source]:
         def log_message(self, *args: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = False  # so that closing waits for the answers under way
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        source.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield source
-        finally:
-            source.closing.set()
-            server.shutdown()
-            thread.join()
+    with answering(Handler, source.closing) as source.url:
+        yield source

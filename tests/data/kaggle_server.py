@@ -10,8 +10,10 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from tests.data.file_server import answering
 
 # kagglehub writes blocks of 2**20 bytes; a smaller archive leaves nothing to resume.
 FIRST_PART = 2**20 + 2**19
@@ -110,16 +112,5 @@ def kaggle_serving(files: Mapping[str, bytes]) -> Iterator[Kaggle]:
         def log_message(self, *args: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = False  # so that closing waits for the answers under way
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        kaggle.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield kaggle
-        finally:
-            kaggle.closing.set()
-            server.shutdown()
-            thread.join()
+    with answering(Handler, kaggle.closing) as kaggle.url:
+        yield kaggle

@@ -102,10 +102,24 @@ def test_texts_are_read_in_their_own_encoding_and_lines_end_at_lf_alone(
     assert not any("Ã" in word or "\ufffd" in word for word in words("sst5"))
 
 
-def test_a_real_card_is_audited(articles: Path, configured: Configured) -> None:
-    audit = audit_corpus(configured("dataset=cr", f"data_dir={articles}"))
+@pytest.mark.parametrize(
+    ("settings", "train", "test"),
+    [
+        (("dataset=cr",), 3_397, 378),
+        (("dataset=sst2",), 6_920, 1_821),  # with a validation file
+        (("dataset=sst2", "dataset.resample=0"), 7_792, 1_821),
+    ],
+)
+def test_a_real_card_is_audited(
+    settings: tuple[str, ...], train: int, test: int, articles: Path, configured: Configured
+) -> None:
+    audit = audit_corpus(configured(*settings, f"data_dir={articles}"))
     assert audit.edition == "published"
-    assert sum(split.articles for split in audit.splits.values()) == 3_775
+    assert {name: split.articles for name, split in audit.splits.items()} == {
+        "train": train,
+        "test": test,
+    }
+    assert next(each for each in audit.probes if each.name == "length alone").n == test
 
 
 # --- a small card ---------------------------------------------------------------------------------
