@@ -1,6 +1,7 @@
 import gc
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,11 @@ from rnn_bench.config.schema import Config
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Unavailable
 
+# Processes inherit that a signal is ignored, as under nohup and in the background of a shell, but
+# no handler: where this process has one, they listen as from a terminal.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *received: None)
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
