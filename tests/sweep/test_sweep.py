@@ -112,7 +112,7 @@ def test_missing_articles_stop_a_sweep_before_anything_trains(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
     Path("mine.csv").write_text("text,label\n" + "a,1\nb,0\n" * 20)
-    answer = rnn_bench("-m", "model=tfidf", "dataset=csv", "dataset.train=mine.csv,nowhere.csv")
+    answer = rnn_bench("-m", "model=tfidf", "dataset=table", "dataset.train=mine.csv,nowhere.csv")
     assert answer.status == 2
     assert answer.err.startswith("nowhere.csv does not exist")
     assert recorded_runs() == []
@@ -156,7 +156,7 @@ def test_the_user_s_own_csv_with_three_classes_trains(
     (workplace / "mine.csv").write_text("Text,Klasse\n" + rows)
     answer = rnn_bench(
         "model=tfidf",
-        "dataset=csv",
+        "dataset=table",
         "dataset.train=mine.csv",
         "dataset.text_column=Text",
         "dataset.label_column=Klasse",
@@ -244,7 +244,7 @@ def test_data_that_is_removed_during_a_sweep_fails_the_later_runs_alone(
     monkeypatch.syspath_prepend(workplace)
     answer = rnn_bench(
         *("--config-dir", "conf", "-m", "model=removes,majority"),
-        *("dataset=csv", "dataset.train=mine.csv"),
+        *("dataset=table", "dataset.train=mine.csv"),
     )
     assert answer.status == 1
     assert "majority-mine-s0: it has no record in MLflow." in answer.out

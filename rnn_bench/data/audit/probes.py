@@ -106,6 +106,7 @@ def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str
         train, test = articles.train[0], articles.test[0]
     elif probe.column in columns:
         train, test = columns[probe.column]
+        train = train[: len(articles.train[0])]
     else:
         missing = unavailable or f"there is no raw column {probe.column}"
         return ProbeResult(probe.name, probe.what, missing=missing)
