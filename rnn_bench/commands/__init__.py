@@ -3,7 +3,7 @@ None for success."""
 
 import logging
 import os
-from typing import TextIO
+from typing import Any
 
 SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -13,7 +13,7 @@ def shows_tracebacks() -> bool:
     return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
-def log_to(stream: TextIO) -> None:
+def log_to(stream: Any) -> None:
     """Print the package's log messages on a stream."""
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)

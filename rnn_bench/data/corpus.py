@@ -30,8 +30,8 @@ class Articles:
         left_out: rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`.
         columns: returns the articles' other columns, for the audit: any of `text` (before
             preparation), `subject` and `date`, as (training values, then those of a validation
-            file; test values). It is a function because it may read files that training does not need, and raises DataError if they are
-            missing or do not fit the articles.
+            file; test values). It is a function because it may read files that training does not
+            need, and raises DataError if they are missing or do not fit the articles.
     """
 
     train: tuple[list[str], list[int]]

@@ -23,16 +23,16 @@ def without_duplicates(
     """
     order = [split for split in ORDER if split in tables]
     articles = pd.concat([tables[split][["prepared", "label"]] for split in order], keys=order)
-    repeats = articles["prepared"].duplicated()
+    repeats: pd.Series = articles["prepared"].duplicated()
     several = articles[articles["prepared"].duplicated(keep=False)]
     labels = several.drop_duplicates().groupby("prepared").size()
     kept, notes = {}, []
     for split in tables:
-        table, own = tables[split], repeats[split].to_numpy()
+        table, own = tables[split], repeats.loc[split].to_numpy()
         kept[split] = table[~own].reset_index(drop=True)
         if own.any():
             name = Path(files[split]).name
-            notes.append(f"{int(own.sum()):,} of {len(table):,} texts of {name} as duplicates")
+            notes.append(f"{int(own.sum()):,} duplicates among {len(table):,} texts of {name}")
     if contradicting := int((labels > 1).sum()):
         log.warning(
             "%s of the texts that are there twice have different labels; the first is kept.",

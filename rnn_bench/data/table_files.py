@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,12 @@ def read_table(
 
 
 def _require(
-    table: pd.DataFrame, path: Path, columns: Sequence[str], keys: Sequence[str]
+    table: pd.DataFrame, path: Path, columns: Sequence[str], keys: Sequence[str], text: str = ""
 ) -> pd.DataFrame:
     try:
         return require_columns(table, path, columns, keys)
     except DataError as error:
-        raise DataError(f"{error}{how_to_read(table)}") from None
+        raise DataError(f"{error}{how_to_read(table) or how_to_read(text)}") from None
 
 
 def _separated(
@@ -93,7 +94,7 @@ def _separated(
             raise DataError(f"{error}{how_to_read(text)}") from None
         if table.shape[1] == 1 and (hint := how_to_read(text)):
             raise DataError(f"{path} is no table: its lines have one cell.{hint}")
-        table = _require(table, path, columns, keys)
+        table = _require(table, path, columns, keys, text)
         try:
             refuse_swallowed_rows(table, path, columns[-1], separator, encoding, reading.header)
         except DataError as error:
@@ -105,20 +106,18 @@ def _separated(
 
 
 def _excel(path: Path, reading: Reading) -> tuple[pd.DataFrame, str]:
-    try:
-        import openpyxl  # noqa: F401 - pandas reads with it
-    except ImportError:
+    if find_spec("openpyxl") is None:
         raise DataError(
             f"{path} is an Excel file, which needs openpyxl. Install it with: "
             "pip install 'rnn_bench[excel]'"
-        ) from None
+        )
     with unpacked(path) as file:
         content = io.BytesIO(file.read())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles
             book = pd.ExcelFile(content, engine="openpyxl")
-            chosen = [reading.sheet] if reading.sheet is not None else book.sheet_names
+            chosen: list[Any] = book.sheet_names if reading.sheet is None else [reading.sheet]
             unknown = {*chosen} - {*book.sheet_names}
             sheets = {} if unknown else book.parse(chosen, header=None, dtype=object)
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:

@@ -18,7 +18,8 @@ def summary(audit: CorpusAudit) -> str:
             start = " " * len(start)
     if audit.left_out:
         lines.append(
-            f"Left out, because they stand there twice, or their text or label is empty: {audit.left_out}."
+            "Left out, because they stand there twice, or their text or label is empty: "
+            f"{audit.left_out}."
         )
     exact, near = audit.duplicates, audit.near_duplicates
     rows = (
