@@ -116,7 +116,7 @@ def how_to_read(found: pd.DataFrame | str) -> str:
 def _as_lines(text: str) -> str:
     lines = [line.split(maxsplit=1) for line in text.split("\n")[:MOST_ROWS] if line.strip()]
     labels = Counter(line[0] for line in lines)
-    few = 2 <= len(labels) <= max(2, len(lines) // 10)
+    few = len(lines) >= 10 and 2 <= len(labels) <= max(2, len(lines) // 10)
     if lines and (few or all(line[0].startswith("__label__") for line in lines[:-1] or lines)):
         return "\nIf each line is a label, a blank and a text, set dataset.form=lines."
     return ""
