@@ -77,7 +77,7 @@ def _unknown_option(error: MissingConfigException) -> str:
     wanted = error.missing_cfg_file or ""
     group, _, option = wanted.rpartition("/")
     options = list(error.options or [])
-    if new := RENAMED.get(f"{group}={option}"):
+    if new := RENAMED.get(f"{group.removeprefix('schema/')}={option}"):
         return f"{group}={option} is not possible: it is called {new}, with the same keys."
     if group == "hydra/launcher" and (install := missing_plugin(option)):
         return install

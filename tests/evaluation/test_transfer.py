@@ -227,7 +227,7 @@ def test_any_corpora_with_the_same_classes_are_transferred_between(
     folder = workplace / "my_conf" / "dataset"
     folder.mkdir(parents=True)
     for name, words in (("films", ("good film", "bad film")), ("shops", ("bad shop", "good shop"))):
-        lines = ["defaults: [/schema/dataset/csv@_here_, _self_]", f"name: {name}"]
+        lines = ["defaults: [/schema/dataset/table@_here_, _self_]", f"name: {name}"]
         (folder / f"{name}.yaml").write_text("\n".join([*lines, f"train: {name}.csv"]))
         rows = [(word, word.split()[0]) for word in words] * 20
         pd.DataFrame(rows, columns=["text", "label"]).to_csv(workplace / f"{name}.csv", index=False)
@@ -247,8 +247,8 @@ def test_any_corpora_with_the_same_classes_are_transferred_between(
     [
         ("[isto]", "evaluation.transfer=[isto] is not possible. dataset=isto is not possible"),
         (
-            "[isot,csv]",
-            "evaluation.transfer=[isot,csv] is not possible. dataset.train has no value",
+            "[isot,table]",
+            "evaluation.transfer=[isot,table] is not possible. dataset.train has no value",
         ),
     ],
 )

@@ -173,7 +173,7 @@ def test_a_corpus_without_spaces_is_named_once_with_the_key_that_cuts_its_texts(
     rows = "".join(f"{word * 8},{word}\n" for word in ("好看", "难看") for _ in range(20))
     reviews = tmp_path / "reviews.csv"
     reviews.write_text(f"text,label\n{rows}", encoding="utf-8")
-    sweep = ("-m", "model=majority,tfidf", "dataset=csv", f"dataset.train={reviews}", "plan=true")
+    sweep = ("-m", "model=majority,tfidf", "dataset=table", f"dataset.train={reviews}", "plan=true")
     shown = rnn_bench(*sweep)
     assert (shown.err + shown.out).count("set protocol.tokens=characters") == 1
     shown = rnn_bench(*sweep, "protocol.tokens=characters")
