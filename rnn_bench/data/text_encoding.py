@@ -15,6 +15,7 @@ MARKS = {  # UTF-32's first: it begins like UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+PACKED = (b"\x1f\x8b", b"\xfd7zXZ")  # gzip, xz
 UNMARKED = "utf-8-sig"  # UTF-8, with a mark or without
 
 
@@ -45,11 +46,14 @@ def find_encoding(path: Path, head: bytes, given: str | None = None) -> str:
             ) from None
         return UNMARKED if codecs.lookup(given).name == "utf-8" else given
     marked = [encoding for mark, encoding in MARKS.items() if head.startswith(mark)]
-    if not marked and b"\0" in head:
+    if head.startswith(PACKED):
         raise DataError(
-            f"{path} is no text: it has a zero byte. If it is UTF-16 without a mark, set "
-            "dataset.encoding=utf-16-le; if it is packed, give it the ending of what it is, such "
-            "as .gz."
+            f"{path} is packed, and its name does not say so. Call it .gz, .bz2 or .xz."
+        )
+    if not marked and 10 * head.count(b"\0") > len(head):
+        raise DataError(
+            f"{path} is no UTF-8: it is full of zero bytes. If it is UTF-16 without a mark, set "
+            "dataset.encoding=utf-16-le."
         )
     return marked[0] if marked else UNMARKED
 

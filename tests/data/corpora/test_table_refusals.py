@@ -58,7 +58,12 @@ WRONG: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
         {"form": "lines"},
         "several labels",
     ),
-    "packed by another name": ("a.csv", gzip.compress(separated(","), mtime=0), {}, "is no text"),
+    "packed by another name": (
+        "a.csv",
+        gzip.compress(separated(","), mtime=0),
+        {},
+        "is packed, and its name",
+    ),
     "only empty lines": ("a.txt", b"\n\n", {"form": "lines"}, "is empty"),
 }
 
