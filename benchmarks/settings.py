@@ -18,6 +18,7 @@ class Settings:
         factors: by which articles, length and size of the state grow in the part `scaling`.
         runs: sizes of a sweep there.
         reports: recorded runs that a report is written on there.
+        rows: of the files in the part `data`.
         jobs_per_gpu: runs at once on a GPU.
     """
 
@@ -34,9 +35,17 @@ class Settings:
     factors: tuple[int, ...] = (1, 2, 4)
     runs: tuple[int, ...] = (1, 2, 6, 12)
     reports: tuple[int, ...] = (6, 60, 600)
+    rows: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     jobs_per_gpu: tuple[int, ...] = (1, 2, 4, 8, 16)
 
 
 QUICK = Settings(
-    articles=500, epochs=3, repeats=1, steps=3, runs=(1, 2, 6), reports=(6, 60), jobs_per_gpu=(1, 4)
+    articles=500,
+    epochs=3,
+    repeats=1,
+    steps=3,
+    runs=(1, 2, 6),
+    reports=(6, 60),
+    rows=(10_000, 100_000),
+    jobs_per_gpu=(1, 4),
 )

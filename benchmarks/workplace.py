@@ -40,7 +40,7 @@ class Workplace:
         return [
             f"model={cells}",
             f"seed={seeds}",
-            *("dataset=csv", f"dataset.name={self.corpus}", "dataset.cleaning=none"),
+            *("dataset=table", f"dataset.name={self.corpus}", "dataset.cleaning=none"),
             *(f"dataset.train={train}", "dataset.test=test.csv"),
             *OVERRIDES,
             f"protocol.epochs={epochs or settings.epochs}",

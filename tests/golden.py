@@ -24,10 +24,10 @@ from rnn_bench.config.composition import Composer
 from rnn_bench.config.model import cell_names
 from rnn_bench.config.schema import Config
 from rnn_bench.data.corpora.card import CardCorpus
-from rnn_bench.data.corpora.csv import CsvCorpus
 from rnn_bench.data.corpora.demo import DemoCorpus
 from rnn_bench.data.corpora.newsgroups import NewsgroupsCorpus
 from rnn_bench.data.corpora.study import StudyCorpus
+from rnn_bench.data.corpora.table import TableCorpus
 from rnn_bench.data.encoding import ENCODING_VERSION, EncodedCorpus, encoded_corpus
 from rnn_bench.data.fingerprint import content_fingerprint
 from rnn_bench.models.baselines.baseline import Baseline
@@ -97,10 +97,10 @@ def parts() -> dict[str, tuple[int, str, Callable[[], Any]]]:
             "NewsgroupsCorpus.version in rnn_bench/data/corpora/newsgroups.py",
             newsgroups_articles,
         ),
-        "corpus CsvCorpus": (
-            CsvCorpus.version,
-            "CsvCorpus.version in rnn_bench/data/corpora/csv.py",
-            csv_articles,
+        "corpus TableCorpus": (
+            TableCorpus.version,
+            "TableCorpus.version in rnn_bench/data/corpora/table.py",
+            table_articles,
         ),
         "encoding": (
             ENCODING_VERSION,
@@ -210,12 +210,12 @@ def newsgroups_articles() -> list[str]:
         return [content_fingerprint(corpus.read()) for corpus in corpora]
 
 
-def csv_articles() -> list[str]:
+def table_articles() -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "reviews.csv")
         planted.write(file, planted.articles(60, seed=1), ("review", "stars"))
         corpora = (
-            CsvCorpus(str(file), None, 0.2, "review", "stars", cleaning, False, Path())
+            TableCorpus(str(file), None, 0.2, "review", "stars", cleaning, False, Path())
             for cleaning in ("study", "lower", "none")
         )
         return [content_fingerprint(corpus.read()) for corpus in corpora]

@@ -3,7 +3,7 @@ None for success."""
 
 import logging
 import os
-import sys
+from typing import Any
 
 SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -13,8 +13,8 @@ def shows_tracebacks() -> bool:
     return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
-def log_to_stdout() -> None:
-    """Print the package's log messages on standard output."""
+def log_to(stream: Any) -> None:
+    """Print the package's log messages on a stream."""
     logger = logging.getLogger("rnn_bench")
     logger.setLevel(logging.INFO)
-    logger.handlers = [logging.StreamHandler(sys.stdout)]
+    logger.handlers = [logging.StreamHandler(stream)]

@@ -163,10 +163,10 @@ AUDIT = """\
 Say what is in the corpus twice, equal or nearly, in the training and in the
 test file, and how well classifiers do that should fail on clean data: they see
 an article's length, dateline, subject, date or first five words alone. CORPUS is
-any option of the group dataset or a CSV file, and keys may follow:
+any option of the group dataset, or a file or folder, and keys may follow:
   audit isot dataset.dateline=kept
   audit reviews.csv dataset.text_column=review
-  audit csv dataset.train=reviews.csv dataset.text_column=review"""
+  audit table dataset.train=reviews.csv dataset.text_column=review"""
 FETCH = """\
 Download the files of a public corpus to DATA_DIR/CORPUS/raw, and say whether
 they are the published ones to the byte, whose they are and their licence. No
@@ -182,7 +182,7 @@ Optional: runs prepare raw files themselves."""
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", metavar="CORPUS", help="isot, kaggle, csv, demo, ...")
+    parser.add_argument("corpus", metavar="CORPUS", help="isot, kaggle, table, demo, ...")
     words = "any key of a run's configuration"
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="*", help=words)
     parser.add_argument("--json", action="store_true", help="print the audit as JSON")

@@ -1,9 +1,10 @@
 """The command `audit`: look for duplicates and shortcuts in any corpus."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from rnn_bench.commands import log_to_stdout
+from rnn_bench.commands import log_to
 from rnn_bench.config.composition import Composer
 from rnn_bench.config.errors import UsageError
 from rnn_bench.config.overrides import quoted, read_overrides
@@ -18,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: there is no such corpus or key, a value is not allowed, or the corpus cannot be
             read or is unfit to train and test on.
     """
-    log_to_stdout()
+    log_to(sys.stderr)  # standard output may be JSON
     settings = read_overrides([*_chosen(arguments.corpus), *arguments.settings])
     overrides = [*settings, "sweep_id=audit"]
     composer = Composer(overrides=overrides)
@@ -27,13 +28,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _chosen(corpus: str) -> list[str]:
-    """Return the overrides that choose a corpus: an option of the group `dataset`, or a CSV
-    file."""
+    """Return the overrides that choose a corpus: an option of the group `dataset`, or a
+    file or folder."""
     name = corpus.removeprefix("dataset=")
     if name in Composer().loader.get_group_options("dataset"):
         return [f"dataset={name}"]
     if "=" in name and not Path(name).exists():
-        raise UsageError(f"Name the corpus first: audit csv {corpus}")
+        raise UsageError(f"Name the corpus first: audit table {corpus}")
     if "/" in name or "." in name or Path(name).exists():
-        return ["dataset=csv", f"dataset.train={quoted(name)}"]
+        return ["dataset=table", f"dataset.train={quoted(name)}"]
     return [f"dataset={name}"]

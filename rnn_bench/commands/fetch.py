@@ -1,8 +1,9 @@
 """The command `fetch`: download the files of a public corpus."""
 
 import argparse
+import sys
 
-from rnn_bench.commands import log_to_stdout
+from rnn_bench.commands import log_to
 from rnn_bench.config.composition import Composer
 from rnn_bench.config.options import entry
 from rnn_bench.config.overrides import read_overrides
@@ -17,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: there is no such corpus or key, the files cannot be downloaded or are not the
             published ones, or the folder cannot be written.
     """
-    log_to_stdout()
+    log_to(sys.stdout)
     overrides = [
         *read_overrides([f"dataset={arguments.corpus}", *arguments.settings]),
         "sweep_id=fetch",

@@ -22,6 +22,7 @@ from rnn_bench.config.options import (
 
 STUDY_CORPORA = ("isot", "kaggle")
 CLEANING = one_of("study", "lower", "none")
+SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "blank": " "}
 REMOVABLE = ("headers", "footers", "quotes")
 
 
@@ -199,18 +200,75 @@ class Newsgroups(Public):
 
 
 @dataclass
-class Csv(Dataset):
-    """The user's own CSV files."""
+class Table(Dataset):
+    """The user's own texts: files of separated cells (CSV, tabs, ...), JSON, Parquet or Excel, each
+    also packed; a folder with a text a file in a folder a class; or lines."""
 
-    _target_: str = "rnn_bench.data.corpora.csv.CsvCorpus"
+    _target_: str = "rnn_bench.data.corpora.table.TableCorpus"
     name: str = key(MISSING, "the corpus in tables and run names; by default the train file's stem")
-    train: str = key(MISSING, "CSV file with the training articles")
-    test: str | None = key(None, "CSV file with the test articles; empty: test_fraction of train")
+    train: str = key(MISSING, "file or folder with the training articles")
+    validation: str | None = key(None, "the same for validation; empty: a part of train")
+    test: str | None = key(None, "the same for test; empty: test_fraction of train")
+    train_labels: str | None = key(
+        None, "file with a label a line, where train has a text a line and nothing else"
+    )
+    validation_labels: str | None = key(None, "the same for validation")
+    test_labels: str | None = key(None, "the same for test")
     test_fraction: float = key(0.2, "share of train held out as test", INNER_FRACTION)
-    text_column: str = key("text", "name of the column with the text")
-    label_column: str = key("label", "name of the column with the label")
+    text_column: str = key("text", "the column with the text: its name, or number from 0")
+    text_columns: list[str] = key(
+        [], "several columns that are the text, joined by a blank, in place of text_column"
+    )
+    label_column: str = key("label", "the column with the label: its name, or number from 0")
+    labels: dict[Any, str] = key(
+        {}, "the class that each label stands for, in this order; of a folder, what is read of it"
+    )
     cleaning: str = key("lower", "what is done to a text", CLEANING)
     drop_bad_rows: bool = key(False, "leave out rows whose text or label is empty or blank")
+    drop_duplicates: bool = key(
+        False,
+        "leave out texts, as they are after cleaning, that stand before in their file; of train "
+        "also those of validation and test, of validation those of test",
+    )
+    form: str = key(
+        "table",
+        "of the files: rows and columns of a kind that is found, or lines `label text` (also with "
+        "fastText's __label__)",
+        one_of("table", "lines"),
+    )
+    separator: str | None = key(
+        None,
+        "between cells; empty: found",
+        Allowed(
+            f"one of {', '.join(SEPARATORS)}, or one character",
+            lambda value: value in SEPARATORS or (len(value) == 1 and value not in '"\r\n'),
+        ),
+    )
+    encoding: str | None = key(
+        None, "such as windows-1252; empty: UTF-8, or UTF-16 if the file begins with its mark"
+    )
+    header: bool = key(True, "the first row names the columns; else they are 0, 1, ...")
+    quotes: bool | None = key(
+        None,
+        "a cell may stand between quotation marks; empty: found in files with tabs, else true",
+    )
+    sheet: str | None = key(None, "name of the Excel sheet; empty: the only one with rows")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        columns = [*(self.text_columns or [self.text_column]), self.label_column]
+        if not (self.header or all(column.isdecimal() for column in columns)):
+            raise ConfigError(
+                "dataset.header=false is not possible with columns by name. Give their numbers, "
+                "counted from 0, such as dataset.text_column=1 dataset.label_column=0"
+            )
+        if self.label_column in columns[:-1]:
+            raise ConfigError(
+                f"dataset.label_column={self.label_column} is not possible: the text is there."
+            )
+        for role in ("validation", "test"):
+            if getattr(self, f"{role}_labels") and not getattr(self, role):
+                raise ConfigError(f"dataset.{role}_labels needs the texts: dataset.{role}=FILE")
 
 
 @dataclass

@@ -40,6 +40,7 @@ WANTED = {
     ListConfig: "a list such as [a,b]",
     DictConfig: "a dictionary such as {a:1,b:2}",
 }
+RENAMED = {"dataset=csv": "dataset=table"}
 LINES = 4  # of an error that is shown as Hydra words it
 
 
@@ -76,6 +77,8 @@ def _unknown_option(error: MissingConfigException) -> str:
     wanted = error.missing_cfg_file or ""
     group, _, option = wanted.rpartition("/")
     options = list(error.options or [])
+    if new := RENAMED.get(f"{group.removeprefix('schema/')}={option}"):
+        return f"{group}={option} is not possible: it is called {new}, with the same keys."
     if group == "hydra/launcher" and (install := missing_plugin(option)):
         return install
     if not options:

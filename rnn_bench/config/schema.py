@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from rnn_bench.config.dataset import Card, Csv, Demo, Newsgroups, Study
+from rnn_bench.config.dataset import Card, Demo, Newsgroups, Study, Table
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.model import Majority, Nbsvm, Recurrent, Tfidf
@@ -64,7 +64,7 @@ class Config(Option):
 GROUPS = ("dataset", "model", "optimizer", "protocol")
 SCHEMAS: dict[str, type[Option]] = {
     "dataset/study": Study,
-    "dataset/csv": Csv,
+    "dataset/table": Table,
     "dataset/demo": Demo,
     "dataset/card": Card,
     "dataset/newsgroups": Newsgroups,

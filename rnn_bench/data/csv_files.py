@@ -1,4 +1,5 @@
-"""Read CSV files strictly: every cell is text, and errors name the file. Write what can be read."""
+"""Read CSV files, and those with another separator, strictly: every cell is text, and errors name
+the file. Write what can be read."""
 
 import codecs
 import csv
@@ -10,6 +11,13 @@ import pandas as pd
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.packed_files import unpacked
 
+SEPARATORS = {
+    ",": "comma-separated",
+    "\t": "tab-separated",
+    ";": "semicolon-separated",
+    "|": "pipe-separated",
+}
+
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Return the table of a UTF-8 CSV file with every cell as a string; "NA" and "null" are words.
@@ -18,14 +26,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         DataError: the file is not there, empty, not UTF-8 or not a table.
     """
     try:
-        with unpacked(path) as file:
-            table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-        with unpacked(path) as file:  # pandas changes a name that is there twice
-            names = pd.read_csv(
-                file, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8"
-            )
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path} is empty.") from None
+        return read_separated(path)
     except UnicodeDecodeError as error:
         marked = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise DataError(
@@ -33,13 +34,58 @@ def read_csv(path: Path) -> pd.DataFrame:
             f"it, for example with: iconv -f {'utf-16' if marked else 'windows-1252'} -t utf-8 "
             f"{path.name}"
         ) from None
+
+
+def read_separated(
+    path: Path,
+    separator: str = ",",
+    encoding: str = "utf-8-sig",
+    quotes: bool = True,
+    header: bool = True,
+) -> pd.DataFrame:
+    """Return the table of a file of separated cells, each a string. Without a header the columns
+    are called 0, 1, ...
+
+    Args:
+        quotes: whether a cell may stand between quotation marks, or they are plain characters.
+
+    Raises:
+        DataError: the file is not there, empty or not a table.
+        UnicodeDecodeError: it has another encoding.
+    """
+    try:
+        with unpacked(path) as file:
+            rows = pd.read_csv(
+                file,
+                header=None,  # pandas would change a name that is there twice
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                encoding=encoding,
+                quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE,
+            )
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{path} is empty.") from None
     except pd.errors.ParserError as error:
-        raise DataError(f"{path} is not a CSV table: {str(error).strip()}") from None
-    if table.empty:
+        name = SEPARATORS.get(separator, f"{separator!r}-separated")
+        kind = "CSV" if separator == "," else name
+        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        raise DataError(f"{path} is not a {kind} table: {reason}") from None
+    return with_names(rows, path, header)
+
+
+def with_names(rows: pd.DataFrame, path: Path, header: bool = True) -> pd.DataFrame:
+    """Return rows as a table whose columns are called by the cells of the first row, which is the
+    header, or else 0, 1, ...
+
+    Raises:
+        DataError: there are no rows beside the header.
+    """
+    if not header:
+        return rows.set_axis([*map(str, range(rows.shape[1]))], axis="columns")
+    if len(rows) < 2:
         raise DataError(f"{path} has a header and no rows.")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus cells for row names
-        raise DataError(f"{path} is not a CSV table: its first row has more cells than its header.")
-    return table.set_axis([*names.iloc[0]], axis="columns")
+    return rows.iloc[1:].reset_index(drop=True).set_axis([*rows.iloc[0]], axis="columns")
 
 
 def require_columns(
@@ -61,7 +107,7 @@ def require_columns(
             places = [place for place, name in enumerate(names) if name.strip() == bare]
         if not places:
             raise DataError(
-                f"{path} has no column {column!r}. Its columns: {', '.join(map(repr, names))}."
+                f"{path} has no column {column!r}. Its columns: {listed(names)}."
                 f"{key and f' Name another with {key}=...'}"
             )
         if len(places) > 1:
@@ -73,6 +119,12 @@ def require_columns(
         names[places[0]] = column
     table = table.set_axis(names, axis="columns")
     return table.loc[:, ~table.columns.duplicated()]
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return the names of columns for a message: long ones are cut, and many are not all there."""
+    shown = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names[:most]]
+    return ", ".join(shown) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def format_csv(table: pd.DataFrame, float_format: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Notice rows of a CSV file that a quotation mark hides from its reader."""
+"""Notice rows of a file of separated cells that a quotation mark hides from its reader."""
 
 import csv
 from collections import Counter
@@ -11,7 +11,14 @@ from rnn_bench.data.corpus import DataError
 from rnn_bench.data.packed_files import unpacked
 
 
-def refuse_swallowed_rows(table: pd.DataFrame, path: Path, label_column: str) -> None:
+def refuse_swallowed_rows(
+    table: pd.DataFrame,
+    path: Path,
+    label_column: str,
+    separator: str = ",",
+    encoding: str = "utf-8-sig",
+    header: bool = True,
+) -> None:
     """Raise DataError if a quotation mark that is not closed made rows of the file part of a cell.
 
     A reader takes all up to the next quotation mark as one cell, whatever rows that is. Rows are
@@ -22,13 +29,17 @@ def refuse_swallowed_rows(table: pd.DataFrame, path: Path, label_column: str) ->
     breaks = [table.iloc[:, place].str.count("\n") for place in range(table.shape[1])]
     for place, counts in enumerate(breaks):
         for row in counts.to_numpy().nonzero()[0]:
-            lines = _whole_rows(str(table.iat[int(row), place]), place, of_label, table.shape[1])
+            lines = _whole_rows(
+                str(table.iat[int(row), place]), place, of_label, table.shape[1], separator
+            )
             own = Counter(cells[of_label] for cells in lines if cells)
             known = sum(count for label, count in own.items() if label in labels)
             again = sum(count for label, count in own.items() if label in labels or count > 1)
             hidden = known if known > 1 and 2 * known > len(lines) else again
-            if 2 * hidden > len(lines) and (hidden == known > 1 or not _is_well_quoted(path)):
-                line = 2 + row + sum(int(each.iloc[:row].sum()) for each in breaks)
+            if 2 * hidden > len(lines) and (
+                hidden == known > 1 or not is_well_quoted(path, separator, encoding)
+            ):
+                line = 1 + header + row + sum(int(each.iloc[:row].sum()) for each in breaks)
                 raise DataError(
                     f"{path}, from about line {line} on: {hidden} row{'s' * (hidden > 1)} or more "
                     "are read as part of one cell, because a quotation mark is not closed. Remove "
@@ -36,7 +47,9 @@ def refuse_swallowed_rows(table: pd.DataFrame, path: Path, label_column: str) ->
                 )
 
 
-def _whole_rows(cell: str, place: int, of_label: int, width: int) -> list[list[str] | None]:
+def _whole_rows(
+    cell: str, place: int, of_label: int, width: int, separator: str
+) -> list[list[str] | None]:
     """Return the cells of each line of a cell that would have a label if rows were hidden in it;
     None for a line that is no row.
 
@@ -44,18 +57,22 @@ def _whole_rows(cell: str, place: int, of_label: int, width: int) -> list[list[s
     row that ends after it.
     """
     lines = [line.removesuffix("\r") for line in cell.split("\n")]
-    lines[0] = "," * place + lines[0]
+    lines[0] = separator * place + lines[0]
     widths = [width] * (len(lines) - 1) + [place + 1]
     chosen = range(int(of_label < place), len(lines) - int(of_label >= place))
-    found = [(next(csv.reader([lines[number]]), []), widths[number]) for number in chosen]
+    found = [
+        (next(csv.reader([lines[number]], delimiter=separator), []), widths[number])
+        for number in chosen
+    ]
     return [cells if len(cells) == expected else None for cells, expected in found]
 
 
-def _is_well_quoted(path: Path) -> bool:
-    """Return whether every closing quotation mark of a file is followed by a comma or a new row."""
-    with unpacked(path) as file, TextIOWrapper(file, "utf-8", newline="") as text:
+def is_well_quoted(path: Path, separator: str, encoding: str) -> bool:
+    """Return whether every closing quotation mark of a file is followed by a separator or a new
+    row."""
+    with unpacked(path) as file, TextIOWrapper(file, encoding, newline="") as text:
         try:
-            for _ in csv.reader(text, strict=True):
+            for _ in csv.reader(text, delimiter=separator, strict=True):
                 pass
         except csv.Error as error:
             return "limit" in str(error)  # a cell is longer than this reader takes

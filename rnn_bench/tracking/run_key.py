@@ -20,10 +20,12 @@ from rnn_bench.training.epochs import RECIPE_VERSION
 
 FIRST_VERSION = 1
 LONGEST_NAME = 250  # characters of a run's name that every database of MLflow takes
-# Left out of the run key: where the articles lie (their content is hashed), and keys that only
-# give another key its default (that key is hashed).
+# Left out of the run key: where the articles lie and what their files look like (the articles are
+# hashed), and keys that only give another key its default (that key is hashed).
 NOT_IN_KEY = (
-    *("dataset.train", "dataset.test", "dataset.source", "dataset.files"),
+    *("dataset.train", "dataset.validation", "dataset.test", "dataset.source", "dataset.files"),
+    *("dataset.train_labels", "dataset.validation_labels", "dataset.test_labels", "dataset.labels"),
+    *("dataset.form", "dataset.separator", "dataset.header", "dataset.quotes", "dataset.sheet"),
     *("protocol.lr_by_model", "protocol.dropout_by_model"),
 )
 

@@ -29,6 +29,7 @@ TINY = Settings(
     factors=(1,),
     runs=(1,),
     reports=(3,),
+    rows=(40, 80),
 )
 
 
@@ -110,6 +111,12 @@ def test_growth_is_measured_in_five_directions(
     assert names == ["articles", "length", "hidden", "runs", "report"]
     assert cells_of(facts, 0, "articles of the training file") == ["60"]
     assert cells_of(facts, 2, "size of the hidden state") == ["64"]
+
+
+def test_every_row_of_a_file_is_read_and_encoded(place: Workplace, results: Path) -> None:
+    facts = made("data", place, results)
+    assert cells_of(facts, 0, "kind") == ["csv", "csv", "jsonl", "parquet"]
+    assert all(float(seconds) > 0 for seconds in cells_of(facts, 0, "seconds"))
 
 
 def test_a_contender_that_fails_is_named_with_its_error(place: Workplace) -> None:

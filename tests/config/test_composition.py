@@ -8,7 +8,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from rnn_bench.config.composition import Composer, composer_of, config_folder, sweep_composer
-from rnn_bench.config.dataset import Csv, Demo
+from rnn_bench.config.dataset import Demo, Table
 from rnn_bench.config.hydra_internals import parse_arguments, split_into_jobs
 from rnn_bench.config.model import Recurrent
 from rnn_bench.config.optimizer import Adam
@@ -20,7 +20,7 @@ Compose = Callable[..., Config]
 OPTIONS = [
     f"{path.parent.name}={path.stem}"
     for path in sorted(config_folder().glob("*/*.yaml"))
-    if path.stem != "csv" and path.parent.name != "experiment"
+    if path.stem != "table" and path.parent.name != "experiment"
 ]
 
 
@@ -68,9 +68,9 @@ def test_the_command_line_wins_over_the_protocol(configured: Compose) -> None:
     assert configured("model=rnn", "protocol=notebook", "optimizer.lr=0.02").optimizer.lr == 0.02
 
 
-def test_a_csv_corpus_is_named_after_its_file(configured: Compose) -> None:
-    config = configured("dataset=csv", "dataset.train=folder/reviews.csv")
-    assert isinstance(config.dataset, Csv)
+def test_a_table_is_named_after_its_file(configured: Compose) -> None:
+    config = configured("dataset=table", "dataset.train=folder/reviews.csv")
+    assert isinstance(config.dataset, Table)
     assert config.dataset.name == "reviews"
 
 
@@ -101,7 +101,7 @@ WRONG = [
     ("+protocol.nothing=1", "protocol.nothing", "not a configuration key"),
     ("+optimizer.amsgrd=true", "optimizer.amsgrd", "Did you mean amsgrad?"),
     ("optimizer.betas=[1]", "optimizer.betas=[1.0]", "two numbers"),
-    ("dataset=csv", "dataset.train", "dataset.train=..."),
+    ("dataset=table", "dataset.train", "dataset.train=..."),
     ("device=tpu", "device=tpu", "cuda:N"),
     ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
@@ -211,7 +211,7 @@ def test_help_names_every_option_of_every_group(
         "model=rnn,gru protocol=notebook seed=0,1",
         "model=lstm optimizer.lr=0.1,0.2 +model.proj_size=0",
         "+experiment=memory seed=0 model=gru dataset.cue_distance=5,25",
-        "dataset=csv dataset.train=a.csv,b.csv hydra.launcher.jobs=2 hydra/launcher=packed",
+        "dataset=table dataset.train=a.csv,b.csv hydra.launcher.jobs=2 hydra/launcher=packed",
         "evaluation.transfer=[isot],[isot,kaggle] ++tracking.uri='sqlite:///a=b.db'",
     ],
 )

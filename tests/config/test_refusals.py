@@ -30,7 +30,7 @@ EMPTY = [
 ]
 NEEDS = {
     "model.c=inf": ("model=tfidf",),
-    "dataset.text_column=": ("dataset=csv", "dataset.train=a.csv"),
+    "dataset.text_column=": ("dataset=table", "dataset.train=a.csv"),
 }
 FORMS = [
     (("seed=1", "seed=2"), "seed is given twice: seed=1 and seed=2."),
@@ -137,9 +137,9 @@ def test_a_form_that_is_not_possible_is_answered_with_the_one_that_is(
 def test_a_value_that_hydra_cannot_read_is_shown_in_quotes_that_work(
     value: str, rnn_bench: Command, workplace: Path, configured: Callable[..., Config]
 ) -> None:
-    said = refused(rnn_bench, workplace, "dataset=csv", f"dataset.train={value}")
+    said = refused(rnn_bench, workplace, "dataset=table", f"dataset.train={value}")
     (word,) = shlex.split(said.partition("two quotations: ")[2])
-    assert configured("dataset=csv", word).dataset.train == value
+    assert configured("dataset=table", word).dataset.train == value
 
 
 @pytest.mark.parametrize("line", ["dataset.train=~/a.csv", "dataset.train='~/a.csv'"])
@@ -147,7 +147,7 @@ def test_the_home_folder_is_found(
     line: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    request = request_sweep(["dataset=csv", line])
+    request = request_sweep(["dataset=table", line])
     assert request
     assert request.jobs[0].config.dataset.train == "/home/me/a.csv"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rnn_bench.data.audit import audit_articles
 from rnn_bench.data.audit.results import CorpusAudit, ProbeResult
-from rnn_bench.data.corpora.csv import CsvCorpus
+from rnn_bench.data.corpora.table import TableCorpus
 
 Rows = list[tuple[str, ...]]
 LEXICON = ["".join(letters) for letters in itertools.product("bdfgklmn", "aeiou", "prstvz", "aeo")]
@@ -41,9 +41,9 @@ def write(path: Path, rows: Rows, columns: Sequence[str] = ("text", "label")) ->
         csv.writer(file).writerows([columns, *rows])
 
 
-def corpus_of(folder: Path, cleaning: str = "lower") -> CsvCorpus:
+def corpus_of(folder: Path, cleaning: str = "lower") -> TableCorpus:
     files = (str(folder / "train.csv"), str(folder / "test.csv"))
-    return CsvCorpus(*files, 0.2, "text", "label", cleaning, False, folder)
+    return TableCorpus(*files, 0.2, "text", "label", cleaning, False, folder)
 
 
 def audit_of(

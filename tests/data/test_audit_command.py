@@ -15,7 +15,7 @@ from rnn_bench.data.audit.summary import findings
 def test_the_command_prints_what_the_audit_found(
     reviews: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["audit", "csv", *reviews]) == 0
+    assert main(["audit", "table", *reviews]) == 0
     out = capsys.readouterr().out
     assert out.startswith("reviews (other, ")
     (line,) = (line for line in out.splitlines() if line.startswith("test articles that train"))
@@ -32,16 +32,16 @@ def test_rows_that_are_left_out_are_counted(
     with (workplace / "reviews.csv").open("a") as file:
         file.write('"",news\n')
     dropping = (*reviews, "dataset.drop_bad_rows=true")
-    assert main(["audit", "csv", *dropping]) == 0
+    assert main(["audit", "table", *dropping]) == 0
     assert "is empty: 1 of 61 rows of reviews.csv." in capsys.readouterr().out
-    said = findings(audit_corpus(configured("dataset=csv", *dropping)))
+    said = findings(audit_corpus(configured("dataset=table", *dropping)))
     assert said.startswith("reviews: 1 of 61 rows of reviews.csv are left out; ")
 
 
 def test_the_command_prints_json(
     reviews: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["audit", "csv", "--json", *reviews]) == 0
+    assert main(["audit", "table", "--json", *reviews]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["corpus"], found["test_articles_in_train"]) == ("reviews", [20])
 
@@ -51,7 +51,7 @@ def test_the_command_prints_json(
     [
         (("isto",), "isto"),
         (("isot",), "There are no articles of isot"),
-        (("csv", "dataset.train=nowhere.csv"), "nowhere.csv does not exist"),
+        (("table", "dataset.train=nowhere.csv"), "nowhere.csv does not exist"),
         (("kaggle", "dataset.dateline=removed"), "not possible with kaggle"),
         (("isot", "dataset.dateline=hidden"), "one of removed, kept"),
     ],

@@ -216,7 +216,7 @@ def test_a_damaged_fingerprint_is_noticed_and_rebuilt(configured: Compose, workp
 
 def test_a_changed_file_is_read_again(configured: Compose, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
-    config = configured("dataset=csv", f"dataset.train={file}")
+    config = configured("dataset=table", f"dataset.train={file}")
     file.write_text("text,label\n" + "a b,1\nc d,0\n" * 20)
     before = encoded_corpus(config)
     file.write_text("text,label\n" + "a b,1\nc e,0\n" * 21)

@@ -48,7 +48,7 @@ def test_a_class_without_training_articles_is_named(configured: Compose, tmp_pat
     files = (f"dataset.train={tmp_path / 'train.csv'}", f"dataset.test={tmp_path / 'test.csv'}")
     settings = ("protocol=notebook", f"protocol.split_seed={unlucky.split_seed}")
     with pytest.raises(DataError, match="no training article of the class '2' is left"):
-        encoded_corpus(configured("dataset=csv", *files, *settings))
+        encoded_corpus(configured("dataset=table", *files, *settings))
 
 
 def test_the_vocabulary_comes_from_training_articles_alone(
@@ -57,7 +57,7 @@ def test_the_vocabulary_comes_from_training_articles_alone(
     file = tmp_path / "mine.csv"
     rows = "".join(f"word{i},{i % 2}\n" for i in range(50))
     file.write_text("text,label\n" + rows)
-    arguments = ("dataset=csv", f"dataset.train={file}")
+    arguments = ("dataset=table", f"dataset.train={file}")
     fair = encoded_corpus(configured(*arguments))
     assert len(fair.vocabulary) == 2 + 32
     assert (fair.train.tokens > 1).all()

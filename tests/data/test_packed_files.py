@@ -131,5 +131,5 @@ def test_an_archive_with_a_password_is_named(tmp_path: Path) -> None:
 
 def test_a_packed_corpus_is_trained_on(configured: Callable[..., Config], tmp_path: Path) -> None:
     (tmp_path / "t.csv.gz").write_bytes(PACKED["t.csv.gz"])
-    corpus = encoded_corpus(configured("dataset=csv", f"dataset.train={tmp_path / 't.csv.gz'}"))
+    corpus = encoded_corpus(configured("dataset=table", f"dataset.train={tmp_path / 't.csv.gz'}"))
     assert len(corpus.test) == 100

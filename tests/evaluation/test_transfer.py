@@ -80,7 +80,7 @@ def test_labels_are_matched_by_the_classes_names(
 ) -> None:
     rows = [(REAL, "real"), (FAKE, "fake")] * 20
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(workplace / "own.csv", index=False)
-    config = configured("dataset=csv", "dataset.train=own.csv", TO_KAGGLE)
+    config = configured("dataset=table", "dataset.train=own.csv", TO_KAGGLE)
     corpus = encoded_corpus(config)
     turned = type(corpus)(**{**vars(corpus), "classes": corpus.classes[::-1]})
     split, other = (transfer_split("kaggle", config, each) for each in (corpus, turned))
@@ -185,7 +185,7 @@ def test_other_classes_are_refused_before_anything_trains(
 ) -> None:
     rows = [(f"{text} {number}", text) for number in range(20) for text in ("sun", "rain", "snow")]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(workplace / "weather.csv", index=False)
-    answer = rnn_bench("dataset=csv", "dataset.train=weather.csv", "model=majority", TO_KAGGLE)
+    answer = rnn_bench("dataset=table", "dataset.train=weather.csv", "model=majority", TO_KAGGLE)
     assert answer.status == 2
     assert "isot has the classes fake, real, and weather has rain, snow, sun" in answer.err
     assert len(answer.err.splitlines()) <= 6
@@ -227,7 +227,7 @@ def test_any_corpora_with_the_same_classes_are_transferred_between(
     folder = workplace / "my_conf" / "dataset"
     folder.mkdir(parents=True)
     for name, words in (("films", ("good film", "bad film")), ("shops", ("bad shop", "good shop"))):
-        lines = ["defaults: [/schema/dataset/csv@_here_, _self_]", f"name: {name}"]
+        lines = ["defaults: [/schema/dataset/table@_here_, _self_]", f"name: {name}"]
         (folder / f"{name}.yaml").write_text("\n".join([*lines, f"train: {name}.csv"]))
         rows = [(word, word.split()[0]) for word in words] * 20
         pd.DataFrame(rows, columns=["text", "label"]).to_csv(workplace / f"{name}.csv", index=False)
@@ -247,8 +247,8 @@ def test_any_corpora_with_the_same_classes_are_transferred_between(
     [
         ("[isto]", "evaluation.transfer=[isto] is not possible. dataset=isto is not possible"),
         (
-            "[isot,csv]",
-            "evaluation.transfer=[isot,csv] is not possible. dataset.train has no value",
+            "[isot,table]",
+            "evaluation.transfer=[isot,table] is not possible. dataset.train has no value",
         ),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_label_with_a_carriage_return_keeps_its_predictions_and_its_report(
     labels = ("fa\rke", "real")
     rows = [f'sun number {n},"{labels[n % 2]}"' for n in range(60)]
     (workplace / "mine.csv").write_text("\n".join(["text,label", *rows]), newline="")
-    answered = rnn_bench("-m", "model=tfidf", "dataset=csv", "dataset.train=mine.csv")
+    answered = rnn_bench("-m", "model=tfidf", "dataset=table", "dataset.train=mine.csv")
     assert answered.status == 0, answered.out
     (folder,) = (workplace / "reports").iterdir()
     assert "cannot be read" not in (folder / "index.html").read_text(encoding="utf-8")

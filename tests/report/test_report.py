@@ -149,7 +149,7 @@ def test_a_reused_sweep_has_the_same_answer(rnn_bench: Command, workplace: Path)
 def test_what_comes_from_data_is_escaped(rnn_bench: Command, workplace: Path) -> None:
     rows = [f'sun number {n},"{NASTY if n % 2 else "plain"}"' for n in range(60)]
     (workplace / "mine.csv").write_text("\n".join(["text,label", *rows]))
-    sweep = ("-m", "model=majority,tfidf", "dataset=csv", "dataset.train=mine.csv")
+    sweep = ("-m", "model=majority,tfidf", "dataset=table", "dataset.train=mine.csv")
     answered = rnn_bench(*sweep)
     assert answered.status == 0, answered.out
     html = page(workplace)
@@ -215,7 +215,7 @@ def test_settings_that_vary_beside_a_protocol_are_not_lumped(
 def test_articles_that_changed_between_runs_are_another_corpus(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
-    sweep = ("-m", "model=majority,tfidf", "dataset=csv", "dataset.train=mine.csv")
+    sweep = ("-m", "model=majority,tfidf", "dataset=table", "dataset.train=mine.csv")
     for count in (60, 80):
         rows = [f"sun number {n},{n % 2}" for n in range(count)]
         (workplace / "mine.csv").write_text("\n".join(["text,label", *rows]))

@@ -15,7 +15,7 @@ from rnn_bench.serving.__main__ import main as serving_command
 from tests.conftest import Answer, Command
 
 TINY = ("model.hidden_size=6", "model.embedding_dim=6", "protocol.epochs=1")
-CSV = ("dataset=csv", "dataset.train=train.csv", "dataset.test=test.csv")
+CSV = ("dataset=table", "dataset.train=train.csv", "dataset.test=test.csv")
 COMMON = ("hydra/launcher=basic", "threads=1", "protocol.batch_size=8", "protocol.max_length=9")
 
 

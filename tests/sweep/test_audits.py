@@ -31,7 +31,7 @@ def audit_file(run: Run) -> Path:
 def test_every_run_has_the_audit_of_its_corpus(
     rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...]
 ) -> None:
-    answer = rnn_bench("-m", "model=tfidf,majority", "dataset=csv", *reviews)
+    answer = rnn_bench("-m", "model=tfidf,majority", "dataset=table", *reviews)
     assert answer.status == 0
     audits = [json.loads(audit_file(run).read_text()) for run in recorded_runs()]
     assert len(audits) == 2

@@ -112,7 +112,7 @@ def test_missing_articles_stop_a_sweep_before_anything_trains(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
     Path("mine.csv").write_text("text,label\n" + "a,1\nb,0\n" * 20)
-    answer = rnn_bench("-m", "model=tfidf", "dataset=csv", "dataset.train=mine.csv,nowhere.csv")
+    answer = rnn_bench("-m", "model=tfidf", "dataset=table", "dataset.train=mine.csv,nowhere.csv")
     assert answer.status == 2
     assert answer.err.startswith("nowhere.csv does not exist")
     assert recorded_runs() == []
@@ -156,7 +156,7 @@ def test_the_user_s_own_csv_with_three_classes_trains(
     (workplace / "mine.csv").write_text("Text,Klasse\n" + rows)
     answer = rnn_bench(
         "model=tfidf",
-        "dataset=csv",
+        "dataset=table",
         "dataset.train=mine.csv",
         "dataset.text_column=Text",
         "dataset.label_column=Klasse",
@@ -173,7 +173,7 @@ def test_a_corpus_without_spaces_is_named_once_with_the_key_that_cuts_its_texts(
     rows = "".join(f"{word * 8},{word}\n" for word in ("好看", "难看") for _ in range(20))
     reviews = tmp_path / "reviews.csv"
     reviews.write_text(f"text,label\n{rows}", encoding="utf-8")
-    sweep = ("-m", "model=majority,tfidf", "dataset=csv", f"dataset.train={reviews}", "plan=true")
+    sweep = ("-m", "model=majority,tfidf", "dataset=table", f"dataset.train={reviews}", "plan=true")
     shown = rnn_bench(*sweep)
     assert (shown.err + shown.out).count("set protocol.tokens=characters") == 1
     shown = rnn_bench(*sweep, "protocol.tokens=characters")
@@ -244,7 +244,7 @@ def test_data_that_is_removed_during_a_sweep_fails_the_later_runs_alone(
     monkeypatch.syspath_prepend(workplace)
     answer = rnn_bench(
         *("--config-dir", "conf", "-m", "model=removes,majority"),
-        *("dataset=csv", "dataset.train=mine.csv"),
+        *("dataset=table", "dataset.train=mine.csv"),
     )
     assert answer.status == 1
     assert "majority-mine-s0: it has no record in MLflow." in answer.out

@@ -47,7 +47,7 @@ def test_other_articles_are_another_question(configured: Compose) -> None:
 
 
 def test_moved_files_are_the_same_question(configured: Compose) -> None:
-    arguments = ("dataset=csv", "dataset.name=mine")
+    arguments = ("dataset=table", "dataset.name=mine")
     here, there = (configured(*arguments, f"dataset.train={folder}/a.csv") for folder in "xy")
     assert key(here) == key(there)
 
@@ -72,7 +72,7 @@ NAMES = [
     (("dataset=isot", "dataset.dateline=kept"), "gru-isot-datelinekept-s0"),
     (("dataset=kaggle", "dataset.dateline=kept"), "gru-kaggle-s0"),
     (("model.hidden_size=64", "protocol.epochs=3"), "gru-demo-hidden_size64-epochs3-s0"),
-    (("dataset=csv", "dataset.train=my.csv"), "gru-my-s0"),
+    (("dataset=table", "dataset.train=my.csv"), "gru-my-s0"),
     (("dataset.seed=3",), "gru-demo-dataset_seed3-s0"),
     (("protocol.split_seed=3",), "gru-demo-split_seed3-s0"),
     (("+optimizer.amsgrad=true",), "gru-demo-amsgradTrue-s0"),

@@ -17,7 +17,10 @@ def summary(audit: CorpusAudit) -> str:
             lines.append(f"{start}  {name} {share}, words {quartiles}")
             start = " " * len(start)
     if audit.left_out:
-        lines.append(f"Left out, because their text or label is empty: {audit.left_out}.")
+        lines.append(
+            "Left out, because they stand there twice, or their text or label is empty: "
+            f"{audit.left_out}."
+        )
     exact, near = audit.duplicates, audit.near_duplicates
     rows = (
         ("again within train", exact.within_train, near.within_train),

@@ -61,7 +61,8 @@ def audit_section(results: Results) -> Section | None:
             words=3,
             note="train is the training file, of which validation is a part."
             + "".join(
-                f" Left out of {corpus}, because their text or label is empty: {audit.left_out}."
+                f" Left out of {corpus}, because they stand there twice, or their text or label is "
+                f"empty: {audit.left_out}."
                 for corpus, audit in audits.values()
                 if audit.left_out
             ),

@@ -34,7 +34,7 @@ def test_nothing_is_wrong_with_the_demo_corpus(configured: Callable[..., Config]
 
 @pytest.fixture
 def config(reviews: tuple[str, ...], configured: Callable[..., Config]) -> Config:
-    return configured("dataset=csv", *reviews)
+    return configured("dataset=table", *reviews)
 
 
 def cached_files(config: Config) -> list[Path]:

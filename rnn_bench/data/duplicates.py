@@ -1,0 +1,41 @@
+"""Leave out articles whose text stands in the corpus already."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+log = logging.getLogger(__name__)
+
+ORDER = ("test", "validation", "train")  # of what two of them share, the first keeps it
+
+
+def without_duplicates(
+    tables: Mapping[str, pd.DataFrame], files: Mapping[str, str]
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return the tables of the splits without the articles whose prepared text stands elsewhere,
+    and a note on each file that lost some.
+
+    Test keeps one article of each text, so that results stay comparable with others'. Validation
+    loses what test has, and training what either has: no text is trained on that is tested. Of
+    equal texts with different labels the first stays.
+    """
+    order = [split for split in ORDER if split in tables]
+    articles = pd.concat([tables[split][["prepared", "label"]] for split in order], keys=order)
+    repeats: pd.Series = articles["prepared"].duplicated()
+    several = articles[articles["prepared"].duplicated(keep=False)]
+    labels = several.drop_duplicates().groupby("prepared").size()
+    kept, notes = {}, []
+    for split in tables:
+        table, own = tables[split], repeats.loc[split].to_numpy()
+        kept[split] = table[~own].reset_index(drop=True)
+        if own.any():
+            name = Path(files[split]).name
+            notes.append(f"{int(own.sum()):,} duplicates among {len(table):,} texts of {name}")
+    if contradicting := int((labels > 1).sum()):
+        log.warning(
+            "%s of the texts that are there twice have different labels; the first is kept.",
+            f"{contradicting:,}",
+        )
+    return kept, notes

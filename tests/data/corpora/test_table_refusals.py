@@ -1,0 +1,102 @@
+"""What cannot be read as it is: the refusal names the file and says what to set."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.data.tables import (
+    BARE,
+    JSON_LINES,
+    TABLE,
+    excel,
+    lines,
+    parquet,
+    read,
+    refusal,
+    separated,
+)
+
+WRONG: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
+    "no header, tabs": (
+        *("a.tsv", lines(separator="\t"), {}),
+        "dataset.header=false dataset.text_column=1 dataset.label_column=0 (columns are counted",
+    ),
+    "no header, commas": (
+        *("a.csv", b'"3","Wall St.","Shares fell again"\n"4","Tech","A new phone"\n' * 9, {}),
+        "dataset.header=false dataset.text_column=2 dataset.label_column=0",
+    ),
+    "lines": ("a.txt", lines(), {}, "set dataset.form=lines"),
+    "fastText": ("a.txt", lines("__label__"), {}, "set dataset.form=lines"),
+    "another encoding": ("a.csv", separated(";", "cp1252"), {}, "dataset.encoding=windows-1252"),
+    "a wrong encoding": ("a.csv", separated(","), {"encoding": "utf-nine"}, "is not an encoding"),
+    "UTF-16 that is cut": ("a.csv", separated(",", "utf-16")[:-1], {}, "is not UTF-16"),
+    "UTF-16 without a mark": (
+        "a.csv",
+        separated(",", "utf-16-le"),
+        {},
+        "dataset.encoding=utf-16-le",
+    ),
+    "a column that is not there": (
+        *("a.csv", lines(separator="\t"), BARE | {"text_column": "2"}),
+        "has no column '2'. Its columns: '0', '1'.",
+    ),
+    "old Excel": ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", {}, "Save it as .xlsx"),
+    "broken Excel": ("a.xlsx", b"PK\x03\x04nothing", {}, "is no Excel file"),
+    "Excel by name": ("a.xlsx", separated(","), {}, "is no Excel file, whatever its name says"),
+    "broken Parquet": ("a.parquet", b"PAR1nothing", {}, "is damaged, or no Parquet file"),
+    "broken JSON": ("a.jsonl", JSON_LINES + b"{\n", {}, "a.jsonl, line 25 is not JSON"),
+    "JSON of one object": ("a.json", b'{"data": [1]}', {}, "has no column 'text'"),
+    "JSON of numbers": ("a.json", b"[1, 2]", {}, "row 1 is no JSON object: 1"),
+    "JSON of lists": ("a.jsonl", b'{"text": ["a"], "label": 1}\n', {}, "'text' of row 1 is a list"),
+    "JSON without a header": ("a.jsonl", JSON_LINES, BARE, "Leave out dataset.header=false"),
+    "several labels": (
+        "a.ft",
+        b"__label__a __label__b c\n" * 9,
+        {"form": "lines"},
+        "several labels",
+    ),
+    "packed by another name": (
+        "a.csv",
+        gzip.compress(separated(","), mtime=0),
+        {},
+        "is packed, and its name",
+    ),
+    "only empty lines": ("a.txt", b"\n\n", {"form": "lines"}, "is empty"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_refusal_names_the_file_and_says_what_to_set(kind: str, tmp_path: Path) -> None:
+    name, content, keys, says = WRONG[kind]
+    (tmp_path / name).write_bytes(content)
+    message = refusal(tmp_path / name, **keys)
+    assert says in message
+    assert str(tmp_path / name) in message or "dataset.encoding=utf-nine" in message
+
+
+def test_a_sheet_is_chosen_among_several(tmp_path: Path) -> None:
+    excel(tmp_path, one=TABLE, two=TABLE, empty=pd.DataFrame())
+    file = tmp_path / "made.xlsx"
+    assert "2 sheets with rows: 'one', 'two', 'empty'. Choose one with dataset.sheet=" in refusal(
+        file
+    )
+    assert "has no sheet 'three'. Its sheets: 'one', 'two', 'empty'" in refusal(file, sheet="three")
+
+
+def test_a_parquet_column_without_texts_is_refused(tmp_path: Path) -> None:
+    parquet(tmp_path)
+    assert "column 'words' holds list" in refusal(tmp_path / "made.parquet", text_column="words")
+
+
+def test_cells_of_typed_tables_are_written_as_people_write_them(tmp_path: Path) -> None:
+    rows = [{"text": f"row {i}", "label": float(i % 2), "title": None} for i in range(8)]
+    for name in ("a.jsonl", "a.xlsx"):
+        table = pd.DataFrame(rows)
+        if name == "a.jsonl":
+            table.to_json(tmp_path / name, orient="records", lines=True)
+        else:
+            table.to_excel(tmp_path / name, index=False)
+        assert read(tmp_path / name).classes == ("0", "1")
