@@ -18,7 +18,8 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: there is no such corpus or key, a value is not allowed, or the corpus cannot be
             read or is unfit to train and test on.
     """
-    log_to_stdout()
+    if not arguments.json:
+        log_to_stdout()
     settings = read_overrides([*_chosen(arguments.corpus), *arguments.settings])
     overrides = [*settings, "sweep_id=audit"]
     composer = Composer(overrides=overrides)

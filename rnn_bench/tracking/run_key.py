@@ -23,7 +23,7 @@ LONGEST_NAME = 250  # characters of a run's name that every database of MLflow t
 # Left out of the run key: where the articles lie (their content is hashed), and keys that only
 # give another key its default (that key is hashed).
 NOT_IN_KEY = (
-    *("dataset.train", "dataset.test", "dataset.source", "dataset.files"),
+    *("dataset.train", "dataset.test", "dataset.source", "dataset.files", "dataset.path"),
     *("protocol.lr_by_model", "protocol.dropout_by_model"),
 )
 
