@@ -196,7 +196,12 @@ def explained_failure(path: str) -> Iterator[None]:
         while cause.__cause__ is not None:
             cause = cause.__cause__
         reason = shorten(f"{type(cause).__name__}: {cause}", LONGEST_REASON)
-        if "scripts are no longer supported" in str(error):
+        if "OfflineModeIsEnabled" in reason:
+            reason = (
+                "HF_HUB_OFFLINE is set, and the cache of the library datasets does not have it. "
+                "Fetch it without HF_HUB_OFFLINE once; HF_HOME names another cache."
+            )
+        elif "scripts are no longer supported" in str(error):
             reason = (
                 "it is a script, and no code of a repository is run. The hub may have it as files: "
                 "dataset.revision=refs/convert/parquet"
