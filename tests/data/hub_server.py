@@ -17,25 +17,22 @@ COMMIT, LATER = "a1" * 20, "b2" * 20
 class Hub:
     """The files of the data set `path` at each commit, and the commits of its branches.
 
-    `refusal` is the hub's code for why it gives nothing, such as GatedRepo.
+    `refusal` is the hub's code for why it gives nothing: GatedRepo, RepoNotFound or none ("").
     """
 
     path: str
     commits: dict[str, Mapping[str, bytes]]
     branches: dict[str, str]
-    refusal: str = ""
+    refusal: str | None = None
     url: str = ""
     asked_for: list[str] = field(default_factory=list)
 
     def answer(self, path: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         """The status, content and headers for a request."""
-        found = re.fullmatch(rf"/(?:api/)?datasets/{self.path}/(\w+-?\w*)/([^/]*)/?(.*)", path)
-        if self.refusal or found is None:
-            return (
-                403 if self.refusal else 404,
-                b"{}",
-                {"X-Error-Code": self.refusal or "RepoNotFound"},
-            )
+        found = re.fullmatch(rf"/(?:api/)?datasets/{self.path}/([a-z-]+)/([^/]*)/?(.*)", path)
+        if self.refusal is not None or found is None:
+            code = "RepoNotFound" if self.refusal is None else self.refusal
+            return 404 if code == "RepoNotFound" else 403, b"{}", {"X-Error-Code": code}
         what, revision, file = found.groups()
         revision = unquote(revision)
         commit = self.branches.get(revision, revision)

@@ -24,6 +24,9 @@ from tests.data.hub_server import COMMIT, LATER, Hub, serving_hub
 
 pytest.importorskip("datasets", reason="the extra hub is not installed")
 
+Put, Read = Callable[[Mapping[str, Any]], None], Callable[..., Articles]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
 SMALL_SWEEP = ("-m", "model=majority,tfidf", "threads=1")
 CARD = """---
 configs:
@@ -62,7 +65,7 @@ WHOLE = {
 
 
 @pytest.fixture
-def put(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, Any]], None]:
+def put(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
     """Puts files into the folder `mine`; tables are written as their names end."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", workplace / "arrow")
 
@@ -83,7 +86,7 @@ def put(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[s
 
 
 @pytest.fixture
-def read(configured: Callable[..., Config]) -> Callable[..., Articles]:
+def read(configured: Callable[..., Config]) -> Read:
     """The articles of the folder `mine` with these settings."""
 
     def read(*settings: str) -> Articles:
@@ -91,9 +94,6 @@ def read(configured: Callable[..., Config]) -> Callable[..., Articles]:
         return configured_corpus(config).articles
 
     return read
-
-
-Put, Read = Callable[[Mapping[str, Any]], None], Callable[..., Articles]
 
 
 # --- a folder ------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def command(workplace: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(workplace: Path) -> Run:
     """A process of the command line that asks this hub, with an empty cache of the library's at
     first."""
 
@@ -266,25 +266,30 @@ def command(workplace: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return command
 
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+@pytest.fixture
+def fetch(command: Run) -> Run:
+    """`python -m rnn_bench.data fetch` of the data set of this hub."""
+
+    def fetch(hub: Hub, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        asked = ("fetch", "hub", "dataset.path=me/own", *words)
+        return command(hub, *asked, module="rnn_bench.data", **environment)
+
+    return fetch
+
+
 OWN = ("dataset=hub", "dataset.path=me/own")
 
 
-def articles_of(workplace: Path, *, revision: str = "main") -> Articles:
+def articles_of(workplace: Path, **keys: Any) -> Articles:
     """The articles that were fetched, read in this process and so without asking the hub."""
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("configuration", "train", "validation", "test", "text_column", "text_columns")
-    )
-    return HubCorpus(
-        path="me/own",
-        revision=revision,
-        **nothing,
-        label_column=None,
-        test_fraction=0.2,
-        cleaning="lower",
-        drop_bad_rows=False,
-        data_dir=workplace / "data",
-    ).read()
+    optional = ("configuration", "train", "validation", "test")
+    columns = ("text_column", "text_columns", "label_column")
+    settings: dict[str, Any] = {
+        **dict.fromkeys((*optional, *columns)),
+        **{"path": "me/own", "revision": "main", "test_fraction": 0.2},
+        **{"cleaning": "lower", "drop_bad_rows": False, "data_dir": workplace / "data"},
+    }
+    return HubCorpus(**(settings | keys)).read()
 
 
 def test_a_sweep_fetches_once_and_records_the_commit(
@@ -302,38 +307,44 @@ def test_a_sweep_fetches_once_and_records_the_commit(
     assert {run.data.params["dataset.revision"] for run in runs} == {"main"}
 
     hub.asked_for.clear()
-    hub.branches["main"] = LATER  # the data set has moved on: the fetched commit stays
+    hub.branches["main"] = LATER  # the fetched commit stays
+    shutil.rmtree(workplace / "cache" / "encoded")
     again = command(hub, *SMALL_SWEEP, *OWN)
     assert again.returncode == 0, again.stderr
-    assert hub.asked_for == []
+    assert hub.asked_for == [], "no network is needed"
     assert len(recorded_runs()) == 2, "both are reused"
 
 
-def test_fetching_again_takes_the_newest_commit(hub: Hub, command: Run, workplace: Path) -> None:
-    fetch = ("fetch", "hub", "dataset.path=me/own")
+def test_fetching_again_takes_the_newest_commit(hub: Hub, fetch: Run, workplace: Path) -> None:
     for commit, tested in ((COMMIT, 20), (LATER, 8)):
         hub.branches["main"] = commit
-        fetched = command(hub, *fetch, module="rnn_bench.data")
+        fetched = fetch(hub)
         assert (fetched.returncode, commit in fetched.stdout) == (0, True), fetched.stderr
         found = articles_of(workplace)
         assert (found.edition, len(found.test[0])) == (f"commit {commit}", tested)
 
 
-def test_a_revision_is_read_as_it_was(hub: Hub, command: Run, workplace: Path) -> None:
-    fetch = ("fetch", "hub", "dataset.path=me/own", "dataset.revision=next")
-    assert command(hub, *fetch, module="rnn_bench.data").returncode == 0
+def test_a_revision_is_read_as_it_was(hub: Hub, fetch: Run, workplace: Path) -> None:
+    assert fetch(hub, "dataset.revision=next").returncode == 0
     assert articles_of(workplace, revision="next").edition == f"commit {LATER}"
     with pytest.raises(MissingCorpus, match=r"hub dataset\.path=me/own dataset\.revision=main"):
         articles_of(workplace)
 
 
-def test_the_commit_decides_the_identity(hub: Hub, command: Run, workplace: Path) -> None:
+def test_what_is_lost_or_damaged_is_missing_and_fetched_again(
+    hub: Hub, fetch: Run, workplace: Path
+) -> None:
     record = workplace / "data" / "hub" / "me" / "own" / "main.json"
-    command(hub, "fetch", "hub", "dataset.path=me/own", module="rnn_bench.data")
-    assert json.loads(record.read_text())["commit"] == COMMIT
-    record.write_text("damaged")
-    with pytest.raises(MissingCorpus):
-        articles_of(workplace)
+    for _ in range(2):
+        assert fetch(hub).returncode == 0
+        assert json.loads(record.read_text())["commit"] == COMMIT
+        assert len(articles_of(workplace).train[0]) == 60
+        shutil.rmtree(workplace / "hf")
+        with pytest.raises(MissingCorpus, match=r"own-train\.arrow not found"):
+            articles_of(workplace)
+        record.write_text("damaged")
+        with pytest.raises(MissingCorpus, match=r"main\.json not found"):
+            articles_of(workplace)
 
 
 def test_a_plan_downloads_nothing(hub: Hub, command: Run) -> None:
@@ -343,40 +354,34 @@ def test_a_plan_downloads_nothing(hub: Hub, command: Run) -> None:
     assert hub.asked_for == []
 
 
-def test_without_a_network_what_was_fetched_goes_on(
-    hub: Hub, command: Run, workplace: Path
+def test_without_a_network_the_refusal_names_the_cures(
+    unused_port: int, command: Run, workplace: Path
 ) -> None:
-    assert command(hub, *OWN, "model=majority").returncode == 0
-    gone = Hub("me/own", {}, {}, url="http://127.0.0.1:9")
-    went_on = command(gone, *OWN, "model=majority", "rerun=true")
-    assert went_on.returncode == 0, went_on.stderr
-    shutil.rmtree(workplace / "data")
-    refused = command(gone, *OWN, "model=majority", "rerun=true")
+    gone = Hub("me/own", {}, {}, url=f"http://127.0.0.1:{unused_port}")
+    refused = command(gone, *OWN)
     assert refused.returncode == 2
-    assert "me/own cannot be fetched: http://127.0.0.1:9 cannot be reached" in refused.stderr
+    assert f"me/own cannot be fetched: {gone.url} cannot be reached" in refused.stderr
     assert "HF_ENDPOINT" in refused.stderr
     assert "HF_HUB_OFFLINE=1" in refused.stderr
     assert len(refused.stderr.splitlines()) <= 6
-    cached = command(gone, *OWN, "model=majority", "rerun=true", HF_HUB_OFFLINE="1")
-    assert cached.returncode == 0, cached.stderr
+
+
+def test_offline_the_copy_in_the_cache_is_taken_for_the_branch_main_alone(
+    hub: Hub, fetch: Run, workplace: Path
+) -> None:
+    empty = fetch(hub, HF_HUB_OFFLINE="1")
+    assert (empty.returncode, "HF_HUB_OFFLINE is set" in empty.stderr) == (2, True)
+    assert fetch(hub).returncode == 0
+    shutil.rmtree(workplace / "data")
+    cached = fetch(hub, HF_HUB_OFFLINE="1")
     assert "the copy of me/own in the cache is taken" in cached.stdout
     assert articles_of(workplace).edition == f"commit {COMMIT}"
-
-
-def test_offline_nothing_is_taken_for_a_revision_that_it_may_not_be(
-    hub: Hub, command: Run, workplace: Path
-) -> None:
-    offline = {"HF_HUB_OFFLINE": "1"}
-    empty = command(hub, *OWN, **offline)
-    assert (empty.returncode, "HF_HUB_OFFLINE is set" in empty.stderr) == (2, True)
-    assert command(hub, *OWN, "model=majority").returncode == 0
-    other = command(hub, *OWN, "dataset.revision=next", **offline)
+    other = fetch(hub, "dataset.revision=next", HF_HUB_OFFLINE="1")
     assert other.returncode == 2
     assert f"at commit {COMMIT}, of which nothing says" in other.stderr
 
 
-RENAMED = {"data/train-0.csv": rows(20).rename(columns={"text": "a", "label": "b"}).assign(c="c")}
-SCRIPT = {"own.py": b"import sys; sys.exit('run')", "README.md": b"", "train.csv": b"text\na\n"}
+RENAMED = rows(20).rename(columns={"text": "a", "label": "b"}).assign(c="c")
 CONFIGURED = """---
 configs:
 - {config_name: small, data_files: data/train-*}
@@ -388,38 +393,52 @@ configs:
 @pytest.mark.parametrize(
     ("files", "words", "says"),
     [
-        (WHOLE, ("dataset.path=me/nothing",), "There is no data set me/nothing on http://127"),
-        (WHOLE, ("dataset.revision=v9",), "dataset.revision=v9 is not possible: me/own has no"),
-        (WHOLE, ("dataset.configuration=x",), "dataset.configuration=x is not one of"),
-        (RENAMED, (), "Which column of me/own has the labels? Set dataset.label_column"),
-        (RENAMED, ("dataset.label_column=b",), "Which column of me/own has the texts?"),
-        (RENAMED, ("dataset.label_column=label",), "me/own has no such column. Its columns: a, b"),
-        (SCRIPT, (), "no code of a repository is run"),
-        ({"README.md": b"# nothing"}, (), "it has no files of a kind that is read"),
+        (WHOLE, "dataset.revision=v9", "dataset.revision=v9 is not possible: me/own has no"),
+        (WHOLE, "dataset.configuration=x", "dataset.configuration=x is not one of"),
         (
             {**WHOLE, "README.md": CONFIGURED.encode()},
-            (),
+            "data_dir=data",
             "configuration=null is not enough to choose among those of me/own: small, large",
         ),
+        ({"own.py": b"print('run')", "a.csv": b"a"}, "data_dir=data", "no code of a repository"),
+        ({"README.md": b"# nothing"}, "data_dir=data", "it has no files of a kind that is read"),
     ],
 )
 def test_what_the_hub_lacks_is_refused_with_what_there_is(
-    files: dict[str, bytes], words: tuple[str, ...], says: str, command: Run
+    files: dict[str, bytes], words: str, says: str, fetch: Run
 ) -> None:
-    plain = {
-        name: content if isinstance(content, bytes) else content.to_csv(index=False).encode()
-        for name, content in files.items()
-    }
-    with serving_hub(Hub("me/own", {COMMIT: plain}, {"main": COMMIT})) as hub:
-        refused = command(hub, *OWN, *words)
+    with serving_hub(Hub("me/own", {COMMIT: files}, {"main": COMMIT})) as hub:
+        refused = fetch(hub, words)
     assert refused.returncode == 2
     assert says in refused.stderr
     assert len(refused.stderr.splitlines()) <= 6
 
 
-def test_a_gated_data_set_says_where_to_ask(hub: Hub, command: Run) -> None:
-    hub.refusal = "GatedRepo"
-    refused = command(hub, *OWN)
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        ("RepoNotFound", "There is no data set me/own on {url}, or it is private."),
+        ("GatedRepo", "Ask for access on\n  {url}/datasets/me/own\nand set HF_TOKEN"),
+        ("", "me/own cannot be fetched: {url} answers with status 403"),
+    ],
+)
+def test_a_closed_hub_says_what_to_do(refusal: str, says: str, hub: Hub, fetch: Run) -> None:
+    hub.refusal = refusal
+    refused = fetch(hub)
     assert refused.returncode == 2
-    assert f"Ask for access on\n  {hub.url}/datasets/me/own\n" in refused.stderr
-    assert "HF_TOKEN" in refused.stderr
+    assert says.format(url=hub.url) in refused.stderr
+    assert len(refused.stderr.splitlines()) <= 6
+
+
+def test_renamed_columns_are_named_with_their_keys(command: Run, workplace: Path) -> None:
+    files = {"train.csv": RENAMED.to_csv(index=False).encode()}
+    with serving_hub(Hub("me/own", {COMMIT: files}, {"main": COMMIT})) as hub:
+        refused = command(hub, *OWN)
+    assert refused.returncode == 2
+    assert "Which column of me/own has the labels? Set dataset.label_column" in refused.stderr
+    assert len(refused.stderr.splitlines()) <= 6
+    with pytest.raises(DataError, match=r"Which column of me/own has the texts\?"):
+        articles_of(workplace, label_column="b")
+    with pytest.raises(DataError, match=r"text_column=text .* Its columns: a, b, c\."):
+        articles_of(workplace, label_column="b", text_column="text")
+    assert articles_of(workplace, label_column="b", text_column="a").classes == ("0", "1")
