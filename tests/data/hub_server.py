@@ -1,6 +1,7 @@
-"""A real HTTP server on loopback in the place of the Hugging Face hub."""
+"""A real HTTP server on loopback in the place of the Hugging Face hub, and a data set for it."""
 
 import hashlib
+import io
 import json
 import re
 import threading
@@ -8,8 +9,45 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pandas as pd
+
+CARD = """---
+configs:
+- config_name: default
+  data_files:
+  - {split: train, path: data/train-*}
+  - {split: test, path: data/test-*}
+dataset_info:
+  features:
+  - {name: text, dtype: string}
+  - name: label
+    dtype: {class_label: {names: {'0': pos, '1': neg}}}
+---
+"""
+
+
+def rows(count: int, start: int = 0, **columns: Any) -> pd.DataFrame:
+    """Articles of two classes in turns."""
+    numbers = range(start, start + count)
+    texts = [f"{('Good', 'Bad')[i % 2]} words, number {i}" for i in numbers]
+    return pd.DataFrame({"text": texts, "label": [i % 2 for i in numbers], **columns})
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+WHOLE = {
+    "README.md": CARD.encode(),
+    "data/train-00000-of-00002.parquet": parquet(rows(40)),
+    "data/train-00001-of-00002.parquet": parquet(rows(20, 40)),
+    "data/test-00000-of-00001.parquet": parquet(rows(20, 60)),
+}
 COMMIT, LATER = "a1" * 20, "b2" * 20
 
 
