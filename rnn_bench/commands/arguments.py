@@ -174,7 +174,8 @@ account is needed. Files that are there are never overwritten, and a download
 that broke goes on where it stopped. Sweeps fetch what they lack by themselves.
 Keys of the configuration may follow:
   fetch mr data_dir=/srv/corpora
-  fetch mr dataset.source=http://mirror.example.org/sentences/"""
+  fetch mr dataset.source=http://mirror.example.org/sentences/
+  fetch hub dataset.path=OWNER/NAME"""
 PREPARE = """\
 Write DATA_DIR/CORPUS/preprocessed/train.csv and test.csv from the raw files by
 the study's rules, and say whether they are the published ones to the byte.

@@ -75,6 +75,9 @@ def register() -> None:
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
+    OmegaConf.register_new_resolver(
+        "last_part", lambda path: Path(path).resolve().name, replace=True
+    )
     OmegaConf.register_new_resolver("cell_name", cell_name, replace=True)
     for name, resolver in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)

@@ -272,6 +272,41 @@ class Table(Dataset):
 
 
 @dataclass
+class Hub(Dataset):
+    """A data set of the Hugging Face hub, or a folder in its layout. It needs the extra hub. Of
+    splits and columns, null means: guessed by name and type."""
+
+    _target_: str = "rnn_bench.data.corpora.hub.HubCorpus"
+    name: str = key(MISSING, "the corpus in tables and run names")
+    path: str = key(MISSING, "OWNER/NAME on the hub, or a folder")
+    revision: str = key(
+        "main",
+        "branch, tag or commit. The commit that a branch was when it was fetched stays, until it "
+        "is fetched again",
+    )
+    configuration: str | None = key(None, "which of a data set's configurations; null: the default")
+    train: str | None = key(None, "split for training")
+    validation: str | None = key(None, "split for validation; if there is none, a part of train")
+    test: str | None = key(None, "split for test; if there is none, test_fraction of train")
+    test_fraction: float = key(0.2, "share of train held out as test", INNER_FRACTION)
+    text_column: str | None = key(None, "column of the texts")
+    text_columns: list[str] | None = key(
+        None, "several columns, put together by a blank, instead of text_column"
+    )
+    label_column: str | None = key(None, "column of the labels")
+    cleaning: str = key("lower", "what is done to a text", CLEANING)
+    drop_bad_rows: bool = key(False, "leave out rows whose text or label is empty or blank")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.text_column and self.text_columns:
+            raise ConfigError(
+                "dataset.text_column and dataset.text_columns are not possible together: leave "
+                "one out."
+            )
+
+
+@dataclass
 class Demo(Dataset):
     """A generated news-like corpus with a class cue at a chosen distance from the end."""
 

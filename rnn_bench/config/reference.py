@@ -183,6 +183,8 @@ def _default(option: DictConfig, name: str) -> str:
         return f"what `{found[1]}` has for the model, else `{found[2]}`"
     if "cell_name" in raw:
         return "the cell's own name"
+    if "last_part" in raw:
+        return "the last part of the path"
     return "the train file's stem" if "file_stem" in raw else f"`{raw}`"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from rnn_bench.config.dataset import Card, Demo, Newsgroups, Study, Table
+from rnn_bench.config.dataset import Card, Demo, Hub, Newsgroups, Study, Table
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.model import Majority, Nbsvm, Recurrent, Tfidf
@@ -68,6 +68,7 @@ SCHEMAS: dict[str, type[Option]] = {
     "dataset/demo": Demo,
     "dataset/card": Card,
     "dataset/newsgroups": Newsgroups,
+    "dataset/hub": Hub,
     "model/recurrent": Recurrent,
     "model/tfidf": Tfidf,
     "model/nbsvm": Nbsvm,

@@ -53,7 +53,7 @@ class Content:
 
     Attributes:
         fingerprint: a hash of the prepared texts and labels in order.
-        edition: published, other or sample.
+        edition: as of `Articles`.
         cleaning: the name in CLEANINGS of what was done to every text.
     """
 

@@ -23,7 +23,7 @@ class Articles:
         train, test: (texts, labels); a label is an index into `classes`. `test` is ([], []) where
             there is no test file, and folds are cut.
         classes: the names of the classes.
-        edition: published, other or sample.
+        edition: published, other or sample, or the commit of a data set of the hub.
         cleaning: the name in CLEANINGS of what was done to every text. A trained model does the
             same to the raw texts that it is given later.
         validation: (texts, labels) of a validation file; None: a part of `train` is taken.
@@ -78,14 +78,24 @@ class Corpus(ABC):
 class MissingCorpus(DataError):
     """Files of a corpus do not exist. Its `fetch` brings them.
 
+    `fetched_as` is what the command takes in the place of its name.
+
     Attributes:
         corpus: the corpus itself.
     """
 
-    def __init__(self, corpus: Corpus, name: str, files: Sequence[Path], data_dir: Path) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        name: str,
+        files: Sequence[Path],
+        data_dir: Path,
+        fetched_as: str | None = None,
+    ) -> None:
         super().__init__(
             f"There are no articles of {name} in {data_dir}: {' and '.join(map(str, files))} not "
-            f"found.\nGet them with: python -m rnn_bench.data fetch {name} data_dir={data_dir}"
+            f"found.\nGet them with: python -m rnn_bench.data fetch {fetched_as or name} "
+            f"data_dir={data_dir}"
         )
         self.corpus = corpus
 

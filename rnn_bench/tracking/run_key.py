@@ -24,6 +24,7 @@ LONGEST_NAME = 250  # characters of a run's name that every database of MLflow t
 # hashed), and keys that only give another key its default (that key is hashed).
 NOT_IN_KEY = (
     *("dataset.train", "dataset.validation", "dataset.test", "dataset.source", "dataset.files"),
+    "dataset.path",
     *("dataset.train_labels", "dataset.validation_labels", "dataset.test_labels", "dataset.labels"),
     *("dataset.form", "dataset.separator", "dataset.header", "dataset.quotes", "dataset.sheet"),
     *("protocol.lr_by_model", "protocol.dropout_by_model"),

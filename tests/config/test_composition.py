@@ -20,7 +20,7 @@ Compose = Callable[..., Config]
 OPTIONS = [
     f"{path.parent.name}={path.stem}"
     for path in sorted(config_folder().glob("*/*.yaml"))
-    if path.stem != "table" and path.parent.name != "experiment"
+    if path.stem not in ("table", "hub") and path.parent.name != "experiment"
 ]
 
 
@@ -102,6 +102,7 @@ WRONG = [
     ("+optimizer.amsgrd=true", "optimizer.amsgrd", "Did you mean amsgrad?"),
     ("optimizer.betas=[1]", "optimizer.betas=[1.0]", "two numbers"),
     ("dataset=table", "dataset.train", "dataset.train=..."),
+    ("dataset=hub", "dataset.path", "dataset.path=..."),
     ("device=tpu", "device=tpu", "cuda:N"),
     ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
