@@ -34,11 +34,16 @@ def launch(arguments: argparse.Namespace, jobs: Sequence[Job], show_everything: 
 
     engine = jobs[0].engine
     cluster = JOBS[engine.name]() if engine else None
-    overrides = {tuple(job.composed.hydra.overrides.task) for job in jobs}
+    asked = {frozenset(job.composed.hydra.overrides.task) for job in jobs}
+    known = frozenset[str]().union(*asked)
+
+    def is_asked(overrides: Sequence[str]) -> bool:
+        return known.intersection(overrides) in asked  # a cluster's jobs have more overrides
+
     task = train_job if arguments.multirun else single_task
     try:
         with cluster.watched() if cluster else nullcontext():
-            run_hydra(arguments, task, config_folder(), lambda lines: tuple(lines) in overrides)
+            run_hydra(arguments, task, config_folder(), is_asked)
     except UsageError:
         raise
     except Exception as error:
