@@ -96,6 +96,7 @@ class Composer:
         self._searchpath = [*filter(_is_search_path, overrides)]
         # Configs that are composed already, by their overrides.
         self._defaults: dict[tuple[str, ...], DictConfig] = {}
+        self._checked_defaults: dict[tuple[str, ...], Config] = {}
         self._with_options: dict[tuple[str, ...], DictConfig] = {}
         self._masters: dict[tuple[RunMode, tuple[str, ...]], DictConfig] = {}
         self._jobs: dict[tuple[str, ...], Job] = {}
@@ -217,16 +218,9 @@ class Composer:
         check_deletions(config.hydra.overrides.task, typed)
         for name in typed.evaluation.transfer:
             typed.evaluation.corpora[name] = self._other_dataset(name, typed.evaluation.transfer)
-        defaults = self._defaults_of(_choices(config))
-        for group in GROUPS:
-            for key in defaults[group]:
-                if OmegaConf.is_missing(defaults[group], key):
-                    defaults[group][key] = own[group][key]
-        defaults.sweep_id = own.sweep_id
         launcher = config.hydra.runtime.choices["hydra/launcher"]
-        return Job(
-            typed, check_config(defaults), launcher, config, engine_of(config.hydra.launcher)
-        )
+        engine = engine_of(config.hydra.launcher)
+        return Job(typed, self._defaults_of(_choices(config), own), launcher, config, engine)
 
     def _other_dataset(self, name: str, transfer: Sequence[str]) -> Any:
         """Return the option of the group dataset that `evaluation.transfer` names, with every key
@@ -271,10 +265,24 @@ class Composer:
         config.hydra.job.override_dirname = overrides_dirname(parsed, naming)
         return config
 
-    def _defaults_of(self, choices: tuple[str, ...]) -> DictConfig:
+    def _defaults_of(self, choices: tuple[str, ...], own: DictConfig) -> Config:
+        """Return the config of the same options as `own` with every key at its default, or at
+        own's value where it has none. Jobs of the same options and such values share it."""
         if choices not in self._defaults:
             self._defaults[choices] = without_hydra(self.compose([*self._searchpath, *choices]))
-        return self._defaults[choices].copy()
+        defaults = self._defaults[choices]
+        missing = {"sweep_id": own.sweep_id}
+        for group in GROUPS:
+            for key in defaults[group]:
+                if OmegaConf.is_missing(defaults[group], key):
+                    missing[f"{group}.{key}"] = own[group][key]
+        shared = (*choices, str(missing))
+        if shared not in self._checked_defaults:
+            defaults = defaults.copy()
+            for key, value in missing.items():
+                OmegaConf.update(defaults, key, value)
+            self._checked_defaults[shared] = check_config(defaults)
+        return self._checked_defaults[shared]
 
 
 def sweep_composer(

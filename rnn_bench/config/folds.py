@@ -15,7 +15,9 @@ def without_absent_folds(
     """
     if not any(line.startswith(KEY) for lines in batch for line in lines):
         return [*batch]
-    folds = [folds_of(lines) for lines in batch]
+    corpora = {_without_fold(lines): lines for lines in batch}
+    found = {corpus: folds_of(lines) for corpus, lines in corpora.items()}
+    folds = [found[_without_fold(lines)] for lines in batch]
     if not any(folds):  # the number of folds is missing, and an error says so
         return [*batch]
     first = {_without_fold(lines) for lines in batch if f"{KEY}0" in lines}
