@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rnn_bench.config.errors import listed
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import (
     SEPARATORS,
-    listed,
     read_separated,
     require_columns,
     with_names,
@@ -72,7 +72,8 @@ def _require(
     try:
         return require_columns(table, path, columns, keys)
     except DataError as error:
-        raise DataError(f"{error}{how_to_read(table) or how_to_read(text)}") from None
+        cure = how_to_read(table, key=keys[0]) or how_to_read(text)
+        raise DataError(f"{error}{cure}") from None
 
 
 def _separated(
@@ -91,8 +92,9 @@ def _separated(
         try:
             table = read_separated(path, separator, encoding, quotes, reading.header)
         except DataError as error:
-            raise DataError(f"{error}{how_to_read(text)}") from None
-        if table.shape[1] == 1 and (hint := how_to_read(text)):
+            raise DataError(f"{error}{how_to_read(text, columns)}") from None
+        hint = how_to_read(text, columns) if table.shape[1] == 1 else ""
+        if hint:
             raise DataError(f"{path} is no table: its lines have one cell.{hint}")
         table = _require(table, path, columns, keys, text)
         try:
