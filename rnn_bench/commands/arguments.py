@@ -133,7 +133,10 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     words = "a text; - or nothing: the lines of standard input"
     parser.add_argument("texts", metavar="TEXT", nargs="*", help=words)
     parser.add_argument(
-        "--csv", metavar="FILE", type=user_path, help="a CSV file with a text a row"
+        "--csv",
+        metavar="FILE",
+        type=user_path,
+        help="a file with a text a row: CSV, tabs, JSON, ...",
     )
     words = "its column, by default text; give it twice to join two, such as title and text"
     parser.add_argument("--text-column", metavar="NAME", action="append", help=words)

@@ -258,9 +258,10 @@ class Table(Dataset):
         super().__post_init__()
         columns = [*(self.text_columns or [self.text_column]), self.label_column]
         if not (self.header or all(column.isdecimal() for column in columns)):
+            texts = "text_columns=[1,2]" if self.text_columns else "text_column=1"
             raise ConfigError(
                 "dataset.header=false is not possible with columns by name. Give their numbers, "
-                "counted from 0, such as dataset.text_column=1 dataset.label_column=0"
+                f"counted from 0, such as dataset.{texts} dataset.label_column=0"
             )
         if self.label_column in columns[:-1]:
             raise ConfigError(

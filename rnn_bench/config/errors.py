@@ -3,6 +3,7 @@
 import difflib
 import re
 import textwrap
+from collections.abc import Iterable
 
 
 class UsageError(Exception):
@@ -22,6 +23,13 @@ def describe(error: BaseException) -> str:
 def shorten(text: str, width: int) -> str:
     """Return the text in one line of at most `width` characters, cut between words."""
     return textwrap.shorten(text, width, placeholder=" ...")
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Return names for a message: long ones are cut, and many are not all there."""
+    found = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names]
+    more = f" and {len(found) - most} more" * (len(found) > most)
+    return ", ".join(found[:most]) + more or "none"
 
 
 def printable(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from rnn_bench.config.errors import listed
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.packed_files import unpacked
 
@@ -119,12 +120,6 @@ def require_columns(
         names[places[0]] = column
     table = table.set_axis(names, axis="columns")
     return table.loc[:, ~table.columns.duplicated()]
-
-
-def listed(names: Sequence[str], most: int = 12) -> str:
-    """Return the names of columns for a message: long ones are cut, and many are not all there."""
-    shown = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names[:most]]
-    return ", ".join(shown) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def format_csv(table: pd.DataFrame, float_format: str | None = None) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from rnn_bench.data.corpus import DataError
+
 log = logging.getLogger(__name__)
 
 ORDER = ("test", "validation", "train")  # of what two of them share, the first keeps it
@@ -20,6 +22,9 @@ def without_duplicates(
     Test keeps one article of each text, so that results stay comparable with others'. Validation
     loses what test has, and training what either has: no text is trained on that is tested. Of
     equal texts with different labels the first stays.
+
+    Raises:
+        DataError: a split has no articles left.
     """
     order = [split for split in ORDER if split in tables]
     articles = pd.concat([tables[split][["prepared", "label"]] for split in order], keys=order)
@@ -33,6 +38,12 @@ def without_duplicates(
         if own.any():
             name = Path(files[split]).name
             notes.append(f"{int(own.sum()):,} duplicates among {len(table):,} texts of {name}")
+        if own.all():
+            others = " and ".join(files[other] for other in order[: order.index(split)])
+            raise DataError(
+                f"dataset.drop_duplicates=true leaves nothing of {files[split]}: {others} has all "
+                "of its texts. Name files that have different ones."
+            )
     if contradicting := int((labels > 1).sum()):
         log.warning(
             "%s of the texts that are there twice have different labels; the first is kept.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rnn_bench.config.errors import shorten
+from rnn_bench.config.errors import listed
 from rnn_bench.data.corpus import DataError
 
 # Names by which splits and columns are guessed, the likeliest first.
@@ -14,15 +14,10 @@ SPLIT_NAMES = {
 }
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "topic")
 TEXT_NAMES = ("text", "sentence", "content", "review", "document", "article", "body", "tweet")
+SINGLE = ("Value", "ClassLabel")  # types with one value in a row
 STRINGS = ("string", "large_string", "string_view")
-MOST_NAMED = 200  # characters of a list of names in a message
 
 Features = Mapping[str, Any]  # the type of each column, as `datasets` tells it
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names in a line that is not too long."""
-    return shorten(", ".join(names), MOST_NAMED) or "none"
 
 
 def choose_splits(
@@ -38,9 +33,10 @@ def choose_splits(
     chosen = {role: name for role, name in given.items() if name is not None}
     for role, name in chosen.items():
         if name not in there:
+            part = " To train on a part of one, set dataset.train_size, such as 0.1."
             raise DataError(
                 f"dataset.{role}={name} is not possible: {source} has no such split. "
-                f"Its splits: {listed(there)}."
+                f"Its splits: {listed(there)}.{part * ('[' in name)}"
             )
         if [*chosen.values()].count(name) > 1:
             raise DataError(
@@ -81,10 +77,11 @@ def choose_label(source: str, given: str | None, features: Features) -> str:
                 f"{listed(features)}."
             )
         label = guess
-    if type(features[label]).__name__ not in ("Value", "ClassLabel"):
+    single = [name for name in features if type(features[name]).__name__ in SINGLE]
+    if label not in single:
         raise DataError(
-            f"The column {label!r} of {source} has no single label in a row. Set "
-            f"dataset.label_column to another of: {listed(features)}."
+            f"The column {label!r} of {source} has no single label in a row, and an article must "
+            f"have one. Columns that have, for dataset.label_column: {listed(single)}."
         )
     return label
 

@@ -12,9 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from rnn_bench.data.corpus import DataError
 
-COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+COMPRESSED: dict[str, Any] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": partial(pa.input_stream, compression="zstd"),
+}
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 NOT_A_FILE_S = ("__MACOSX/", ".DS_Store", "._")  # what macOS adds to an archive
 
@@ -35,7 +42,7 @@ def unpacked(path: Path) -> Iterator[Any]:
     except DAMAGE as error:
         raise _damaged(path, error) from None
     except OSError as error:
-        if error.errno is None:  # of gzip and bz2
+        if error.errno is None:  # of gzip, bz2 and zst
             raise _damaged(path, error) from None
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -53,11 +60,6 @@ def _opened(path: Path, stack: ExitStack) -> Any:
             return stack.enter_context(archive.open(member))
         except RuntimeError as error:  # it has a password, or a kind of compression
             raise DataError(f"{path} cannot be unpacked: {error}. Unpack it yourself.") from None
-    if ending == ".zst":
-        raise DataError(
-            f"{path} cannot be unpacked, because there is no reader of .zst here. Unpack it with: "
-            f"zstd -d {path.name}"
-        )
     opened = COMPRESSED.get(ending, partial(open, mode="rb"))
     return stack.enter_context(opened(path))
 

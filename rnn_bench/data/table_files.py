@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rnn_bench.config.errors import listed
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import (
     SEPARATORS,
-    listed,
     read_separated,
     require_columns,
     with_names,
@@ -40,10 +40,14 @@ class Reading:
 
 
 def read_table(
-    path: Path, columns: Sequence[str], keys: Sequence[str], reading: Reading
+    path: Path,
+    columns: Sequence[str],
+    keys: Sequence[str],
+    reading: Reading,
+    labelled: bool = True,
 ) -> tuple[pd.DataFrame, str]:
     """Return the table in a file, with these columns, and what was found in words. The last column
-    is the label; `keys` are what the user names each of them with.
+    is the label if it is `labelled`; `keys` are what the user names each of them with.
 
     Raises:
         DataError: the file cannot be read, or lacks a column. The message says what to set.
@@ -51,7 +55,7 @@ def read_table(
     head = read_head(path)
     kind = kind_of(path, head)
     if kind == "separated":
-        return _separated(path, head, columns, keys, reading)
+        return _separated(path, head, columns, keys, reading, labelled)
     if not reading.header and kind != "Excel":
         raise DataError(
             f"{path} is {kind}, whose columns have names. Leave out dataset.header=false, and name "
@@ -72,11 +76,17 @@ def _require(
     try:
         return require_columns(table, path, columns, keys)
     except DataError as error:
-        raise DataError(f"{error}{how_to_read(table) or how_to_read(text)}") from None
+        cure = how_to_read(table, key=keys[0]) or how_to_read(text)
+        raise DataError(f"{error}{cure}") from None
 
 
 def _separated(
-    path: Path, head: bytes, columns: Sequence[str], keys: Sequence[str], reading: Reading
+    path: Path,
+    head: bytes,
+    columns: Sequence[str],
+    keys: Sequence[str],
+    reading: Reading,
+    labelled: bool,
 ) -> tuple[pd.DataFrame, str]:
     encoding = find_encoding(path, head, reading.encoding)
     text = head.decode(encoding, "ignore")
@@ -91,12 +101,14 @@ def _separated(
         try:
             table = read_separated(path, separator, encoding, quotes, reading.header)
         except DataError as error:
-            raise DataError(f"{error}{how_to_read(text)}") from None
-        if table.shape[1] == 1 and (hint := how_to_read(text)):
+            raise DataError(f"{error}{how_to_read(text, columns)}") from None
+        hint = how_to_read(text, columns) if table.shape[1] == 1 else ""
+        if hint:
             raise DataError(f"{path} is no table: its lines have one cell.{hint}")
         table = _require(table, path, columns, keys, text)
         try:
-            refuse_swallowed_rows(table, path, columns[-1], separator, encoding, reading.header)
+            if labelled:
+                refuse_swallowed_rows(table, path, columns[-1], separator, encoding, reading.header)
         except DataError as error:
             raise DataError(
                 f"{error} If quotation marks are plain characters here, set dataset.quotes=false."

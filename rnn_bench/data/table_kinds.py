@@ -91,11 +91,14 @@ def _regularity(rows: list[list[str]]) -> float:
     return sum(len(row) == len(rows[0]) > 1 for row in rows) / len(rows)
 
 
-def how_to_read(found: pd.DataFrame | str) -> str:
+def how_to_read(
+    found: pd.DataFrame | str, columns: Sequence[str] = (), key: str = "dataset.text_column"
+) -> str:
     """Return what to set for a table that lacks the columns that are asked for, because its first
-    row is an article, or for a text whose lines are `label text`; "" if it is neither."""
+    row is an article, or for a text whose lines are no rows; "" if it is neither. `key` is what the
+    user names the columns of the text with; without `columns`, the text is known to have cells."""
     if isinstance(found, str):
-        return _as_lines(found)
+        return _of_lines(found, columns)
     if found.shape[1] < 2:
         return ""
     rows = found.iloc[:: max(1, len(found) // MOST_ROWS)]
@@ -107,16 +110,19 @@ def how_to_read(found: pd.DataFrame | str) -> str:
         return ""
     if {found.columns[label], found.columns[label].strip()} & {*cells[label]}:
         return (
-            "\nIts first row is no header, it seems. Set dataset.header=false "
-            f"dataset.text_column={text} dataset.label_column={label} (columns are counted from 0)."
+            f"\nIts first row is no header, it seems. Set dataset.header=false {key}="
+            f"{f'[{text}]' if key.endswith('s') else text} dataset.label_column={label} (columns "
+            "are counted from 0), or the columns that are meant."
         )
     return ""
 
 
-def _as_lines(text: str) -> str:
+def _of_lines(text: str, columns: Sequence[str]) -> str:
     lines = [line.split(maxsplit=1) for line in text.split("\n")[:MOST_ROWS] if line.strip()]
     labels = Counter(line[0] for line in lines)
     few = len(lines) >= 10 and 2 <= len(labels) <= max(2, len(lines) // 10)
     if lines and (few or all(line[0].startswith("__label__") for line in lines[:-1] or lines)):
         return "\nIf each line is a label, a blank and a text, set dataset.form=lines."
+    if columns and not any(name in text.partition("\n")[0] for name in columns):
+        return "\nIf each line is a text alone, name the file of labels: dataset.train_labels=FILE"
     return ""

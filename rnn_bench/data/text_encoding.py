@@ -15,7 +15,7 @@ MARKS = {  # UTF-32's first: it begins like UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-PACKED = (b"\x1f\x8b", b"\xfd7zXZ")  # gzip, xz
+PACKED = (b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, xz, zst
 UNMARKED = "utf-8-sig"  # UTF-8, with a mark or without
 
 
@@ -48,7 +48,7 @@ def find_encoding(path: Path, head: bytes, given: str | None = None) -> str:
     marked = [encoding for mark, encoding in MARKS.items() if head.startswith(mark)]
     if head.startswith(PACKED):
         raise DataError(
-            f"{path} is packed, and its name does not say so. Call it .gz, .bz2 or .xz."
+            f"{path} is packed, and its name does not say so. Call it .gz, .bz2, .xz or .zst."
         )
     if not marked and 10 * head.count(b"\0") > len(head):
         raise DataError(

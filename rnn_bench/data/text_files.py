@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from rnn_bench.config.errors import listed
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.csv_files import listed
 from rnn_bench.data.text_encoding import read_lines, read_text, shown
 
 FASTTEXT = "__label__"
@@ -28,10 +28,16 @@ def class_folders(folder: Path, chosen: Collection[str] = ()) -> dict[str, list[
         if inner.is_dir() and not inner.name.startswith(".")
     }
     found = {name: own for name, own in files.items() if own and (name in chosen or not chosen)}
+    for name in chosen:
+        if name not in found:
+            raise DataError(
+                f"{folder} has no folder {name!r} with texts, which dataset.labels names. "
+                f"Its folders: {listed([*files])}."
+            )
     if not found:
         raise DataError(
             f"{folder} is a folder without classes: it must have a folder for each class, with a "
-            f"text in each file. Its folders: {listed([*files]) or 'none'}."
+            f"text in each file. Its folders: {listed([*files])}."
         )
     return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rnn_bench.config.errors import UsageError
 from rnn_bench.data.corpus import DataError
-from rnn_bench.data.csv_files import read_csv, require_columns
+from rnn_bench.data.table_files import Reading, read_table
 
 
 def read_command_line(words: Sequence[str]) -> list[str]:
@@ -57,14 +57,16 @@ def split_lines(content: bytes) -> list[str]:
 
 
 def read_csv_texts(path: Path, columns: Sequence[str]) -> list[str]:
-    """Return a text for each row of a CSV file. Several columns are joined by a space.
+    """Return a text for each row of a file, of any kind that dataset=table reads without further
+    keys. Several columns are joined by a space.
 
     Raises:
         DataError: the file cannot be read, or lacks a column.
     """
-    table = read_csv(path)
+    keys = ["--text-column"] * len(columns)
     try:
-        require_columns(table, path, columns, ["--text-column"] * len(columns))
+        table, _ = read_table(path, columns, keys, Reading(), labelled=False)
     except DataError as error:
-        raise DataError(f"{error} Name one, or more, with --text-column.") from None
+        no_key = "\nThere are no such keys here: save the file as UTF-8, with a header."
+        raise DataError(f"{error}{no_key * ('dataset.' in str(error))}") from None
     return [" ".join(row) for row in table[list(columns)].itertuples(index=False)]

@@ -171,7 +171,8 @@ def run_name(config: Config, defaults: Config) -> str:
             continue
         if path == "model.cell" and cell_name(value) == parts[0]:
             continue
-        parts.append(f"{path.replace('.', '_') if name == 'seed' else name}{value}")
+        shown = ("+".join(map(str, value)) or "none") if isinstance(value, list) else value
+        parts.append(f"{path.replace('.', '_') if name == 'seed' else name}{shown}")
     return cut_name("-".join(parts), LONGEST_NAME, f"-s{config.seed}")
 
 

@@ -25,14 +25,22 @@ console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints log messages above the progress bar; tracebacks only if `tracebacks` is set."""
+    """Prints log messages above the progress bar; tracebacks only if `tracebacks` is set.
+
+    What is said of data is printed once: each fold and the audit read the same files again.
+    """
 
     def __init__(self, tracebacks: bool = False) -> None:
         super().__init__()
         self.tracebacks = tracebacks
+        self.said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record) if self.tracebacks else record.getMessage()
+        if record.name.startswith("rnn_bench.data."):
+            if line in self.said:
+                return
+            self.said.add(line)
         console.print(line, markup=False, highlight=False)
 
 

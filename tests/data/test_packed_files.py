@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from rnn_bench.config.schema import Config
@@ -43,6 +44,7 @@ PACKED: dict[str, bytes] = {
     "t.csv.gz": gzip.compress(CONTENT),
     "t.csv.bz2": bz2.compress(CONTENT),
     "t.csv.xz": lzma.compress(CONTENT),
+    "t.csv.zst": pa.Codec("zstd").compress(CONTENT, asbytes=True),
     "t.zip": zipped(ONE),
     "t.tar": tarred(ONE),
     "t.tar.gz": tarred(ONE, "w:gz"),
@@ -88,11 +90,11 @@ def test_a_flipped_byte_is_no_traceback(name: str, position: int, tmp_path: Path
         assert len(read_csv(tmp_path / name)) == 500
 
 
-@pytest.mark.parametrize("name", [*PACKED, "t.csv.zst"])
+@pytest.mark.parametrize("name", PACKED)
 def test_plain_text_with_the_name_of_a_packed_file_is_named(name: str, tmp_path: Path) -> None:
     message = says(tmp_path / name, CONTENT)
     assert "None" not in message
-    assert "whatever its name says" in message or "Unpack it" in message
+    assert "whatever its name says" in message
 
 
 @pytest.mark.parametrize("name", PACKED)

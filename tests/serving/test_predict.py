@@ -62,6 +62,17 @@ def test_lines_of_standard_input_and_a_csv_file_are_the_same_texts(
     assert len(answers[0].out.splitlines()) == 3
 
 
+def test_a_file_to_predict_may_be_of_any_kind_that_a_table_is(gru: str, serving: Command) -> None:
+    table = pd.DataFrame({"text": ["The SUN; warm", "wet, sky"], "n": 1})
+    table.to_csv("a.tsv", sep="\t", index=False)
+    table.to_csv("a.csv", sep=";", index=False, encoding="utf-16")
+    table.to_json("a.jsonl.gz", orient="records", lines=True)
+    table.to_parquet("a.parquet")
+    expected = serving("predict", gru, "--json", *table["text"])
+    for name in ("a.tsv", "a.csv", "a.jsonl.gz", "a.parquet"):
+        assert serving("predict", gru, "--json", "--csv", name) == expected
+
+
 def test_two_columns_are_joined_by_a_space(gru: str, serving: Command) -> None:
     pd.DataFrame({"a": ["warm"], "b": ["Rain? cold"]}).to_csv("two.csv", index=False)
     columns = ("--text-column", "a", "--text-column", "b")
@@ -136,6 +147,7 @@ def test_labels_and_probabilities_are_never_cut(monkeypatch: pytest.MonkeyPatch)
         (("GRU", "--csv", "test.csv", "--text-column", "body"), "Its columns: 'text', 'label'."),
         (("GRU", "--csv", "none.csv"), "none.csv does not exist."),
         (("GRU", "--csv", "latin.csv"), "latin.csv is not UTF-8"),
+        (("GRU", "--csv", "latin.csv"), "no such keys here: save the file as UTF-8"),
         (("GRU", "--csv", "empty.csv"), "empty.csv is empty."),
         (("GRU", "--csv", "test.csv", "a"), "Give texts or --csv, not both."),
         (("GRU", "a", "--text-column", "body"), "give both"),

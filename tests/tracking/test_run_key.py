@@ -73,6 +73,11 @@ NAMES = [
     (("dataset=kaggle", "dataset.dateline=kept"), "gru-kaggle-s0"),
     (("model.hidden_size=64", "protocol.epochs=3"), "gru-demo-hidden_size64-epochs3-s0"),
     (("dataset=table", "dataset.train=my.csv"), "gru-my-s0"),
+    (
+        ("dataset=table", "dataset.train=my.csv", "dataset.text_columns=[title,text]"),
+        "gru-my-text_columnstitle+text-s0",
+    ),
+    (("dataset=newsgroups", "dataset.remove=[]"), "gru-newsgroups-removenone-s0"),
     (("dataset.seed=3",), "gru-demo-dataset_seed3-s0"),
     (("protocol.split_seed=3",), "gru-demo-split_seed3-s0"),
     (("+optimizer.amsgrad=true",), "gru-demo-amsgradTrue-s0"),

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pandas as pd
 from filelock import FileLock
 
+from rnn_bench.config.errors import listed
 from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.corpus import Articles, Corpus, DataError, MissingCorpus, file_identity
 from rnn_bench.data.download import make_writable, usable
@@ -20,7 +21,6 @@ from rnn_bench.data.hub_layout import (
     choose_splits,
     choose_texts,
     class_names,
-    listed,
 )
 from rnn_bench.data.labels import require_few_classes, sorted_classes, usual_spellings
 from rnn_bench.data.splits import split_test_stratified

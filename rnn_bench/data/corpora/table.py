@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from rnn_bench.config.dataset import SEPARATORS
+from rnn_bench.config.errors import listed
 from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, file_identity
-from rnn_bench.data.csv_files import listed
 from rnn_bench.data.duplicates import without_duplicates
 from rnn_bench.data.labels import require_few_classes, sorted_classes, usual_spellings
 from rnn_bench.data.splits import split_test_stratified

@@ -226,6 +226,6 @@ def test_renamed_columns_are_named_with_their_keys(command: Run, workplace: Path
     assert len(refused.stderr.splitlines()) <= 6
     with pytest.raises(DataError, match=r"Which column of me/own has the texts\?"):
         articles_of(workplace, label_column="b")
-    with pytest.raises(DataError, match=r"text_column=text .* Its columns: a, b, c\."):
+    with pytest.raises(DataError, match=r"text_column=text .* Its columns: 'a', 'b', 'c'\."):
         articles_of(workplace, label_column="b", text_column="text")
     assert articles_of(workplace, label_column="b", text_column="a").classes == ("0", "1")

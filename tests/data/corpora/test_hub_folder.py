@@ -1,6 +1,7 @@
 """Folders in the layout of the Hugging Face hub, which need no hub."""
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_what_is_read_is_said_in_a_line(
     with caplog.at_level("INFO", "rnn_bench"):
         read()
     assert caplog.messages == [
-        "Read ./mine: train=train (16), test=20% of train (4), text text, label label (0, 1)."
+        "Read ./mine: train=train (16), test=20% of train (4), text text, label label ('0', '1')."
     ]
 
 
@@ -118,18 +119,34 @@ def test_bad_rows_are_refused_or_left_out(put: Put, read: Read) -> None:
 
 
 REFUSED = [
-    ({"train.csv": rows(20)}, "dataset.test=tset", "dataset.test=tset is not.*Its splits: train"),
+    ({"train.csv": rows(20)}, "dataset.test=tset", "dataset.test=tset is not.*Its splits: 'train'"),
+    (
+        *({"train.csv": rows(20)}, "\"dataset.train='train[:10%]'\""),
+        r"dataset.train=train\[:10%\] is not.*part of one, set dataset.train_size",
+    ),
     ({"train.csv": rows(20)}, "dataset.test=train dataset.train=train", "another key names"),
-    ({"train.csv": rows(20)}, "dataset.text_column=txt", "text_column=txt .*columns: text, label"),
+    (
+        {"train.csv": rows(20)},
+        "dataset.text_column=txt",
+        "text_column=txt .*columns: 'text', 'label'",
+    ),
     ({"train.csv": rows(20)}, "dataset.text_columns=[text,x]", "text_columns=x is not possible"),
-    ({"train.csv": rows(20)}, "dataset.label_column=lab", "label_column=lab .*columns: text, lab"),
-    ({"train.csv": rows(20)}, "dataset.text_column=label", "has no texts. Those that have: text"),
+    (
+        {"train.csv": rows(20)},
+        "dataset.label_column=lab",
+        "label_column=lab .*columns: 'text', 'lab",
+    ),
+    ({"train.csv": rows(20)}, "dataset.text_column=label", "has no texts. Those that have: 'text'"),
     ({"train.csv": rows(20)}, "dataset.configuration=x", "configuration=x is not.*: default"),
     ({"train.csv": rows(20)[["text"]]}, "", "Which column.*has the labels.*label_column"),
-    ({"train.csv": rows(20).rename(columns={"text": "a"}).assign(b="b")}, "", "texts: a, b"),
+    ({"train.csv": rows(20).rename(columns={"text": "a"}).assign(b="b")}, "", "texts: 'a', 'b'"),
     ({"one.csv": rows(20).assign(label=1)}, "", "one class only, '1'"),
     ({"train.csv": rows(20), "test.csv": rows(4).assign(label=7)}, "", "label '7', which that"),
-    ({"train.jsonl": rows(20).assign(label=[[0, 1]] * 20)}, "", "no single label in a row"),
+    (
+        {"train.jsonl": rows(20).assign(label=[[0, 1]] * 20)},
+        "",
+        "no single label.*label_column: 'text'",
+    ),
     ({"train.csv": rows(40).assign(label=[i / 7 for i in range(40)])}, "", "is it the label"),
     ({"mine.py": "import sys; sys.exit('run')"}, "", "no code of a repository is run"),
     ({"train.png": b"no picture"}, "", "files of the kind imagefolder, which are not read"),
@@ -143,7 +160,7 @@ def test_what_cannot_be_read_is_named_with_what_there_is(
     files: dict[str, Any], settings: str, says: str, put: Put, rnn_bench: Command
 ) -> None:
     put(files)
-    answer = rnn_bench("dataset=hub", "dataset.path=./mine", *settings.split())
+    answer = rnn_bench("dataset=hub", "dataset.path=./mine", *shlex.split(settings))
     assert answer.status == 2
     assert len(answer.err.splitlines()) <= 6
     assert re.search(says, " ".join(answer.err.split()))

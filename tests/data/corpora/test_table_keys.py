@@ -116,6 +116,15 @@ def test_a_sweep_on_what_cannot_be_read_says_what_to_set(
     assert len(said.err.splitlines()) <= 6
 
 
+def test_a_file_that_several_folds_and_the_audit_read_is_described_once(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workplace / "a.csv").write_bytes(separated(","))
+    keys = ("dataset=table", "dataset.train=a.csv", "dataset.folds=2", "dataset.fold=0,1")
+    assert main(["sweep", "-m", "model=majority", *keys]) == 0
+    assert capsys.readouterr().out.count("a.csv: comma-separated, UTF-8, 24 rows") == 1
+
+
 def test_a_folder_and_a_table_are_audited_by_their_names(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,9 @@ import pytest
 from tests.data.tables import (
     BARE,
     JSON_LINES,
+    ROWS,
     TABLE,
+    class_folders,
     excel,
     lines,
     parquet,
@@ -30,6 +32,16 @@ WRONG: dict[str, tuple[str, bytes, dict[str, Any], str]] = {
     ),
     "lines": ("a.txt", lines(), {}, "set dataset.form=lines"),
     "fastText": ("a.txt", lines("__label__"), {}, "set dataset.form=lines"),
+    "texts without labels": (
+        *(
+            "a.txt",
+            "".join(f"{text}, {text}\n" * (i % 3) for i, (text, _) in enumerate(ROWS)).encode(),
+        ),
+        *({}, "dataset.train_labels=FILE"),
+    ),
+    "texts of one cell without labels": (
+        *("a.txt", b"the end\nso long\n" * 4, {}, "dataset.train_labels=FILE"),
+    ),
     "another encoding": ("a.csv", separated(";", "cp1252"), {}, "dataset.encoding=windows-1252"),
     "a wrong encoding": ("a.csv", separated(","), {"encoding": "utf-nine"}, "is not an encoding"),
     "UTF-16 that is cut": ("a.csv", separated(",", "utf-16")[:-1], {}, "is not UTF-16"),
@@ -75,6 +87,31 @@ def test_a_refusal_names_the_file_and_says_what_to_set(kind: str, tmp_path: Path
     message = refusal(tmp_path / name, **keys)
     assert says in message
     assert str(tmp_path / name) in message or "dataset.encoding=utf-nine" in message
+
+
+def test_the_cure_for_a_file_without_a_header_reads_it_with_several_text_columns_too(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("".join(f"T{i},a longer text {i},{i % 2}\n" for i in range(24)))
+    says = refusal(path, text_columns=["title", "text"])
+    assert "dataset.header=false dataset.text_columns=[1] dataset.label_column=2" in says
+    found = read(path, header=False, text_columns=["1"], label_column="2")
+    assert "a longer text 3" in found.train[0] + found.test[0]
+
+
+def test_a_class_without_a_folder_is_named(tmp_path: Path) -> None:
+    says = refusal(class_folders(tmp_path / "reviews"), labels={"ham": "good", "spma": "bad"})
+    assert "has no folder 'spma' with texts, which dataset.labels names" in says
+    assert "Its folders: 'ham', 'spam'" in says
+
+
+def test_dropping_duplicates_must_leave_articles(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes(separated(","))
+    says = refusal(tmp_path / "a.csv", test=str(tmp_path / "b.csv"), drop_duplicates=True)
+    assert f"drop_duplicates=true leaves nothing of {tmp_path / 'a.csv'}: " in says
+    assert f"{tmp_path / 'b.csv'} has all of its texts" in says
 
 
 def test_a_sheet_is_chosen_among_several(tmp_path: Path) -> None:
