@@ -38,7 +38,7 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    do_POST = do_PATCH = do_GET
+    do_POST = do_PATCH = do_GET  # noqa: N815
 
     def log_message(self, *of: object) -> None:
         pass
