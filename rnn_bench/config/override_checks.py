@@ -12,15 +12,17 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.types import RunMode
 
 from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.options import Option
 from rnn_bench.config.overrides import key_of
 from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
 
 MOST_RUNS = 1_000_000
 OWN_NAMES = {each.name for each in fields(Config)}
+EVERY_SCHEMA: tuple[type[Option], ...] = (Config, *SCHEMAS.values())
 # Keys that are true or false; OmegaConf takes every whole number for one of them.
 SWITCHES = {
     f"{schema.group}.{each.name}".lstrip(".")
-    for schema in (Config, *SCHEMAS.values())
+    for schema in EVERY_SCHEMA
     for each in fields(schema)
     if each.type in (bool, bool | None)
 }
