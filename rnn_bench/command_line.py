@@ -6,13 +6,13 @@ arguments do not wait for torch, MLflow or pandas.
 
 import argparse
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rnn_bench import own_version
 from rnn_bench.commands import INTERRUPTED, SUCCESS, UNUSABLE, shows_tracebacks
 from rnn_bench.commands.arguments import COMMANDS, PROGRAM, command_parser, program_parser
 from rnn_bench.config.errors import UsageError, printable
@@ -40,7 +40,7 @@ def main(
         print(printable(str(error)), file=sys.stderr)
         return UNUSABLE
     if arguments.version:
-        print("rnn_bench", importlib.metadata.version("rnn_bench"))
+        print("rnn_bench", own_version())
         return SUCCESS
     if program == PROGRAM and (folder := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)  # as `python -m` does, for the user's own cells and corpora

@@ -6,9 +6,13 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
+
+from tests.conftest import SMALL_CORPUS, Command
 
 PROJECT = Path(__file__).parent.parent
 
@@ -106,19 +110,49 @@ def never_installed(tmp_path: Path) -> list[str]:
     return [sys.executable, "-S", f"{tree}:{packages}"]
 
 
-def test_a_source_tree_that_was_never_installed_is_refused_in_a_line(
-    never_installed: list[str], tmp_path: Path
-) -> None:
+def run_uninstalled(
+    never_installed: list[str], folder: Path, *words: str
+) -> "subprocess.CompletedProcess[str]":
     *interpreter, path = never_installed
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    finished = subprocess.run(
-        [*interpreter, "-m", "rnn_bench", "model=majority", "dataset.articles=60"],
-        cwd=tmp_path,
+    return subprocess.run(
+        [*interpreter, *words],
+        cwd=folder,
         env={**kept, "PYTHONPATH": path},
         capture_output=True,
         text=True,
     )
+
+
+def test_a_source_tree_that_was_never_installed_is_refused_in_a_line(
+    never_installed: list[str], tmp_path: Path
+) -> None:
+    words = ("-m", "rnn_bench", "model=majority", "dataset.articles=60")
+    finished = run_uninstalled(never_installed, tmp_path, *words)
     assert finished.returncode == 2
     (line,) = finished.stderr.splitlines()
     assert "pip install" in line
     assert not (tmp_path / "mlflow.db").exists()
+
+
+SERVE = """
+import sys
+from rnn_bench.command_line import main
+from rnn_bench.serving.app import build_app
+from rnn_bench.serving.stored import load_classifier
+
+print(build_app(load_classifier(sys.argv[1], None)).version)
+main(["--version"])
+"""
+
+
+def test_a_source_tree_that_was_never_installed_serves_models(
+    never_installed: list[str],
+    workplace: Path,
+    rnn_bench: Command,
+    recorded_runs: Callable[[], list[Run]],
+) -> None:
+    assert rnn_bench("model=majority", *SMALL_CORPUS).status == 0
+    (run,) = recorded_runs()
+    shown = run_uninstalled(never_installed, workplace, "-c", SERVE, run.info.run_id)
+    assert (shown.stdout, shown.returncode) == ("unknown\nrnn_bench unknown\n", 0), shown.stderr

@@ -5,7 +5,6 @@ import argparse
 from rnn_bench.serving.registry import ALIAS, best_run, register
 from rnn_bench.serving.stored import require_model, selected_store
 from rnn_bench.tracking import schema
-from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.store import open_existing
 from rnn_bench.tracking.sweeps import latest_sweep, latest_sweep_on
 
@@ -18,7 +17,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     client, experiment_id = open_existing(arguments.tracking_uri, arguments.experiment_name)
     name, sweep_id = arguments.name, arguments.sweep
-    with selected_store(str(client.tracking_uri)), short_timeouts():
+    with selected_store(str(client.tracking_uri)):
         if sweep_id == "latest" and arguments.dataset:
             sweep_id = latest_sweep_on(client, experiment_id, arguments.dataset)
         elif sweep_id == "latest":

@@ -27,8 +27,8 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
 from rnn_bench.tracking.rows import package_versions
-from rnn_bench.tracking.run_key import SweepKeys, run_key, run_name
-from rnn_bench.tracking.store import open_store, store_uri
+from rnn_bench.tracking.run_key import SweepKeys, run_name
+from rnn_bench.tracking.store import open_store, store_errors, store_uri
 from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
 from rnn_bench.tracking.sweeps import end_open_rows, keep_command, note_sweep, sweep_runs
 from rnn_bench.training.console import ConsoleHandler, console
@@ -67,16 +67,21 @@ def run(request: SweepRequest) -> int:
             )
             for job, corpus in zip(request.jobs, corpora, strict=True)
         ]
-        for line in explain_new_runs(client, experiment_id, asked):
-            log.info("%s", line)
-        if config.plan:
-            slots = runs_at_once(request, corpora)
-            print_plan(request.jobs, corpora, client, experiment_id, slots, console)
-            return SUCCESS
-        jobs_by_key = {
-            run_key(job.config, corpus.content.fingerprint): job
+        # A question that is asked twice is one run.
+        runs = {
+            keys.run_key(job.config, corpus.content.fingerprint): (job, corpus)
             for job, corpus in zip(request.jobs, corpora, strict=True)
         }
+        with store_errors(str(client.tracking_uri)):
+            for line in explain_new_runs(client, experiment_id, asked):
+                log.info("%s", line)
+            if config.plan:
+                slots = runs_at_once(request, corpora)
+                jobs = [job for job, _ in runs.values()]
+                encoded = [corpus for _, corpus in runs.values()]
+                print_plan(jobs, encoded, client, experiment_id, slots, console)
+                return SUCCESS
+        jobs_by_key = {key: job for key, (job, _) in runs.items()}
         return train(request, jobs_by_key, client, experiment_id)
 
 
@@ -158,7 +163,8 @@ def train(
     """
     if request.is_sweep:
         primary, count = request.jobs[0].config.primary_metric, len(jobs_by_key)
-        note_sweep(client, experiment_id, request.sweep_id, request.words, count, primary)
+        with store_errors(str(client.tracking_uri)):
+            note_sweep(client, experiment_id, request.sweep_id, request.words, count, primary)
     try:
         launch(request.arguments, request.jobs, shows_tracebacks())
     except BaseException as error:
@@ -189,7 +195,7 @@ def conclude(
             f"reached. When it is back: python -m rnn_bench.tracking sync {output_dir}"
         )
     try:
-        with short_timeouts():
+        with store_errors(str(client.tracking_uri)):
             if not waiting:
                 end_open_rows(client, experiment_id, config.sweep_id, interrupted)
             runs = sweep_runs(client, experiment_id, config.sweep_id)

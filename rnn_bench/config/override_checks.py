@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -11,11 +12,20 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.types import RunMode
 
 from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.options import Option
 from rnn_bench.config.overrides import key_of
-from rnn_bench.config.schema import GROUPS, Config
+from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
 
 MOST_RUNS = 1_000_000
 OWN_NAMES = {each.name for each in fields(Config)}
+EVERY_SCHEMA: tuple[type[Option], ...] = (Config, *SCHEMAS.values())
+# Keys that are true or false; OmegaConf takes every whole number for one of them.
+SWITCHES = {
+    f"{schema.group}.{each.name}".lstrip(".")
+    for schema in EVERY_SCHEMA
+    for each in fields(schema)
+    if each.type in (bool, bool | None)
+}
 
 
 def check_override(override: Override, mode: RunMode, loader: ConfigLoader) -> None:
@@ -35,6 +45,8 @@ def check_override(override: Override, mode: RunMode, loader: ConfigLoader) -> N
     if key.startswith("hydra.") and key.endswith("._target_"):
         name = key.removeprefix("hydra.").removesuffix("._target_")
         raise ConfigError(f"{line} is not possible: choose with hydra/{name}=...")
+    if key in SWITCHES and not override.is_delete():
+        _check_switch(override)
     if override.is_sweep_override():
         if mode is RunMode.RUN:
             as_list = "." if group else "; a list is written [a,b]."
@@ -43,6 +55,14 @@ def check_override(override: Override, mode: RunMode, loader: ConfigLoader) -> N
         raise ConfigError(f"{line} is not possible: it must be the name of one {key}.")
     if key == "experiment" and not override.is_add() and not override.is_force_add():
         raise ConfigError(f"{line} is not possible: a preset is added, +{line.lstrip('+~')}")
+
+
+def _check_switch(override: Override) -> None:
+    values = override.sweep_iterator() if override.is_discrete_sweep() else [override.value()]
+    for value in values:
+        if re.fullmatch("-?[0-9]+", str(value)) and str(value) not in ("0", "1"):
+            line = override.input_line
+            raise ConfigError(f"{line} is not possible: {value} is neither true nor false.")
 
 
 def _names_option(value: Any, group: str) -> bool:

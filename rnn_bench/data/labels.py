@@ -1,8 +1,8 @@
 """Tell the classes from a column of labels."""
 
 import logging
-import math
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ def require_few_classes(labels: pd.Series, source: object) -> None:
     different = labels.nunique()
     single = different > FEWEST and 2 * different > len(labels)
     measured = different > MANY and any(
-        not number.is_integer() for number in numbers({*labels}).values()
+        number != number.to_integral_value() for number in numbers({*labels}).values()
     )
     if single or measured:
         raise DataError(
@@ -33,19 +33,20 @@ def require_few_classes(labels: pd.Series, source: object) -> None:
         )
 
 
-def numbers(labels: Iterable[str]) -> dict[str, float]:
-    """Return the number that each label is, or nothing if one of them is not a finite number."""
+def numbers(labels: Iterable[str]) -> dict[str, Decimal]:
+    """Return the number that each label is, exactly, or nothing if one of them is not a finite
+    number."""
     try:
-        found = {label: float(label) for label in labels}
-    except ValueError:
+        found = {label: Decimal(label) for label in labels}
+    except InvalidOperation:
         return {}
-    return found if all(map(math.isfinite, found.values())) else {}
+    return found if all(number.is_finite() for number in found.values()) else {}
 
 
 def sorted_classes(labels: set[str]) -> tuple[str, ...]:
     """Return the labels in order: that of numbers if all are numbers, else that of the letters."""
     values = numbers(labels)
-    return tuple(sorted(sorted(labels), key=lambda label: values.get(label, 0.0)))
+    return tuple(sorted(sorted(labels), key=lambda label: values.get(label, Decimal())))
 
 
 def usual_spellings(labels: set[str], classes: Iterable[str] = ()) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ COMPRESSED: dict[str, Any] = {
     ".xz": lzma.open,
     ".zst": partial(pa.input_stream, compression="zstd"),
 }
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 NOT_A_FILE_S = ("__MACOSX/", ".DS_Store", "._")  # what macOS adds to an archive
 
@@ -49,7 +50,7 @@ def unpacked(path: Path) -> Iterator[Any]:
 
 def _opened(path: Path, stack: ExitStack) -> Any:
     ending = path.suffix.lower()
-    if path.name.lower().endswith((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")):
+    if path.name.lower().endswith(TARS):
         tar = stack.enter_context(tarfile.TarFile.open(path))
         name = _only([member.name for member in tar.getmembers() if member.isfile()], path)
         return stack.enter_context(tar.extractfile(name) or nullcontext())

@@ -133,7 +133,10 @@ def _excel(path: Path, reading: Reading) -> tuple[pd.DataFrame, str]:
             unknown = {*chosen} - {*book.sheet_names}
             sheets = {} if unknown else book.parse(chosen, header=None, dtype=object)
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is no Excel file, whatever its name says: {error}.") from None
+        raise DataError(
+            f"{path} is no sound Excel file: {error}. If it is a packed file, give it the ending "
+            ".zip."
+        ) from None
     names = listed([*map(str, book.sheet_names)])
     if unknown:
         raise DataError(f"{path} has no sheet {reading.sheet!r}. Its sheets: {names}.")

@@ -15,6 +15,13 @@ from rnn_bench.data.text_encoding import UNMARKED
 
 MAGIC = {b"PAR1": "Parquet", b"PK\x03\x04": "Excel"}
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+# Keys of `dataset`, and the kinds of files whose reading they change.
+USED_IN = {
+    "separator": ("separated",),
+    "quotes": ("separated",),
+    "encoding": ("separated", "JSON", "text"),
+    "sheet": ("Excel",),
+}
 SUFFIXES = {".parquet": "Parquet", ".xlsx": "Excel"}
 USUAL_SEPARATORS = {".tsv": "\t", ".tab": "\t"}
 MOST_ROWS = 1000  # that are looked at

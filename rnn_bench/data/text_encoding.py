@@ -1,6 +1,7 @@
 """Find the encoding of a file of text, and decode it."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,11 @@ MARKS = {  # UTF-32's first: it begins like UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-PACKED = (b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, xz, zst
+# gzip, xz, bzip2, zstd, 7z, rar, lz4, compress, lzma
+PACKED = re.compile(
+    rb"\x1f\x8b|\xfd7zXZ|BZh[1-9]1AY&SY|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!\x1a|\x04\x22\x4d\x18|"
+    rb"\x1f\x9d|\x5d\0\0"
+)
 UNMARKED = "utf-8-sig"  # UTF-8, with a mark or without
 
 
@@ -36,20 +41,21 @@ def find_encoding(path: Path, head: bytes, given: str | None = None) -> str:
     Raises:
         DataError: the given one is no encoding of text, or the file is no text.
     """
+    if PACKED.match(head):
+        raise DataError(
+            f"{path} is packed, and its name does not say so, or it is of a kind that is not read. "
+            "Call it .gz, .bz2, .xz or .zst if it is one, else unpack it yourself."
+        )
     if given is not None:
         try:
-            "".encode(given)
-        except LookupError:
+            b"a".decode(given, "ignore").encode(given)
+        except (LookupError, UnicodeError):
             raise DataError(
                 f"dataset.encoding={given} is not an encoding. Some are utf-8, utf-16, "
                 "windows-1252, latin-1, gb18030, shift_jis."
             ) from None
         return UNMARKED if codecs.lookup(given).name == "utf-8" else given
     marked = [encoding for mark, encoding in MARKS.items() if head.startswith(mark)]
-    if head.startswith(PACKED):
-        raise DataError(
-            f"{path} is packed, and its name does not say so. Call it .gz, .bz2, .xz or .zst."
-        )
     if not marked and 10 * head.count(b"\0") > len(head):
         raise DataError(
             f"{path} is no UTF-8: it is full of zero bytes. If it is UTF-16 without a mark, set "

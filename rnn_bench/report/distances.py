@@ -1,5 +1,7 @@
 """Test accuracy by the distance of the demo corpus's cue from the end of the article."""
 
+import math
+
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.statistics import Estimate
 
@@ -12,9 +14,9 @@ def accuracies_by_distance(results: Results) -> dict[str, list[tuple[float, Esti
     one distance."""
     found: dict[str, list[tuple[float, Estimate]]] = {}
     for each in results.compared:
-        distance = each.runs[0].parameters.get(DISTANCE)
-        if distance is not None:
-            point = float(distance), results.accuracies[each.key]
+        distance = each.runs[0].number(DISTANCE)
+        if not math.isnan(distance):
+            point = distance, results.accuracies[each.key]
             found.setdefault(each.label, []).append(point)
     if len({distance for points in found.values() for distance, _ in points}) < 2:
         return {}
@@ -26,7 +28,6 @@ def farthest_corpus(results: Results) -> str:
     differ most; that with the greatest distance if none finds it."""
     found = [each for each in results.compared if results.accuracies[each.key].low > FOUND]
     distances = {
-        each.corpus: float(each.runs[0].parameters.get(DISTANCE, 0))
-        for each in found or results.compared
+        each.corpus: each.runs[0].number(DISTANCE, default=0) for each in found or results.compared
     }
     return max(distances, key=lambda corpus: distances[corpus])

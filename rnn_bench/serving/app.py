@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from importlib.metadata import version
 
 import mlflow
 import torch
@@ -13,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from rnn_bench import own_version
 from rnn_bench.config.errors import UsageError
 from rnn_bench.serving import MAX_BODY_BYTES
 from rnn_bench.serving.bodies import find_reader, read_body
@@ -112,7 +112,7 @@ def build_app(
     app = FastAPI(
         title="rnn_bench text classifier",
         description=f"Classes: {', '.join(classifier.classes)}",
-        version=version("rnn_bench"),
+        version=own_version(),
         docs_url=None,
         redoc_url=None,
         exception_handlers=EXCEPTION_HANDLERS,

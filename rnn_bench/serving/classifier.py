@@ -102,6 +102,8 @@ def build_stored(
     """
     try:
         protocol = Protocol(**asdict(settings.protocol))
+        if settings.model["_target_"] == Recurrent._target_:
+            recurrent_option(settings.model)  # a million layers would be built for minutes
         model = build_trusted(
             settings.model,
             trusted,
@@ -120,6 +122,11 @@ def build_stored(
     return model, protocol
 
 
+def recurrent_option(stored: dict[str, Any]) -> Recurrent:
+    """Return the stored keys of a recurrent network as its option, which checks their ranges."""
+    return Recurrent(**{**as_before(Recurrent), **stored})
+
+
 def find_kernel(option: dict[str, Any], protocol: Protocol) -> FusedKernel | None:
     """Return the fused kernel if it can compute the model and is faster on this machine.
 
@@ -127,7 +134,7 @@ def find_kernel(option: dict[str, Any], protocol: Protocol) -> FusedKernel | Non
     """
     cache = os.environ.get("RNN_BENCH_CACHE")
     config = Config(
-        model=Recurrent(**{**as_before(Recurrent), **option}),
+        model=recurrent_option(option),
         protocol=protocol,
         cache_dir=cache or platformdirs.user_cache_dir("rnn_bench", appauthor=False),
     )

@@ -13,7 +13,6 @@ from rnn_bench.config.errors import UsageError
 from rnn_bench.serving.classifier import TextClassifier
 from rnn_bench.serving.trust import Untrusted
 from rnn_bench.tracking import schema
-from rnn_bench.tracking.availability import short_timeouts
 from rnn_bench.tracking.liveness import is_alive
 from rnn_bench.tracking.model_folder import SETTINGS
 from rnn_bench.tracking.store import connect, existing_store, store_errors
@@ -43,7 +42,7 @@ def load_classifier(
         )
     store = existing_store(tracking_uri)
     client = connect(store)
-    with tempfile.TemporaryDirectory() as downloads, selected_store(store), short_timeouts():
+    with tempfile.TemporaryDirectory() as downloads, selected_store(store):
         if not is_uri:
             require_model(client, name)
         uri = name if is_uri else f"runs:/{name}/{schema.MODEL_FOLDER}"

@@ -1,6 +1,7 @@
 """Prints the plan of a sweep: its runs, their states and their expected times."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from statistics import median
@@ -109,15 +110,13 @@ def expected_seconds(
 
 def multiply_adds(model: Recurrent, recorded: Mapping[str, str]) -> int:
     """Count a model's multiply-adds for a token, forward. Sizes that are among the parameters of a
-    `recorded` run replace the model's own."""
-    embedding_dim, hidden_size, num_layers = (
-        int(recorded.get(f"model.{key}", getattr(model, key)))
-        for key in ("embedding_dim", "hidden_size", "num_layers")
-    )
+    `recorded` run replace the model's own, except damaged ones."""
+    sizes = {key: getattr(model, key) for key in ("embedding_dim", "hidden_size", "num_layers")}
+    for key in sizes:
+        if re.fullmatch("[1-9][0-9]*", recorded.get(f"model.{key}", "")):
+            sizes[key] = int(recorded[f"model.{key}"])
     bidirectional = recorded.get("model.bidirectional", str(model.bidirectional)) == "True"
-    return RecurrentClassifier.multiply_adds(
-        model.cell, embedding_dim, hidden_size, num_layers, bidirectional
-    )
+    return RecurrentClassifier.multiply_adds(model.cell, bidirectional=bidirectional, **sizes)
 
 
 def duration(seconds: float) -> str:

@@ -81,7 +81,7 @@ def write_predictions(
 ) -> None:
     """Write a CSV file with a row for each article, in order: its number from 0, its label, the
     predicted class, and the probability of each class."""
-    names = np.array(classes)
+    names = np.array(classes, dtype=object)  # an array of texts would cut zero bytes off
     table = pd.DataFrame({"article": range(len(probabilities))})
     table["label"] = names[labels.cpu().numpy()]
     table["prediction"] = names[probabilities.numpy().argmax(1)]

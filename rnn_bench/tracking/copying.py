@@ -26,6 +26,7 @@ from rnn_bench.tracking.store import SQLITE
 from rnn_bench.tracking.sweeps import all_runs
 
 NAME = "mlflow.runName"
+MOST_FOLDERS = 20  # within one another; a link to a folder around it would make them endless
 METRICS_AT_ONCE, OTHERS_AT_ONCE = 1000, 100  # the most that MLflow takes in one request
 
 Item = TypeVar("Item")
@@ -203,7 +204,17 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _files(client: MlflowClient, run_id: str, folder: str | None = None) -> dict[str, int]:
-    """Return the sizes in bytes of a run's artifacts, by path."""
+    """Return the sizes in bytes of a run's artifacts, by path.
+
+    Raises:
+        UsageError: a folder is in so many others that it seems to contain itself.
+    """
+    if folder and folder.count("/") >= MOST_FOLDERS:
+        raise UsageError(
+            f"Run {run_id} has more than {MOST_FOLDERS} artifact folders within one another: "
+            f"{folder[:100]}...\nIf one of them is a link to a folder around it, remove the "
+            "link. The same command goes on from there."
+        )
     found: dict[str, int] = {}
     for item in client.list_artifacts(run_id, folder):
         if item.is_dir:

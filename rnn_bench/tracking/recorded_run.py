@@ -45,6 +45,13 @@ class RecordedRun:
     def parameters(self) -> dict[str, str]:
         return dict(self.row.data.params)
 
+    def number(self, parameter: str, default: float = math.nan) -> float:
+        """Return the number that a parameter is; the default if it is missing or damaged."""
+        try:
+            return float(self.row.data.params[parameter])
+        except (KeyError, ValueError):
+            return default
+
     @property
     def metrics(self) -> dict[str, float]:
         return dict(self.row.data.metrics)

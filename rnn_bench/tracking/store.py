@@ -111,14 +111,15 @@ def open_store(tracking: Tracking, create: bool = True) -> tuple[MlflowClient, s
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Name a store that was opened and cannot do what the block asks of it.
+    """Name a store that was opened and cannot do what the block asks of it, within seconds.
 
     Raises:
         UsageError: MLflow raised an error, or files, the database or the service of its artifacts
             did.
     """
     try:
-        yield
+        with short_timeouts():
+            yield
     except Exception as error:
         known = ImportError | MlflowException | OSError | SQLAlchemyError
         if not (isinstance(error, known) or type(error).__module__.startswith(SERVICES)):

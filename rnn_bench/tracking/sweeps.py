@@ -21,6 +21,7 @@ from rnn_bench.tracking.rows import end_row
 
 log = logging.getLogger(__name__)
 
+NOTE = {"command": str, "runs": int, "primary_metric": str}  # what is recorded of a sweep
 LONGEST_TAG = 5000  # characters of an experiment's tag
 REQUIRED_TAGS = (
     *(schema.DATASET, schema.MODEL, schema.PROTOCOL, schema.SEED),
@@ -238,9 +239,13 @@ def _latest_attempts(client: MlflowClient, rows: Sequence[Run]) -> list[Recorded
 
 
 def _notes(client: MlflowClient, experiment_id: str) -> dict[str, dict[str, Any]]:
-    """Return what `note_sweep` recorded, by sweep id."""
+    """Return what `note_sweep` recorded, by sweep id, without what is damaged."""
     return {
-        tag.removeprefix(schema.SWEEP): read_object(text)
+        tag.removeprefix(schema.SWEEP): {
+            name: value
+            for name, value in read_object(text).items()
+            if isinstance(value, NOTE.get(name, ()))
+        }
         for tag, text in client.get_experiment(experiment_id).tags.items()
         if tag.startswith(schema.SWEEP)
     }

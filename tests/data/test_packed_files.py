@@ -49,6 +49,8 @@ PACKED: dict[str, bytes] = {
     "t.tar": tarred(ONE),
     "t.tar.gz": tarred(ONE, "w:gz"),
     "t.tgz": tarred(ONE, "w:gz"),
+    "t.tbz2": tarred(ONE, "w:bz2"),
+    "t.txz": tarred(ONE, "w:xz"),
 }
 
 

@@ -1,6 +1,7 @@
 """Files of runs that are damaged cost the report their own part, and the page says which."""
 
 import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,19 @@ def test_the_report_leaves_out_what_it_cannot_read_and_says_so(
     found = Results(read_sweep(client, experiment, latest_sweep(client, experiment)))
     recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
     assert found.metric(recorded, "test_accuracy") == pytest.approx(accuracy)
+
+
+def test_damaged_parameters_cost_no_report_and_no_plan(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    assert rnn_bench("-m", "seed=0,1", *SMALL).status == 0
+    with sqlite3.connect("mlflow.db") as database:
+        database.execute("UPDATE params SET value = ''")
+    database.close()
+    assert report_command(["--out", "page"]) == 0
+    for run in recorded_runs():
+        assert f"{run.data.metrics['test_accuracy']:.4f}" in Path("page/index.html").read_text()
+    assert rnn_bench("-m", "seed=7,8", *SMALL, "plan=true").status == 0
 
 
 @pytest.mark.parametrize("file", [PREDICTIONS, FLOW])

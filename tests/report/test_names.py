@@ -77,7 +77,7 @@ def test_latex_has_no_command_from_a_name(tmp_path: Path) -> None:
     assert r"\textbackslash{}input\{x\} 50 \% a" in text
 
 
-@pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\nb", '"quoted, twice"', "=1"])
+@pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\nb", '"quoted, twice"', "=1", "real\0"])
 def test_predictions_of_any_class_name_are_read_as_they_were_written(
     name: str, tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     (SETTINGS, "size is negative", change_settings(model={"hidden_size": -1})),
     (SETTINGS, "size is another", change_settings(model={"hidden_size": 7})),
     (SETTINGS, "size is huge", change_settings(model={"hidden_size": 10**15})),
+    (SETTINGS, "too many layers", change_settings(model={"num_layers": 10**6})),
     (SETTINGS, "no layers", change_settings(model={"num_layers": 0})),
     (SETTINGS, "model is a list", change_settings(model=[1])),
     (SETTINGS, "batches of none", change_settings(protocol={"batch_size": 0})),

@@ -30,6 +30,13 @@ def test_runs_that_differ_in_their_seeds_alone_share_a_line_of_a_large_plan(
     assert end.startswith("600 runs")
 
 
+@pytest.mark.parametrize("line", ["seed=1,1", "optimizer.lr=0.001,1e-3", "threads=1,2"])
+def test_a_question_asked_twice_is_one_run_of_the_plan(line: str, rnn_bench: Command) -> None:
+    out = rnn_bench("-m", line, "plan=true", *SMALL_CORPUS).out
+    assert len(out.splitlines()) == 3
+    assert "1 run, about" in out
+
+
 def test_a_large_plan_knows_what_is_answered(rnn_bench: Command) -> None:
     small = ("model=majority", *SMALL_CORPUS)
     assert rnn_bench("-m", "seed=3,4", *small).status == 0

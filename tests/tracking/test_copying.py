@@ -243,6 +243,27 @@ def test_a_copy_that_cannot_be_says_why(
     assert team() == []
 
 
+def test_a_folder_of_artifacts_that_contains_itself_is_named(
+    workplace: Path,
+    rnn_bench: Command,
+    recorded_runs: Callable[[], list[Run]],
+    team: Runs,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert rnn_bench("model=majority", *SMALL).status == 0
+    (run,) = recorded_runs()
+    folder = workplace / "mlruns" / "rnn-bench" / run.info.run_id / "artifacts"
+    (folder / "again").symlink_to(folder)
+    assert tracking(["copy", "--to", there()]) == 2
+    told = capsys.readouterr().err
+    assert f"Run {run.info.run_id}" in told
+    assert "remove the link" in told
+    assert team() == []
+    (folder / "again").unlink()
+    assert tracking(["copy", "--to", there()]) == 0
+    assert len(team()) == 1
+
+
 def test_two_copies_of_one_file_at_once_are_refused(
     rnn_bench: Command, team: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,7 +163,9 @@ def test_sweeps_are_listed_newest_first_with_the_states_of_their_runs(
     assert latest_sweep(*store) == newer
 
 
-@pytest.mark.parametrize("text", ["not JSON", "[]", "null"])
+@pytest.mark.parametrize(
+    "text", ["not JSON", "[]", "null", '{"runs": "x", "command": 7, "primary_metric": [1]}']
+)
 def test_a_damaged_note_leaves_a_sweep_without_its_command(
     text: str, store: Store, new_run: NewRun
 ) -> None:

@@ -16,6 +16,8 @@ from rnn_bench.data.duplicates import without_duplicates
 from rnn_bench.data.labels import require_few_classes, sorted_classes, usual_spellings
 from rnn_bench.data.splits import split_test_stratified
 from rnn_bench.data.table_files import Reading, read_table
+from rnn_bench.data.table_kinds import USED_IN, kind_of
+from rnn_bench.data.text_encoding import read_head
 from rnn_bench.data.text_files import class_folders, read_beside, read_folder, read_labelled_lines
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class TableCorpus(Corpus):
         return {**settings, "files": file_identity(paths)}
 
     def read(self) -> Articles:
+        self._refuse_unused_keys()
         left_out: list[str] = []
         tables: dict[str, pd.DataFrame] = {}
         classes: tuple[str, ...] = ()
@@ -108,6 +111,24 @@ class TableCorpus(Corpus):
         names = [f"{split}_labels" for split in SPLITS]
         return {name: path for name in names if (path := getattr(self, name))}
 
+    def _has_table(self, split: str) -> bool:
+        """Return whether a split's articles are a table, and not lines or a folder of texts."""
+        is_text = getattr(self, f"{split}_labels") or self.form == "lines"
+        return not (is_text or Path(getattr(self, split)).is_dir())
+
+    def _refuse_unused_keys(self) -> None:
+        """Raise DataError if a key is given that says how to read a kind of file which none is."""
+        kinds = {
+            kind_of(Path(path), read_head(Path(path))) if self._has_table(split) else "text"
+            for split, path in self._files().items()
+        }
+        for name, users in USED_IN.items():
+            if getattr(self, name) is not None and kinds.isdisjoint(users):
+                raise DataError(
+                    f"dataset.{name} is for files of the kind {' or '.join(users)}, and "
+                    f"{self.train} is {' and '.join(sorted(kinds))}: leave it out."
+                )
+
     def _texts(self) -> list[str]:
         return [*self.text_columns] or [self.text_column]
 
@@ -133,7 +154,7 @@ class TableCorpus(Corpus):
         prepared. A note on how many are not is added to `left_out`."""
         path, texts, label = Path(getattr(self, split)), self._texts(), self.label_column
         beside = getattr(self, f"{split}_labels")
-        if path.is_dir() or beside or self.form == "lines":
+        if not self._has_table(split):
             texts, label = ["text"], "label"
             if path.is_dir():
                 table, what = read_folder(path, self.encoding, self._classes_by_label())

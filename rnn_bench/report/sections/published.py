@@ -74,7 +74,7 @@ def model_to_compare(entry: Mapping[str, Any], models: Sequence[Model]) -> Model
     """Return the model of the published result's name; the network with the lowest validation loss
     if it is of another kind of model; None where the sweep has nothing to compare with it."""
     run = models[0][0].completed[0]
-    if float(run.parameters.get("dataset.train_size", 1)) != entry.get("train_size", 1):
+    if run.number("dataset.train_size", default=1) != entry.get("train_size", 1):
         return None
     if entry.get("same_recipe") and run.tags[schema.PROTOCOL] != "notebook":
         return None

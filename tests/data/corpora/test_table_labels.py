@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_different_labels_are_not_warned_of(
         (("1.0", "0.0"), ("0.0", "1.0")),
         (("1", "0", "1.50", "1.5"), ("0", "1", "1.5")),
         (("-1", "-1.0", "+1", "1"), ("-1", "1")),
+        (("9007199254740993", "9007199254740992"), ("9007199254740992", "9007199254740993")),
         (("1", "1.0", "one"), ("1", "1.0", "one")),
     ],
 )
@@ -96,7 +98,7 @@ def test_a_number_is_one_class_however_it_is_written(
     for texts, positions in (articles.train, articles.test):
         for text, position in zip(texts, positions, strict=True):
             if "one" not in labels:
-                assert float(text.removeprefix("word")) == float(classes[position])
+                assert Decimal(text.removeprefix("word")) == Decimal(classes[position])
 
 
 def test_a_number_of_the_test_file_is_the_class_of_training(corpus: TableCorpus) -> None:
