@@ -158,16 +158,20 @@ def question_tags(config: Config, fingerprint: str) -> dict[str, str]:
 
 def run_name(config: Config, defaults: Config) -> str:
     """Return `gru-isot-s0`, with what differs from `defaults`, the same options with no key
-    changed: `gru-isot-notebook-lr0.01-s0`. A long one is cut: it ends with a hash and the seed."""
+    changed: `gru-isot-notebook-lr0.01-s0`. The fold of a corpus that is cut into folds is always
+    named. A long name is cut: it ends with a hash and the seed."""
     parts = [name_of(config.model), name_of(config.dataset)]
     if config.protocol.name != "fair":
         parts.append(config.protocol.name)
     if name_of(config.optimizer) != "adam":
         parts.append(name_of(config.optimizer))
     usual = settings(defaults)
+    fold = "dataset.fold" if entry(config.dataset, "folds") else ""  # a part of the articles
     for path, value in settings(config).items():
         name = path.rpartition(".")[2]
-        if path in NOT_IN_KEY or path == "seed" or name == "name" or usual.get(path) == value:
+        if path in NOT_IN_KEY or path == "seed" or name == "name":
+            continue
+        if usual.get(path) == value and path != fold:
             continue
         if path == "model.cell" and cell_name(value) == parts[0]:
             continue

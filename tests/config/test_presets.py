@@ -76,7 +76,7 @@ def test_a_sweep_over_folds_makes_the_runs_that_it_has_and_no_others(
     )
     assert (answer.status, answer.err) == (0, "")
     names = sorted(run.info.run_name for run in recorded_runs())
-    assert names == ["majority-cr-fold1-s0", "majority-cr-s0", "majority-trec-s0"]
+    assert names == ["majority-cr-fold0-s0", "majority-cr-fold1-s0", "majority-trec-s0"]
 
 
 def test_a_preset_trains_without_m(

@@ -78,6 +78,8 @@ NAMES = [
         "gru-my-text_columnstitle+text-s0",
     ),
     (("dataset=newsgroups", "dataset.remove=[]"), "gru-newsgroups-removenone-s0"),
+    (("dataset=mr",), "gru-mr-fold0-s0"),
+    (("dataset.folds=5", "dataset.fold=1"), "gru-demo-folds5-fold1-s0"),
     (("dataset.seed=3",), "gru-demo-dataset_seed3-s0"),
     (("protocol.split_seed=3",), "gru-demo-split_seed3-s0"),
     (("+optimizer.amsgrad=true",), "gru-demo-amsgradTrue-s0"),

@@ -235,6 +235,7 @@ class TableCorpus(Corpus):
             raise DataError(
                 f"{path} has the label {unknown[0]!r}, which {lacking} lacks. "
                 f"Its labels: {', '.join(known)}."
+                f"{f' Name its class there too: {unknown[0]}: ...' if of_label else ''}"
             )
         names = {label: of_label.get(usual, usual) for label, usual in labels.items()}
         return table.assign(label=table["label"].map(names))

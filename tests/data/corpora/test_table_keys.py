@@ -46,6 +46,7 @@ def test_classes_are_named_in_the_order_that_is_given(tmp_path: Path) -> None:
     assert {*texts_and_classes(articles)} == {("a", "real"), ("b", "fake")}
     message = refusal(tmp_path / "a.csv", labels={1: "real"})
     assert "has the label '0.0', which dataset.labels lacks" in message
+    assert "Name its class there too: 0.0: ..." in message
 
 
 def test_duplicates_are_dropped_so_that_no_test_text_is_trained_on(
