@@ -23,6 +23,7 @@ from rnn_bench.data.hub_layout import (
     class_names,
 )
 from rnn_bench.data.labels import require_few_classes, sorted_classes, usual_spellings
+from rnn_bench.data.left_out import without_bad_rows
 from rnn_bench.data.splits import split_test_stratified
 from rnn_bench.files import replaced_atomically
 
@@ -197,24 +198,15 @@ class HubCorpus(Corpus):
             },
             dtype="str",
         )
-        empty = rows.map(lambda cell: not cell.strip())
-        bad = empty.any(axis=1)
-        if not bad.any():
-            return rows, []
-        if empty["label"].all():
+        source = f"The split {name!r} of {self.path}"
+        if len(rows) and not rows["label"].str.strip().any():
             raise DataError(
-                f"The split {name!r} of {self.path} has no labels, as the secret ones of a "
-                "competition. Choose others with dataset.train, dataset.validation and "
-                "dataset.test."
+                f"{source} has no labels, as the secret ones of a competition. Choose others with "
+                "dataset.train, dataset.validation and dataset.test."
             )
-        if not self.drop_bad_rows or bad.all():
-            first = int(bad.to_numpy().argmax())
-            raise DataError(
-                f"The split {name!r} of {self.path} has {int(bad.sum()):,} bad rows of "
-                f"{len(rows):,}; the first is row {first + 1}: its {empty.iloc[first].idxmax()} is "
-                "empty.\nLeave them out with dataset.drop_bad_rows=true."
-            )
-        return rows[~bad], [f"{int(bad.sum()):,} of {len(rows):,} rows of the split {name}"]
+        named = {"text": " ".join(layout.texts), "label": layout.label}
+        rows, bad = without_bad_rows(rows, source, named, self.drop_bad_rows)
+        return rows, [f"{bad} of the split {name}"] if bad else []
 
     def _classes(
         self, rows: Mapping[str, pd.DataFrame], layout: Layout, names: Sequence[str] | None

@@ -12,8 +12,8 @@ from rnn_bench.config.dataset import SEPARATORS
 from rnn_bench.config.errors import listed
 from rnn_bench.data.cleaning import CLEANINGS
 from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, file_identity
-from rnn_bench.data.duplicates import without_duplicates
 from rnn_bench.data.labels import require_few_classes, sorted_classes, usual_spellings
+from rnn_bench.data.left_out import without_bad_rows, without_duplicates
 from rnn_bench.data.splits import split_test_stratified
 from rnn_bench.data.table_files import Reading, read_table
 from rnn_bench.data.table_kinds import USED_IN, kind_of
@@ -176,12 +176,11 @@ class TableCorpus(Corpus):
         for column in texts[1:]:
             text = text.str.cat(table[column], sep=" ")
         cells = {"text": text, "label": table[label].str.strip()}
-        rows = self._without_bad_rows(
-            pd.DataFrame({**kept, **cells}),
-            path,
-            {"text": " ".join(texts), "label": label},
-            left_out,
-        )
+        named = {"text": " ".join(texts), "label": label}
+        found = pd.DataFrame({**kept, **cells})
+        rows, bad = without_bad_rows(found, str(path), named, self.drop_bad_rows)
+        if bad:
+            left_out.append(f"{bad} of {path.name}")
         clean = CLEANINGS[self.cleaning]
         prepared = pd.Series([*map(clean, rows["text"])], rows.index, dtype=object)
         return rows.assign(prepared=prepared)
@@ -193,26 +192,6 @@ class TableCorpus(Corpus):
         reading = Reading(separator, self.encoding, self.header, self.quotes, self.sheet)
         keys = [key] * len(self._texts()) + ["dataset.label_column"]
         return read_table(path, columns, keys, reading)
-
-    def _without_bad_rows(
-        self, rows: pd.DataFrame, path: Path, names: Mapping[str, str], left_out: list[str]
-    ) -> pd.DataFrame:
-        empty = rows[["text", "label"]].map(lambda cell: not cell.strip())
-        bad = empty.any(axis=1)
-        if not bad.any():
-            return rows
-        if not self.drop_bad_rows:
-            first = int(bad.to_numpy().argmax())
-            raise DataError(
-                f"{path} has {int(bad.sum())} bad rows of {len(rows)}; the first is "
-                f"row {first + 1} (the header not counted): its "
-                f"{names[str(empty.iloc[first].idxmax())]!r} is empty.\n"
-                f"Mend them, or leave them out with dataset.drop_bad_rows=true."
-            )
-        if bad.all():
-            raise DataError(f"{path} has bad rows only: a text or label is empty in each.")
-        left_out.append(f"{int(bad.sum()):,} of {len(rows):,} rows of {path.name}")
-        return rows[~bad].reset_index(drop=True)
 
     def _with_classes(
         self, table: pd.DataFrame, split: str, classes: Sequence[str]

@@ -1,4 +1,4 @@
-"""Leave out articles whose text stands in the corpus already."""
+"""Leave out rows without text or label, and articles whose text stands in the corpus already."""
 
 import logging
 from collections.abc import Mapping
@@ -11,6 +11,37 @@ from rnn_bench.data.corpus import DataError
 log = logging.getLogger(__name__)
 
 ORDER = ("test", "validation", "train")  # of what two of them share, the first keeps it
+
+
+def without_bad_rows(
+    rows: pd.DataFrame, source: str, names: Mapping[str, str], drop: bool
+) -> tuple[pd.DataFrame, str]:
+    """Return the rows whose text and label are more than blanks, and a note such as `2 of 9 rows`
+    on how many others there were ("" if none).
+
+    Args:
+        rows: with the columns text and label.
+        source: the file or split, in messages.
+        names: what messages call the two columns.
+        drop: whether other rows are left out, and not refused.
+
+    Raises:
+        DataError: there are others and they are not to be dropped, or there are none but those.
+    """
+    empty = rows[["text", "label"]].map(lambda cell: not cell.strip())
+    bad = empty.any(axis=1)
+    if bad.all():
+        raise DataError(f"{source} has no row with a text and a label.")
+    if not bad.any():
+        return rows, ""
+    if not drop:
+        first = int(bad.to_numpy().argmax())
+        raise DataError(
+            f"{source} has {int(bad.sum()):,} bad rows of {len(rows):,}; the first is row "
+            f"{first + 1} (the header not counted): its {names[str(empty.iloc[first].idxmax())]!r} "
+            "is empty.\nMend them, or leave them out with dataset.drop_bad_rows=true."
+        )
+    return rows[~bad].reset_index(drop=True), f"{int(bad.sum()):,} of {len(rows):,} rows"
 
 
 def without_duplicates(
