@@ -85,7 +85,7 @@ def test_a_sweep_fetches_once_and_records_the_commit(
     swept = command(hub, *SMALL_SWEEP, *OWN)
     assert swept.returncode == 0, swept.stderr
     assert f"dataset.revision=main of me/own is commit {COMMIT}." in swept.stdout
-    assert "train=train (60), test=test (20), text text, label label (pos, neg)" in swept.stdout
+    assert "train=train (60), test=test (20), text text, label label ('pos', 'neg')" in swept.stdout
     files = [path for path in hub.asked_for if path.startswith("GET") and "/data/" in path]
     assert len([each for each in files if each.endswith(".parquet")]) == 3, "each file once"
     runs = recorded_runs()
