@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2
 SETTLE_SECONDS = 0.3  # for another process's claim to become visible
+MOST_WITHDRAWN = 10  # claims one after another, of which a sound store has one or two
 
 
 class Busy(Exception):
@@ -93,11 +94,12 @@ class RunClaims:
 
         Raises:
             Busy: another process trains the run, and this one is not `patient`.
+            UsageError: the store does not keep the rows that are made in it.
         """
         return retry_until_reachable(lambda: self._claim(on_wait, patient), on_wait)
 
     def _claim(self, on_wait: Callable[[], None], patient: bool) -> Claim:
-        logged = False
+        logged, withdrawn = False, 0
         while True:
             rows = self._rows_after_sending()
             if answer := find_answer(rows):
@@ -111,8 +113,15 @@ class RunClaims:
                 try:
                     self.confirm(claim.run_id)
                     return claim
-                except Withdrawn:
-                    continue
+                except Withdrawn as error:
+                    withdrawn += 1
+                    if withdrawn < MOST_WITHDRAWN:
+                        continue
+                    raise UsageError(
+                        f"The MLflow store {self.client.tracking_uri} does not keep the rows that "
+                        f"are made in it: {error}, {withdrawn} times.\nIs it an MLflow server, and "
+                        "does nobody else delete runs?"
+                    ) from error
             owner = others[0].data.tags.get(schema.OWNER)
             if not patient:
                 raise Busy(f"{owner} trains it")

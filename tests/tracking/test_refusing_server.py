@@ -32,7 +32,8 @@ class Answers(BaseHTTPRequestHandler):
         if status is None:
             self.close_connection = True
             return
-        body = json.dumps({"experiment": EXPERIMENT}) if known else "<html>no</html>"
+        other = "{}" if status == 200 else "<html>no</html>"
+        body = json.dumps({"experiment": EXPERIMENT}) if known else other
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -70,3 +71,13 @@ def test_a_server_that_refuses_after_it_was_opened_is_named_and_not_asked_again_
     assert "Traceback" not in err
     assert len(err.splitlines()) <= 6
     assert server.asked <= 2
+
+
+def test_a_server_that_keeps_nothing_is_named_and_no_run_claims_without_end(
+    server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.status = 200
+    assert main(SWEEP) == 2
+    err = capsys.readouterr().err
+    assert "does not keep the rows that are made in it: run  is deleted, 10 times" in err
+    assert len(err.splitlines()) <= 6
