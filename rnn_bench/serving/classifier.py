@@ -103,7 +103,8 @@ def build_stored(
     try:
         protocol = Protocol(**asdict(settings.protocol))
         if settings.model["_target_"] == Recurrent._target_:
-            recurrent_option(settings.model)  # a million layers would be built for minutes
+            # A million layers would be built for minutes. The cell may be anybody's code.
+            recurrent_option({**settings.model, "cell": "gru"})
         model = build_trusted(
             settings.model,
             trusted,
