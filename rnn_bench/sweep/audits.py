@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import describe
-from rnn_bench.config.options import name_of
+from rnn_bench.config.options import decisive_keys, name_of
 from rnn_bench.data.audit import audit_corpus
 from rnn_bench.data.audit.summary import findings
 from rnn_bench.tracking import schema
@@ -33,17 +35,32 @@ def record_audits(
             job, run_id = jobs_by_key.get(run.data.tags[schema.RUN_KEY]), run.info.run_id
             if job and run.info.status == "FINISHED" and not _has_audit(client, run_id):
                 unaudited.setdefault(repr(job.config.dataset), (job, []))[1].append(run_id)
-        for job, run_ids in unaudited.values():
-            name = name_of(job.config.dataset)
+        names = _distinct_names([job.config.dataset for job, _ in unaudited.values()])
+        for name, (job, run_ids) in zip(names, unaudited.values(), strict=True):
             try:
                 with console.status(f"Auditing {name}"):
                     audit = audit_corpus(job.config)
                 for run_id in run_ids:
                     client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
-                lines.append(findings(audit))
+                lines.append(findings(replace(audit, corpus=name)))
             except Exception as error:
                 log.warning("The audit of %s is not recorded: %s", name, describe(error))
     return [line for line in lines if line]
+
+
+def _distinct_names(datasets: Sequence[Any]) -> list[str]:
+    """Return each dataset's name, with the settings in which those of one name differ: `mr (fold
+    1)`."""
+    names = []
+    for dataset in datasets:
+        alike = [decisive_keys(other) for other in datasets if name_of(other) == name_of(dataset)]
+        differing = [
+            f"{key} {value}"
+            for key, value in decisive_keys(dataset).items()
+            if any(other.get(key) != value for other in alike)
+        ]
+        names.append(name_of(dataset) + f" ({', '.join(differing)})" * bool(differing))
+    return names
 
 
 def _has_audit(client: MlflowClient, run_id: str) -> bool:

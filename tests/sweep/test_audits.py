@@ -49,6 +49,13 @@ def test_each_corpus_of_a_sweep_is_audited(
     assert len([*(workplace / "cache" / "audits").iterdir()]) == 2
 
 
+def test_corpora_of_one_name_are_told_apart(rnn_bench: Command, reviews: tuple[str, ...]) -> None:
+    files = ("dataset.cleaning=lower,none", *reviews)
+    answer = rnn_bench("-m", "model=majority", "dataset=table", *files)
+    for cleaning in ("lower", "none"):
+        assert f"reviews (cleaning {cleaning}): 2 of 4 test articles also stand" in answer.out
+
+
 def test_a_reused_run_is_audited_if_it_was_not_and_else_left_alone(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
