@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _chosen(corpus: str) -> list[str]:
-    """Return the overrides that choose a corpus: an option of the group `dataset`, or a
-    file or folder."""
+    """Return the overrides that choose a corpus: an option of the group `dataset`, or a file or
+    folder."""
     name = corpus.removeprefix("dataset=")
     if name in Composer().loader.get_group_options("dataset"):
         return [f"dataset={name}"]

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from rnn_bench.config.dataset import SEPARATORS as GIVEN
 from rnn_bench.config.errors import listed
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.packed_files import unpacked
 
-SEPARATORS = {
-    ",": "comma-separated",
-    "\t": "tab-separated",
-    ";": "semicolon-separated",
-    "|": "pipe-separated",
-}
+# How each separator that is looked for is called in messages. One of blanks has to be given.
+SEPARATORS = {sign: f"{name}-separated" for name, sign in GIVEN.items() if name != "blank"}
 
 
 def read_csv(path: Path) -> pd.DataFrame:
