@@ -1,5 +1,8 @@
 import copy
+import itertools
+import platform
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor, nn
 
 from rnn_bench.config.model import cell_names
 from rnn_bench.models.cell import cell_class
+from rnn_bench.models.kernels import library
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Readout
 from rnn_bench.models.recurrent import reversed_articles
@@ -120,6 +124,26 @@ def test_states_and_gradients_are_those_of_double_precision(
     layers = layers_of(cell, embedding, hidden, depth)
     ours, exactly = by_kernel(kernel, readout, backwards), by_torch(readout, backwards)
     assert worst_error(ours, exactly, layers, inputs, lengths) < 1e-5
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the instructions are of x86-64")
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_vectors_of_each_width_give_the_results_of_double_precision(
+    lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if lanes > 4 and library.level() not in library.INSTRUCTIONS:
+        pytest.skip("the processor has no AVX2")
+    # The layout of AVX-512, in the instructions of AVX2.
+    options = {4: (), 8: ("-march=x86-64-v3",), 16: ("-march=x86-64-v3", "-D__AVX512F__=1")}
+    monkeypatch.setattr(library, "INSTRUCTIONS", {library.level(): options[lanes]})
+    kernel = FusedKernel(tmp_path)
+    torch.set_num_threads(2)
+    for cell, size, readout in itertools.product(CELLS, SIZES, READOUTS):
+        embedding, hidden, depth, batch, time = SIZES[size]
+        layers = layers_of(cell, embedding, hidden, depth)
+        ours, exactly = by_kernel(kernel, readout, True), by_torch(readout, True)
+        error = worst_error(ours, exactly, layers, *batch_of(embedding, batch, time))
+        assert error < 1e-5, (cell, size, readout)
 
 
 @hypothesis_settings(deadline=None, max_examples=40)
