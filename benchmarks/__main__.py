@@ -22,7 +22,7 @@ from rnn_bench.training.device import find_device
 
 # `target` takes the runs of `single`, which are made once.
 PARTS = {
-    "steps": "tokens a second of whole steps on full rows, by kernel and threads",
+    "steps": "tokens a second of whole steps on full rows, by readout and direction",
     "single": "one run of each cell beside the naive loop and Keras",
     "target": "seconds to the validation accuracy that the naive loop ends with",
     "sweep": "six runs, packed, beside the naive loop six times; on a GPU also 1 to 16 at once",

@@ -9,19 +9,21 @@ floats.
 Different, because the notebook does it so: a Dataset whose items are encoded articles, a DataLoader
 that shuffles them and whose collate function pads a batch to its longest article; Adam without its
 fused kernel; `.item()` after every step; validation and test in batches of 32; the state after the
-padding is what the classifier reads (`--readout last_token` reads it at each article's own last
-token instead, as rnn_bench does); gradients are not clipped. Initial weights and the order of the
-articles come from torch's generators, so losses are not the same numbers. Nothing is recorded and
-no checkpoint is written: that costs rnn_bench time, and not this loop.
+padding is what the classifier reads; gradients are not clipped. (With `--readout last_token`,
+`mean` and `max` it reads the states at each article's own tokens instead, as rnn_bench does, and
+`--bidirectional` reads in two directions, with packed sequences.) Initial weights and the order of
+the articles come from torch's generators, so losses are not the same numbers. Nothing is recorded
+and no checkpoint is written: that costs rnn_bench time, and not this loop.
 """
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import articles
@@ -29,6 +31,7 @@ from benchmarks.answers import Answer, contender_arguments, peak_memory_bytes
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+READOUTS = ("padded_end", "last_token", "mean", "max")
 
 
 class NewsDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -52,24 +55,71 @@ def collate(batch: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]
 
 
 class Classifier(nn.Module):
-    def __init__(self, cell: str, vocabulary_size: int, classes: int, readout: str) -> None:
+    def __init__(
+        self,
+        cell: str,
+        vocabulary_size: int,
+        classes: int,
+        readout: str,
+        bidirectional: bool = False,
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(
             vocabulary_size, articles.EMBEDDING_DIM, padding_idx=articles.PADDING
         )
-        self.recurrent = CELLS[cell](articles.EMBEDDING_DIM, articles.HIDDEN_SIZE, batch_first=True)
+        self.recurrent = CELLS[cell](
+            articles.EMBEDDING_DIM,
+            articles.HIDDEN_SIZE,
+            batch_first=True,
+            bidirectional=bidirectional,
+        )
         self.dropout = nn.Dropout(articles.DROPOUT)
-        self.output = nn.Linear(articles.HIDDEN_SIZE, classes)
+        self.output = nn.Linear((1 + bidirectional) * articles.HIDDEN_SIZE, classes)
         self.readout = readout
+        self.packs = bidirectional and readout != "padded_end"
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        states, _ = self.recurrent(self.embedding(tokens))
-        if self.readout == "last_token":
-            last = states[torch.arange(len(states), device=states.device), lengths - 1]
+        embedded = self.embedding(tokens)
+        if self.packs:
+            packed = pack_padded_sequence(embedded, lengths.cpu(), True, enforce_sorted=False)
+            returned, last = self.recurrent(packed)
+            states, _ = pad_packed_sequence(returned, batch_first=True)
         else:
-            last = states[:, -1]
-        logits: Tensor = self.output(self.dropout(last))
+            states, last = self.recurrent(embedded)
+        logits: Tensor = self.output(self.dropout(self.read(states, last, lengths)))
         return logits
+
+    def read(self, states: Tensor, last: Tensor | tuple[Tensor, Tensor], lengths: Tensor) -> Tensor:
+        inside = torch.arange(states.shape[1], device=states.device) < lengths[:, None]
+        if self.readout == "mean":
+            return (states * inside[..., None]).sum(1) / lengths[:, None]
+        if self.readout == "max":
+            return states.masked_fill(~inside[..., None], -torch.inf).amax(1)
+        if self.readout == "last_token" and not self.packs:
+            return states[torch.arange(len(states), device=states.device), lengths - 1]
+        hidden = last[0] if isinstance(last, tuple) else last  # [directions, batch, hidden]
+        return torch.cat([*hidden], 1)
+
+
+def train_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loader: Loader,
+    device: str,
+    stepped: Callable[[], None] = lambda: None,
+) -> float:
+    """Train for an epoch, and return the mean loss of its batches."""
+    criterion, total = nn.CrossEntropyLoss(), 0.0
+    model.train()
+    for tokens, lengths, labels in loader:
+        tokens, lengths, labels = tokens.to(device), lengths.to(device), labels.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(tokens, lengths), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+        stepped()
+    return total / len(loader)
 
 
 def accuracy_of(model: nn.Module, loader: Loader, device: str) -> float:
@@ -85,7 +135,8 @@ def accuracy_of(model: nn.Module, loader: Loader, device: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(parents=[contender_arguments()])
-    parser.add_argument("--readout", default="padded_end", choices=["padded_end", "last_token"])
+    parser.add_argument("--readout", default="padded_end", choices=READOUTS)
+    parser.add_argument("--bidirectional", action="store_true")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -103,25 +154,17 @@ def main() -> None:
         )
         tokens_in[split] = sum(len(text) for text in dataset.texts)
 
-    model = Classifier(args.cell, len(vocabulary) + 2, len(set(labels)), args.readout).to(device)
-    criterion = nn.CrossEntropyLoss()
+    sizes = len(vocabulary) + 2, len(set(labels))
+    model = Classifier(args.cell, *sizes, args.readout, args.bidirectional).to(device)
     optimizer = torch.optim.Adam(model.parameters(), articles.LEARNING_RATE, fused=False)
     answer = Answer(torch.get_num_threads())
     for _ in range(args.epochs):
-        began, total = time.time(), 0.0
-        model.train()
-        for tokens, lengths, labels in loaders["training"]:
-            tokens, lengths, labels = tokens.to(device), lengths.to(device), labels.to(device)
-            optimizer.zero_grad()
-            loss = criterion(model(tokens, lengths), labels)
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-            answer.stepped()
+        began = time.time()
+        loss = train_epoch(model, optimizer, loaders["training"], device, answer.stepped)
         trained = time.time()
         accuracy = accuracy_of(model, loaders["validation"], device)
         answer.epoch(began, trained, accuracy)
-        print(f"loss {total / len(loaders['training']):.4f}  validation accuracy {accuracy:.4f}")
+        print(f"loss {loss:.4f}  validation accuracy {accuracy:.4f}")
     print(f"test accuracy {accuracy_of(model, loaders['test'], device):.4f}")
 
     answer.tokens = tokens_in["training"]

@@ -1,20 +1,27 @@
-"""Measure the tokens a second of whole training steps on full rows, by kernel and threads.
+"""Measure the tokens a second of whole training steps on full rows, by readout and direction.
 
 A step is the product's own (`Training`): batch, embedding, recurrence, loss, backward, clipping and
-Adam, of 32 articles that all have the full length, with a vocabulary of 30,000. Each number of
-threads has a process of its own; in it the kernels take turns, and the first turn of each is not
-counted.
+Adam, of 32 articles that all have the full length, with a vocabulary of 30,000. Beside it stands a
+step of the naive loop with the same readout and directions: packed sequences for two directions, a
+mask for the mean and maximum. Each number of threads has a process of its own; in it the contenders
+take turns, and the first turn of each is not counted.
 """
 
 import argparse
+import itertools
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
-from benchmarks.articles import BATCH_SIZE, VOCABULARY_SIZE
+from benchmarks import naive
+from benchmarks.articles import BATCH_SIZE, LEARNING_RATE, VOCABULARY_SIZE
 from benchmarks.drawing import bars
 from benchmarks.findings import Findings, Table, number
 from benchmarks.workplace import Workplace
@@ -27,8 +34,10 @@ from rnn_bench.training.device import find_device, use_threads
 from rnn_bench.training.device import kernel as kernel_of
 from rnn_bench.training.start import start_training
 
-KERNELS = ("auto", "torch")
-TURNS = 3  # of each kernel, for each of the settings' repeats
+NAIVE = "naive loop"
+CONTENDERS = ("auto", "torch", NAIVE)  # values of model.kernel, and the naive loop
+TURNS = 3  # of each contender, for each of the settings' repeats
+WISHES = tuple(itertools.product((1, 2), ("last_token", "mean", "max")))  # directions, readout
 
 
 def measure(place: Workplace) -> Findings:
@@ -37,57 +46,77 @@ def measure(place: Workplace) -> Findings:
         args = [f"--threads={threads}", f"--length={settings.length}", f"--steps={settings.steps}"]
         args += [f"--turns={TURNS * settings.repeats}", f"--device={settings.device}"]
         samples += place.answer("benchmarks.steps", *args, "--cells", *settings.cells)["samples"]
+    speeds = {key(each): median(each["tokens_per_second"]) for each in samples}
+
+    def against(each: dict[str, Any], **other: Any) -> str:
+        return number(speeds[key(each)] / speeds[key({**each, **other})], 2)
+
     rows = [
         [
-            each["cell"],
-            str(each["threads"]),
-            each["kernel_option"],
-            each["kernel"],
-            number(median(each["tokens_per_second"]), 0),
+            *(each["cell"], str(each["directions"]), each["readout"], str(each["threads"])),
+            *(each["contender"], each["kernel"], number(speeds[key(each)], 0)),
+            against(each, contender=NAIVE),
+            against(each, readout="last_token"),
             str(len(each["tokens_per_second"])),
         ]
         for each in samples
     ]
-    counts = dict.fromkeys(each["threads"] for each in samples)
+    threads = max(each["threads"] for each in samples)
+    ours = [each for each in samples if each["contender"] == CONTENDERS[0]]
     return Findings(
         "Steps on full rows",
         [
-            f"Whole steps on full rows of {settings.length} with {count} threads, tokens a second: "
+            f"Whole steps on full rows of {settings.length} with {threads} threads, "
+            f"{'two directions' if directions == 2 else 'one direction'}, {readout}, tokens a "
+            "second (times the naive loop's): "
             + ", ".join(
-                f"{each['cell']} {median(each['tokens_per_second']):,.0f}"
-                for each in samples
-                if each["threads"] == count and each["kernel_option"] == KERNELS[0]
+                f"{each['cell']} {speeds[key(each)]:,.0f} ({against(each, contender=NAIVE)})"
+                for each in ours
+                if (each["threads"], each["directions"], each["readout"])
+                == (threads, directions, readout)
             )
             + "."
-            for count in counts
+            for directions, readout in WISHES
         ],
         [
             Table(
                 "steps",
                 f"Whole training steps of {BATCH_SIZE} x {settings.length} tokens, medians",
-                ["cell", "threads", "model.kernel", "kernel", "tokens/s", "n"],
+                [
+                    *("cell", "directions", "readout", "threads", "model.kernel", "kernel"),
+                    *("tokens/s", "times naive", "times last_token", "n"),
+                ],
                 rows,
-                words=4,
+                words=6,
             )
         ],
         [
             bars(
                 "steps",
-                f"Whole training steps on full rows of {settings.length}",
+                f"Whole training steps on full rows of {settings.length}, {threads} threads",
                 "thousand tokens a second",
                 {
-                    f"model.kernel={kernel_option}": {
-                        f"{each['cell']}, {each['threads']} thr.": median(each["tokens_per_second"])
+                    contender: {
+                        f"{each['cell']}, {each['directions']} dir., {each['readout']}": speeds[
+                            key(each)
+                        ]
                         / 1000
                         for each in samples
-                        if each["kernel_option"] == kernel_option
+                        if (each["contender"], each["threads"]) == (contender, threads)
+                        and each["readout"] != "max"
                     }
-                    for kernel_option in KERNELS
+                    for contender in CONTENDERS
                 },
             )
         ],
         samples,
     )
+
+
+def key(sample: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what a sample's speed is compared by."""
+    names = ("cell", "directions", "readout", "threads", "contender")
+    return tuple(sample[name] for name in names)
 
 
 def full_rows(steps: int, length: int) -> EncodedCorpus:
@@ -106,25 +135,58 @@ def full_rows(steps: int, length: int) -> EncodedCorpus:
     return EncodedCorpus("full-rows", *splits, words, ("0", "1"), Content("", "other"))
 
 
-def take_turns(cell: str, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Train with each kernel for an epoch of the full rows, in turn."""
-    corpus, device = full_rows(args.steps, args.length), find_device(args.device)
-    composer, samples, turns = Composer(), [], []
-    for kernel in KERNELS:
-        lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={args.turns + 1}"]
-        lines += ["protocol.patience=null", f"model.kernel={kernel}"]
-        config = composer.job(composer.compose(lines)).config
-        model = initial_model(config, corpus, fused_kernel(config, device))
-        training = start_training(model, corpus.to(device), config)
-        turns.append(training.epochs(lambda done, total: None))
-        about = {"cell": cell, "threads": args.threads, "kernel_option": kernel}
-        samples.append({**about, "kernel": kernel_of(model, device), "tokens_per_second": []})
+def epoch_times(
+    contender: str,
+    cell: str,
+    wish: tuple[int, str],
+    corpus: EncodedCorpus,
+    args: argparse.Namespace,
+) -> tuple[str, Iterator[float]]:
+    """Return the name of a contender's kernel, and the training seconds of one epoch after another
+    of the full rows."""
+    (directions, readout), device = wish, find_device(args.device)
+    if contender == NAIVE:
+        torch.manual_seed(0)
+        sizes = VOCABULARY_SIZE, len(corpus.classes)
+        model = naive.Classifier(cell, *sizes, readout, directions == 2).to(device)
+        return "torch", naive_epochs(model, corpus, args)
+    composer = Composer()
+    lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={args.turns + 1}"]
+    lines += ["protocol.patience=null", f"model.kernel={contender}"]
+    lines += [f"protocol.readout={readout}", f"model.bidirectional={directions == 2}"]
+    config = composer.job(composer.compose(lines)).config
+    network = initial_model(config, corpus, fused_kernel(config, device))
+    training = start_training(network, corpus.to(device), config)
+    epochs = training.epochs(lambda done, total: None)
+    return kernel_of(network, device), (result.training_seconds for result in epochs)
+
+
+def naive_epochs(
+    model: nn.Module, corpus: EncodedCorpus, args: argparse.Namespace
+) -> Iterator[float]:
+    train = corpus.train
+    rows = list(zip(train.tokens.long().view(-1, args.length), train.labels, strict=True))
+    loader: naive.Loader = DataLoader(rows, BATCH_SIZE, shuffle=True, collate_fn=naive.collate)  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=False)
+    while True:
+        began = time.perf_counter()
+        naive.train_epoch(model, optimizer, loader, args.device)
+        yield time.perf_counter() - began
+
+
+def take_turns(cell: str, wish: tuple[int, str], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Train with each contender for an epoch of the full rows, in turn."""
+    corpus, samples, turns = full_rows(args.steps, args.length), [], []
+    for contender in CONTENDERS:
+        kernel, seconds = epoch_times(contender, cell, wish, corpus, args)
+        about = {"cell": cell, "directions": wish[0], "readout": wish[1], "threads": args.threads}
+        samples.append({**about, "contender": contender, "kernel": kernel, "tokens_per_second": []})
+        turns.append(seconds)
     for turn in range(args.turns + 1):
-        for sample, epochs in zip(samples, turns, strict=True):
-            result = next(epochs)
+        for sample, seconds in zip(samples, turns, strict=True):
+            taken = next(seconds)
             if turn:
-                tokens = len(corpus.train.tokens)
-                sample["tokens_per_second"].append(tokens / result.training_seconds)
+                sample["tokens_per_second"].append(len(corpus.train.tokens) / taken)
     return samples
 
 
@@ -137,7 +199,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, required=True)
     args = parser.parse_args()
     use_threads(args.threads)
-    samples = [sample for cell in args.cells for sample in take_turns(cell, args)]
+    samples = [
+        sample for cell in args.cells for wish in WISHES for sample in take_turns(cell, wish, args)
+    ]
     args.answer.write_text(json.dumps({"samples": samples}))
 
 

@@ -57,7 +57,7 @@ class Config(Option):
         super().__post_init__()
         if getattr(self.model, "kernel", "") == "fused":  # which imports torch, so only then
             beyond_fused = target_of(self.model).beyond_fused  # type: ignore[attr-defined]
-            if reason := beyond_fused(self.model.cell, self.protocol.readout):
+            if reason := beyond_fused(self.model.cell):
                 raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
 
 

@@ -11,7 +11,16 @@ from rnn_bench.config.model import cell_name, cell_names
 from rnn_bench.data.vocabulary import PADDING
 from rnn_bench.models.cell import cell_class, is_fused, multiply_adds
 from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.kernels.library import Readout
 from rnn_bench.models.torch_cell import TorchCell
+
+BACKWARDS = (False, True)  # of a layer's first and second cell
+FUSED = {  # with padded_end, all articles are as long as the batch
+    "last_token": Readout.LAST,
+    "padded_end": Readout.LAST,
+    "mean": Readout.MEAN,
+    "max": Readout.MAX,
+}
 
 
 class RecurrentClassifier(nn.Module):
@@ -70,26 +79,29 @@ class RecurrentClassifier(nn.Module):
         inputs: Tensor = self.embedding(tokens)
         *below, last = cast(list[nn.ModuleList], [*self.layers])
         for layer in below:
-            both = [
-                self.states(cell, each, lengths) for cell, each in _pairs(layer, inputs, lengths)
-            ]
-            both[1:] = [reversed_articles(states, lengths) for states in both[1:]]
             # On [time, batch, hidden], so that dropout draws as between torch's own layers.
-            states = torch.cat([states.transpose(0, 1) for states in both], 2)
-            inputs = self.dropout(states).transpose(0, 1)
-        pairs = _pairs(last, inputs, lengths)
-        return torch.cat([self.read_out(cell, each, lengths) for cell, each in pairs], 1)
+            both = [
+                self.states(cell, inputs, lengths, backwards).transpose(0, 1)
+                for cell, backwards in zip(layer, BACKWARDS, strict=False)
+            ]
+            inputs = self.dropout(torch.cat(both, 2)).transpose(0, 1)
+        read = [
+            self.read_out(cell, inputs, lengths, backwards)
+            for cell, backwards in zip(last, BACKWARDS, strict=False)
+        ]
+        return torch.cat(read, 1)
 
     def read_out(
         self,
         cell: nn.Module,
         inputs: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, " batch"],
+        backwards: bool,
     ) -> Float[Tensor, "batch hidden"]:
-        """Return the readout of one cell, whose inputs are in its reading order."""
+        """Return the readout of one cell, which reads forwards or backwards."""
         if self.fused and isinstance(cell, TorchCell):
-            return self.fused.last_states(cell, inputs, lengths)
-        states = self.states(cell, inputs, lengths)
+            return self.fused.read_out(cell, inputs, lengths, FUSED[self.readout], backwards)
+        states = self._in_reading_order(cell, inputs, lengths, backwards)
         if self.readout in ("last_token", "padded_end"):
             return states[torch.arange(len(states), device=states.device), lengths - 1]
         inside = _inside(lengths, states)[..., None]
@@ -102,15 +114,23 @@ class RecurrentClassifier(nn.Module):
         cell: nn.Module,
         inputs: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, " batch"],
+        backwards: bool,
     ) -> Float[Tensor, "batch time hidden"]:
-        """Return a cell's state after each input.
+        """Return a cell's state after it read each input."""
+        if self.fused and isinstance(cell, TorchCell):
+            return self.fused.all_states(cell, inputs, lengths, backwards)
+        states = self._in_reading_order(cell, inputs, lengths, backwards)
+        return reversed_articles(states, lengths) if backwards else states
+
+    def _in_reading_order(
+        self, cell: nn.Module, inputs: Tensor, lengths: Tensor, backwards: bool
+    ) -> Tensor:
+        """Return a cell's states in the order in which it reads, the first step first.
 
         Raises:
             ConfigError: a user's cell returns something else.
         """
-        if self.fused and isinstance(cell, TorchCell):
-            return self.fused.all_states(cell, inputs, lengths)
-        returned = cell(inputs, lengths)
+        returned = cell(reversed_articles(inputs, lengths) if backwards else inputs, lengths)
         states: Tensor = returned[0] if isinstance(returned, tuple) else returned
         expected, shape = (*inputs.shape[:2], self.hidden_size), getattr(states, "shape", None)
         if shape != expected:
@@ -129,15 +149,12 @@ class RecurrentClassifier(nn.Module):
         return cell.kernel_name(device) if issubclass(cell, TorchCell) else "torch"
 
     @staticmethod
-    def beyond_fused(cell: str, readout: str) -> str:
-        """Return why the fused kernel cannot compute a model with this cell and readout; "" if it
-        can."""
-        if not is_fused(cell):
-            known = [name for name in cell_names() if is_fused(name)]
-            return f"{cell_name(cell)}: it computes {', '.join(known)}"
-        if readout not in ("last_token", "padded_end"):
-            return f"protocol.readout={readout}"
-        return ""
+    def beyond_fused(cell: str) -> str:
+        """Return why the fused kernel cannot compute a model with this cell; "" if it can."""
+        if is_fused(cell):
+            return ""
+        known = [name for name in cell_names() if is_fused(name)]
+        return f"{cell_name(cell)}: it computes {', '.join(known)}"
 
     @staticmethod
     def multiply_adds(
@@ -156,13 +173,6 @@ def reversed_articles(
     steps = torch.arange(values.shape[1], device=values.device)
     order = torch.where(_inside(lengths, values), lengths[:, None] - 1 - steps, steps)
     return values.gather(1, order[..., None].expand_as(values))
-
-
-def _pairs(layer: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    """Return a layer's cells, forward and backward, each with the inputs in its reading order."""
-    if len(layer) == 1:
-        return [(layer[0], inputs)]
-    return [(layer[0], inputs), (layer[1], reversed_articles(inputs, lengths))]
 
 
 def _inside(lengths: Tensor, states: Tensor) -> Tensor:

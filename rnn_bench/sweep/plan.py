@@ -23,7 +23,7 @@ from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import SweepKeys
 from rnn_bench.tracking.sweeps import all_runs, tag_filter
 
-# Of the cells, forward, while they are trained on one thread of a CPU with AVX-512.
+# Of the cells, forward, while they are trained on one thread of a CPU with AVX2 or AVX-512.
 MULTIPLY_ADDS_PER_SECOND = 1.3e10
 # Of the models without cells, until the store holds a run of the model.
 TOKENS_PER_SECOND = 2e6

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks import naive
 from benchmarks.__main__ import PARTS, measure
 from benchmarks.__main__ import main as benchmarks
 from benchmarks.findings import write_page
@@ -15,6 +16,7 @@ from benchmarks.floor import operations_per_token
 from benchmarks.sampling import STAGES
 from benchmarks.settings import Settings
 from benchmarks.workplace import ContenderFailed, Workplace
+from rnn_bench.models.recurrent import RecurrentClassifier
 
 TINY = Settings(
     corpus="demo",
@@ -97,10 +99,28 @@ def test_every_stage_of_a_run_is_found(place: Workplace, results: Path) -> None:
     assert 0 < float(cells_of(facts, 1, "share")[0].rstrip("%")) < 100
 
 
-def test_whole_steps_are_timed_with_each_kernel(place: Workplace, results: Path) -> None:
+def test_whole_steps_are_timed_by_readout_and_direction(place: Workplace, results: Path) -> None:
     facts = made("steps", place, results)
-    assert cells_of(facts, 0, "model.kernel") == ["auto", "torch"]
+    assert cells_of(facts, 0, "model.kernel") == 6 * ["auto", "torch", "naive loop"]
+    assert cells_of(facts, 0, "directions") == 9 * ["1"] + 9 * ["2"]
+    assert cells_of(facts, 0, "readout")[::3] == 2 * ["last_token", "mean", "max"]
     assert all(min(each["tokens_per_second"]) > 0 for each in facts["samples"])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("readout", naive.READOUTS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_naive_loop_computes_the_same_network(
+    cell: str, readout: str, bidirectional: bool
+) -> None:
+    theirs = naive.Classifier(cell, 20, 3, readout, bidirectional).eval()
+    sizes = {"vocabulary_size": 20, "classes": 3, "readout": readout}
+    ours = RecurrentClassifier(cell, 100, 128, 1, bidirectional, 0.5, **sizes).eval()
+    for one, two in zip(ours.parameters(), theirs.parameters(), strict=True):
+        one.data.copy_(two.data)
+    tokens, lengths = torch.randint(1, 20, (4, 9)), torch.tensor([4, 9, 1, 6])
+    tokens[torch.arange(9) >= lengths[:, None]] = 0
+    torch.testing.assert_close(ours(tokens, lengths), theirs(tokens, lengths))
 
 
 def test_growth_is_measured_in_five_directions(

@@ -74,7 +74,7 @@ def test_a_class_that_is_not_made_as_a_cell_is_refused(cell: type[nn.Module]) ->
 def test_the_fused_kernel_does_not_compute_a_subclass_as_its_base() -> None:
     assert [is_fused(name) for name in cell_names()] == [True] * 3
     assert not is_fused(f"{__name__}.HalfGRU")
-    assert "HalfGRU" in RecurrentClassifier.beyond_fused(f"{__name__}.HalfGRU", "last_token")
+    assert "HalfGRU" in RecurrentClassifier.beyond_fused(f"{__name__}.HalfGRU")
 
 
 @pytest.mark.parametrize(("name", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])

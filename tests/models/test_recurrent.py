@@ -133,6 +133,29 @@ def test_losses_in_one_direction_are_torch_s_bit_by_bit(
     assert len({*losses[0]}) == 4
 
 
+@pytest.mark.parametrize(
+    ("cell", "readout", "num_layers"), [*itertools.product(CELLS, READOUTS, (1, 2))]
+)
+def test_losses_in_two_directions_are_packing_s_over_20_steps(
+    cell: str, readout: str, num_layers: int
+) -> None:
+    tokens, lengths = padded([4, 9, 1, 6])
+    labels, losses = torch.tensor([0, 1, 2, 1]), []
+    for make in (classifier, TorchClassifier):
+        torch.manual_seed(0)
+        model = make(cell, readout, num_layers, True).eval()  # dropout draws in another order
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        losses.append([])
+        for _ in range(20):
+            loss = nn.functional.cross_entropy(model(tokens, lengths), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0][-1] < 0.8 * losses[0][0]
+
+
 def test_articles_are_reversed_within_their_own_length() -> None:
     values = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 9.0]])[..., None]
     found = reversed_articles(values, torch.tensor([3, 2]))

@@ -20,11 +20,12 @@ from rnn_bench.data.corpora.study_files import prepare, raw_files, read_raw
 from rnn_bench.serving.classifier import TextClassifier
 from tests.serving.conftest import CSV, TINY, Trained, model_of
 
+ALL_READOUTS = "protocol.readout=last_token,padded_end,mean,max"
 # Each cell, readout and baseline; two layers, two directions, and the study's own recipe.
 SWEEPS = (
     ("model=rnn,lstm,gru", *CSV, *TINY, "dataset.cleaning=study"),
-    ("model=gru", *CSV, *TINY, "protocol.readout=padded_end,mean,max"),
-    ("model=lstm", *CSV, *TINY, "model.num_layers=2", "model.bidirectional=true"),
+    ("model=gru", *CSV, *TINY, ALL_READOUTS),
+    ("model=lstm", *CSV, *TINY, "model.num_layers=2", "model.bidirectional=true", ALL_READOUTS),
     ("model=gru", *CSV, *TINY, "protocol=notebook", "model.bidirectional=true"),
     ("model=tfidf,nbsvm,majority", *CSV, "dataset.cleaning=study,none"),
     ("model=tfidf", *CSV, "model.all_tokens=false", "protocol.vocabulary_size=9"),
@@ -35,7 +36,10 @@ SWEEPS = (
 KINDS = [
     *({"model": cell, "readout": "last_token"} for cell in ("rnn", "lstm", "gru")),
     *({"model": "gru", "readout": readout} for readout in ("padded_end", "mean", "max")),
-    {"num_layers": "2", "bidirectional": "True"},
+    *(
+        {"num_layers": "2", "bidirectional": "True", "readout": readout}
+        for readout in ("last_token", "padded_end", "mean", "max")
+    ),
     {"protocol": "notebook", "bidirectional": "True"},
     *(
         {"model": model, "cleaning": cleaning}

@@ -4,8 +4,9 @@
 #include "forward.h"
 
 struct BackwardWork {
-    Sequence d_states;    // gradients of every step's h, if they are given
-    const float* d_last;  // of each article's last h, if they are given
+    Readout readout;
+    Sequence d_states;    // gradients of every step's h, with EVERY_STEP
+    const float* d_read;  // [articles][hidden]: of what was read, with the other readouts
     Sequence d_input;     // those of the inputs go here, if they are wanted
     long steps;           // of the padded batch
 };
@@ -19,6 +20,7 @@ template <Cell CELL> struct BackwardBuffers {
     GateGradients gates, hidden_gates;
     float *d_state, *d_cell;  // [articles][units], [articles][cell_row]
     float* d_input;           // [chunk][input vectors]
+    float* d_read;            // [articles][units]: the part that a step which was read gets
 
     BackwardBuffers(const Geometry<CELL>& g, const Shard& shard, Cutter& cutter)
         : chunk(std::max(CHUNK_ROWS, shard.count())),
@@ -28,7 +30,8 @@ template <Cell CELL> struct BackwardBuffers {
                                    : gates),
           d_state(cutter.take(shard.count() * g.units)),
           d_cell(cutter.take(shard.count() * g.cell_row)),
-          d_input(cutter.take(chunk * g.input_vectors * LANES)) {}
+          d_input(cutter.take(chunk * g.input_vectors * LANES)),
+          d_read(cutter.take(shard.count() * g.units)) {}
 };
 
 // The shard's gradient of the weights is a sum in the order of pack_forward.
@@ -43,6 +46,14 @@ static void backward(const Geometry<CELL>& g, const Shard& shard, const float* h
                      ShardGradient sum, const BackwardWork& work) {
     memset(sum.packed, 0, sizeof(float) * g.forward_weights());
     memset(sum.own_bias, 0, sizeof(float) * g.units);
+    for (long r = 0; work.readout != EVERY_STEP && r < shard.count(); r++) {
+        float* d_read = to.d_read + r * g.units;
+        memset(d_read, 0, sizeof(float) * g.units);
+        memcpy(d_read, work.d_read + shard.articles[r] * g.hidden, sizeof(float) * g.hidden);
+        if (work.readout == MEAN) divide(d_read, shard.lengths[r], g.units);
+        if (work.readout == MAX)
+            share(d_read, kept.read + r * g.units, kept.steps_with_max + r * g.units, g.units);
+    }
 
     // A step's gate gradients, and what they make of the gradient of the states before it.
     auto step_back = [&](long t, long place_in_chunk) {
@@ -51,15 +62,7 @@ static void backward(const Geometry<CELL>& g, const Shard& shard, const float* h
         for (long r = going_on; r < active; r++) {  // articles that end here
             memset(to.d_state + r * g.units, 0, sizeof(float) * g.units);
             memset(to.d_cell + r * g.cell_row, 0, sizeof(float) * g.cell_row);
-            if (work.d_last)
-                memcpy(to.d_state + r * g.units, work.d_last + shard.articles[r] * g.hidden,
-                       sizeof(float) * g.hidden);
         }
-        if (work.d_states.data)
-            for (long r = 0; r < active; r++) {
-                const float* given = work.d_states.at(shard.articles[r], t);
-                for (long k = 0; k < g.hidden; k++) to.d_state[r * g.units + k] += given[k];
-            }
         const float* cells_before =
             kept.cells + (t ? shard.count() + shard.first_row[t - 1] : 0) * g.cell_row;
         const float* cells = kept.cells + (shard.count() + row) * g.cell_row;
@@ -67,11 +70,21 @@ static void backward(const Geometry<CELL>& g, const Shard& shard, const float* h
             const float* state_before = kept.rows + (row + r) * g.row + g.hidden_place;
             const float* state = r < going_on ? state_before + active * g.row
                                               : kept.last + r * g.units;
+            float* d_state = to.d_state + r * g.units;
+            const float* d_read = to.d_read + r * g.units;
+            if (work.readout == EVERY_STEP) {
+                const float* given = work.d_states.at(shard.articles[r], shard.token(r, t));
+                for (long k = 0; k < g.hidden; k++) d_state[k] += given[k];
+            }
+            if (work.readout == LAST && r >= going_on) add(d_state, d_read, g.units);
+            if (work.readout == MEAN) add(d_state, d_read, g.units);
+            if (work.readout == MAX)
+                add_where_maximal(d_state, d_read, state, kept.read + r * g.units, g.units);
             for (long panel = 0; panel < g.panels; panel++) {
                 const long unit = panel * PANEL_UNITS<CELL>;
                 const long at = panel * to.gates.panel + (place_in_chunk + r) * COLUMNS<CELL>;
                 Known known{kept.gates, nullptr, nullptr, state_before + unit, state + unit};
-                Backward out{to.d_state + r * g.units + unit, nullptr, to.gates.panels + at,
+                Backward out{d_state + unit, nullptr, to.gates.panels + at,
                              to.hidden_gates.panels + at, sum.own_bias + unit};
                 if constexpr (CELL != RNN) known.gates += (row + r) * g.gate_row + 4 * unit;
                 if constexpr (CELL == LSTM) {
@@ -111,7 +124,8 @@ static void backward(const Geometry<CELL>& g, const Shard& shard, const float* h
         const float* from = to.d_input;
         for (long t = first_step; t < end_step; t++)
             for (long r = 0; r < shard.active(t); r++, from += width)
-                memcpy(work.d_input.at(shard.articles[r], t), from, sizeof(float) * g.inputs);
+                memcpy(work.d_input.at(shard.articles[r], shard.token(r, t)), from,
+                       sizeof(float) * g.inputs);
     };
 
     for (long end = shard.steps(); end > 0;) {

@@ -13,58 +13,68 @@
 #include "geometry.h"
 #include "products.h"
 
-// A step's data for the articles from a tile's first row on.
-struct Step {
-    const float* rows;  // [x_t, 1, h_t-1]
-    float* gates;       // kept for the way back: GRU r z n q, LSTM i f g o
-    const float* cells_before;
-    float* cells;  // of the LSTM
+// The sums of a panel's gates, in a tile's registers for some rows and vectors after another:
+// sums + r * 4 * LANES are those of row r. The GRU's q has the fourth vector.
+template <Cell CELL>
+INLINE void add_up(const Geometry<CELL>& g, const float* rows, long count, const float* packed,
+                   const float* own_bias, float* sums) {
+    const float* hidden_packed = packed + g.input_depth * COLUMNS<CELL>;
+    for_each_group<VECTORS<CELL>>([&](auto from, auto size) {
+        constexpr int FIRST = decltype(from)::value, COUNT = decltype(size)::value;
+        constexpr bool HAS_Q = CELL == GRU && FIRST + COUNT == VECTORS<CELL>;
+        for_each_tile<COUNT>(count, [&](auto height, long first) {
+            constexpr int ROWS = decltype(height)::value;
+            const float* left = rows + first * g.row;
+            float* to = sums + first * 4 * LANES;
+            Vector tile[ROWS][COUNT] = {};
+            multiply<COUNT * LANES>(tile, left, g.row, 1, packed + FIRST * LANES * g.input_depth,
+                                    g.input_depth);
+            if constexpr (HAS_Q)
+                for (int i = 0; i < ROWS; i++) {
+                    store(to + i * 4 * LANES + 2 * LANES, tile[i][COUNT - 1]);
+                    tile[i][COUNT - 1] = load(own_bias);
+                }
+            multiply<COUNT * LANES>(tile, left + g.hidden_place, g.row, 1,
+                                    hidden_packed + FIRST * LANES * g.hidden, g.hidden);
+            for (int i = 0; i < ROWS; i++)
+                for (int v = 0; v < COUNT; v++) {
+                    const bool is_q = HAS_Q && v == COUNT - 1;
+                    store(to + (i * 4 + FIRST + v + is_q) * LANES, tile[i][v]);
+                }
+        });
+    });
+}
+
+// What a step knows and makes of one article and a panel of units.
+struct Forward {
+    const float* sums;
+    const float *state_before, *cell_before;
+    float *state, *cell;
+    float* gates;  // kept for the way back, if they are: GRU r z n q, LSTM i f g o
 };
 
-struct PanelWeights {
-    const float* packed;
-    const float* own_bias;  // of the GRU's q
-};
-
-// A tile of a step. `state_of(i)` is where h_t of the tile's row i goes; TRAINING keeps the gates.
-template <Cell CELL, bool TRAINING, int ROWS, class StateOf>
-INLINE void step_forward(const Geometry<CELL>& g, long panel, Step step, PanelWeights weights,
-                         StateOf state_of) {
-    const long unit = panel * PANEL_UNITS<CELL>;
-    Vector sums[ROWS][4] = {};
-    if constexpr (CELL == GRU)
-        for (int i = 0; i < ROWS; i++) sums[i][3] = load(weights.own_bias);
-    // The hidden product of the GRU's n gate has a sum of its own, the fourth.
-    multiply<VECTORS<CELL> - 1, VECTORS<CELL>>(sums, step.rows, g.row, weights.packed,
-                                               g.input_depth);
-    multiply<3, VECTORS<CELL>>(sums, step.rows + g.hidden_place, g.row,
-                               weights.packed + g.input_depth * COLUMNS<CELL>, g.hidden);
-    for (int i = 0; i < ROWS; i++) {
-        float* state = state_of(i) + unit;
-        [[maybe_unused]] float* gates = step.gates;
-        if constexpr (TRAINING && CELL != RNN) gates += i * g.gate_row + 4 * unit;
-        if constexpr (CELL == RNN) {
-            for (int v = 0; v < 4; v++) store(state + v * LANES, tanh(sums[i][v]));
-        } else if constexpr (CELL == GRU) {
-            const Vector r = sigmoid(sums[i][0]), z = sigmoid(sums[i][1]), q = sums[i][3];
-            const Vector n = tanh(sums[i][2] + r * q);
-            const Vector before = load(step.rows + i * g.row + g.hidden_place + unit);
-            store(state, n + z * (before - n));
-            if constexpr (TRAINING) {
-                store(gates, r), store(gates + LANES, z);
-                store(gates + 2 * LANES, n), store(gates + 3 * LANES, q);
-            }
-        } else {
-            const Vector in = sigmoid(sums[i][0]), forget = sigmoid(sums[i][1]);
-            const Vector candidate = tanh(sums[i][2]), out = sigmoid(sums[i][3]);
-            const Vector cell =
-                forget * load(step.cells_before + i * g.cell_row + unit) + in * candidate;
-            store(step.cells + i * g.cell_row + unit, cell);
-            store(state, out * tanh(cell));
-            if constexpr (TRAINING) {
-                store(gates, in), store(gates + LANES, forget);
-                store(gates + 2 * LANES, candidate), store(gates + 3 * LANES, out);
-            }
+template <Cell CELL, bool TRAINING> INLINE void step_forward(Forward unit) {
+    const float* sums = unit.sums;
+    if constexpr (CELL == RNN) {
+        for (int v = 0; v < 4; v++) store(unit.state + v * LANES, tanh(load(sums + v * LANES)));
+    } else if constexpr (CELL == GRU) {
+        const Vector r = sigmoid(load(sums)), z = sigmoid(load(sums + LANES));
+        const Vector q = load(sums + 3 * LANES), n = tanh(load(sums + 2 * LANES) + r * q);
+        store(unit.state, n + z * (load(unit.state_before) - n));
+        if constexpr (TRAINING) {
+            store(unit.gates, r), store(unit.gates + LANES, z);
+            store(unit.gates + 2 * LANES, n), store(unit.gates + 3 * LANES, q);
+        }
+    } else {
+        const Vector in = sigmoid(load(sums)), forget = sigmoid(load(sums + LANES));
+        const Vector candidate = tanh(load(sums + 2 * LANES));
+        const Vector out = sigmoid(load(sums + 3 * LANES));
+        const Vector cell = forget * load(unit.cell_before) + in * candidate;
+        store(unit.cell, cell);
+        store(unit.state, out * tanh(cell));
+        if constexpr (TRAINING) {
+            store(unit.gates, in), store(unit.gates + LANES, forget);
+            store(unit.gates + 2 * LANES, candidate), store(unit.gates + 3 * LANES, out);
         }
     }
 }

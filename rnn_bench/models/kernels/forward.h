@@ -21,9 +21,10 @@ struct Sequence {
 };
 
 struct ForwardWork {
+    Readout readout;
     Sequence input;   // [inputs]
-    Sequence states;  // [hidden]: h of every step, if they are wanted
-    float* last;      // [articles][hidden]: h of each article's last step, if it is wanted
+    Sequence states;  // [hidden]: h of every step, with EVERY_STEP
+    float* read;      // [articles][hidden]: what is read, with the other readouts
     long steps;       // of the padded batch
 };
 
@@ -35,6 +36,8 @@ static void forward(const Geometry<CELL>& g, const Shard& shard, const float* pa
     for (long r = 0; r < count; r++)  // states before step 0
         memset(kept.rows + r * g.row + g.hidden_place, 0, sizeof(float) * g.units);
     memset(kept.cells, 0, sizeof(float) * count * g.cell_row);
+    if (work.readout == MEAN) memset(kept.read, 0, sizeof(float) * count * g.units);
+    if (work.readout == MAX) std::fill_n(kept.read, count * g.units, -2.f);  // no state is as low
 
     const float* cells_before = kept.cells;
     for (long t = 0; t < shard.steps(); t++) {
@@ -45,33 +48,46 @@ static void forward(const Geometry<CELL>& g, const Shard& shard, const float* pa
         float* cells = kept.cells + (TRAINING ? (count + shard.first_row[t]) * g.cell_row : 0);
 
         for (long r = 0; r < active; r++) {
-            memcpy(rows + r * g.row, work.input.at(shard.articles[r], t), sizeof(float) * g.inputs);
+            memcpy(rows + r * g.row, work.input.at(shard.articles[r], shard.token(r, t)),
+                   sizeof(float) * g.inputs);
             rows[r * g.row + g.inputs] = 1;
         }
         auto state_of = [&](long r) {
             return r < going_on ? next + r * g.row + g.hidden_place : kept.last + r * g.units;
         };
         for (long panel = 0; panel < g.panels; panel++) {
-            const PanelWeights weights{packed + panel * g.forward_panel(),
-                                       own_bias + panel * PANEL_UNITS<CELL>};
-            for_each_tile(active, [&](auto height, long first) {
-                const Step step{rows + first * g.row, gates + (TRAINING ? first * g.gate_row : 0),
-                                cells_before + first * g.cell_row, cells + first * g.cell_row};
-                step_forward<CELL, TRAINING, decltype(height)::value>(
-                    g, panel, step, weights, [&](int i) { return state_of(first + i); });
-            });
+            const long unit = panel * PANEL_UNITS<CELL>;
+            add_up(g, rows, active, packed + panel * g.forward_panel(), own_bias + unit, kept.sums);
+            for (long r = 0; r < active; r++) {
+                Forward step{kept.sums + r * 4 * LANES, rows + r * g.row + g.hidden_place + unit,
+                             nullptr, state_of(r) + unit, nullptr, nullptr};
+                if constexpr (CELL == LSTM) {
+                    step.cell_before = cells_before + r * g.cell_row + unit;
+                    step.cell = cells + r * g.cell_row + unit;
+                }
+                if constexpr (TRAINING && CELL != RNN) step.gates = gates + r * g.gate_row + 4 * unit;
+                step_forward<CELL, TRAINING>(step);
+            }
         }
-        if (work.states.data)
-            for (long r = 0; r < active; r++)
-                memcpy(work.states.at(shard.articles[r], t), state_of(r), sizeof(float) * g.hidden);
+        for (long r = 0; r < active; r++) {
+            float* read = kept.read + r * g.units;
+            if (work.readout == EVERY_STEP)
+                memcpy(work.states.at(shard.articles[r], shard.token(r, t)), state_of(r),
+                       sizeof(float) * g.hidden);
+            if (work.readout == MEAN) add(read, state_of(r), g.units);
+            if (work.readout == MAX)
+                raise(read, kept.steps_with_max + r * g.units, state_of(r), g.units);
+        }
         cells_before = cells;
     }
     for (long r = 0; r < count; r++) {
         const long article = shard.articles[r];
-        if (work.last)
-            memcpy(work.last + article * g.hidden, kept.last + r * g.units,
-                   sizeof(float) * g.hidden);
-        if (work.states.data)
+        if (work.readout == EVERY_STEP) {
             work.states.clear_padding(article, shard.lengths[r], work.steps, g.hidden);
+            continue;
+        }
+        float* read = (work.readout == LAST ? kept.last : kept.read) + r * g.units;
+        if (work.readout == MEAN) divide(read, shard.lengths[r], g.units);
+        memcpy(work.read + article * g.hidden, read, sizeof(float) * g.hidden);
     }
 }

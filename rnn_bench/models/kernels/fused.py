@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rnn_bench.models.kernels.library import Call, Sequence, Sizes, Weights, library
+from rnn_bench.models.kernels.library import Call, Readout, Sequence, Sizes, Weights, library
 from rnn_bench.models.torch_cell import TorchCell
 
 
@@ -54,26 +54,34 @@ class FusedKernel:
     def __reduce__(self) -> tuple[type, tuple[Path]]:  # a copy of a model has buffers of its own
         return FusedKernel, (self.cache_dir,)
 
-    def last_states(
+    def read_out(
         self,
         cell: TorchCell,
         inputs: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, " batch"],
+        readout: Readout,
+        backwards: bool = False,
     ) -> Float[Tensor, "batch hidden"]:
-        """Return the state at each article's own last step."""
-        return self._compute(cell, inputs, lengths, last=True)
+        """Return the state after each article's last step, or the mean or maximum of its states.
+
+        With `backwards` the cell reads each article from its last token to its first.
+        """
+        return self._compute(cell, inputs, lengths, readout, backwards)
 
     def all_states(
         self,
         cell: TorchCell,
         inputs: Float[Tensor, "batch time features"],
         lengths: Int[Tensor, " batch"],
+        backwards: bool = False,
     ) -> Float[Tensor, "batch time hidden"]:
-        """Return the states after each step, 0 in the padding; in memory time comes first, as in
-        torch's."""
-        return self._compute(cell, inputs, lengths, last=False).transpose(0, 1)
+        """Return the state after each token was read, 0 in the padding; in memory time comes first,
+        as in torch's."""
+        return self._compute(cell, inputs, lengths, Readout.EVERY_STEP, backwards).transpose(0, 1)
 
-    def _compute(self, cell: TorchCell, inputs: Tensor, lengths: Tensor, last: bool) -> Tensor:
+    def _compute(
+        self, cell: TorchCell, inputs: Tensor, lengths: Tensor, readout: Readout, backwards: bool
+    ) -> Tensor:
         """
         Raises:
             ValueError: a tensor is not of float32 on the CPU, or a length is beyond the inputs.
@@ -85,21 +93,22 @@ class FusedKernel:
             raise ValueError(f"Lengths must be given, and lie between 1 and {inputs.shape[1]}.")
         lengths, training = lengths.to(torch.int64).contiguous(), torch.is_grad_enabled()
         states: Tensor = _Layer.apply(  # type: ignore[no-untyped-call]
-            self, cell, last, training, inputs, lengths, *cell.weights
+            self, cell, readout, backwards, training, inputs, lengths, *cell.weights
         )
         return states
 
 
 class _Layer(torch.autograd.Function):
-    """Computes a cell's states at the articles' last steps, [batch, hidden], or at all steps,
-    [time, batch, hidden]."""
+    """Computes a cell's readout, [batch, hidden], or its states at all steps, [time, batch,
+    hidden]."""
 
     @staticmethod
     def forward(
         ctx: Any,
         kernel: FusedKernel,
         cell: TorchCell,
-        last: bool,
+        readout: Readout,
+        backwards: bool,
         training: bool,
         inputs: Tensor,
         lengths: Tensor,
@@ -118,6 +127,8 @@ class _Layer(torch.autograd.Function):
             steps=time,
             shards=min(torch.get_num_threads(), batch),
             training=training,
+            readout=readout,
+            reversed=backwards,
             lengths=lengths.data_ptr(),
             weights=_pointers(weights),
             input=_sequence(inputs),
@@ -126,12 +137,12 @@ class _Layer(torch.autograd.Function):
         pool = kernel.kept[id(cell) if training else None]
         kept, scratch = pool.take(sizes.kept), kernel.scratch.take(sizes.forward_scratch)
         call.kept, call.scratch = kept.data_ptr(), scratch.data_ptr()
-        if last:
-            states = inputs.new_empty(batch, hidden)
-            call.last = states.data_ptr()
-        else:
+        if readout is Readout.EVERY_STEP:
             states = inputs.new_empty(time, batch, hidden)
             call.states = _sequence(states.transpose(0, 1))
+        else:
+            states = inputs.new_empty(batch, hidden)
+            call.read = states.data_ptr()
         kernel.library.recurrence_forward(ctypes.byref(call))
         kernel.scratch.give_back(scratch)
         if training:
@@ -156,21 +167,21 @@ class _Layer(torch.autograd.Function):
             each.data_ptr() for each in (lengths, kept, scratch)
         )
         call.weights, call.d_weights = _pointers(weights), _pointers(d_weights)
-        call.input, call.states, call.last = Sequence(), Sequence(), None
+        call.input, call.states, call.read = Sequence(), Sequence(), None
         if d_states.dim() == 2:
             d_states = d_states.contiguous()
-            call.last = d_states.data_ptr()
+            call.read = d_states.data_ptr()
         else:
             d_states = d_states if d_states.stride(2) == 1 else d_states.contiguous()
             call.states = _sequence(d_states.transpose(0, 1))
         d_inputs = None
-        if ctx.needs_input_grad[4]:
+        if ctx.needs_input_grad[5]:
             d_inputs = kept.new_empty(call.articles, call.steps, call.inputs)
             call.input = _sequence(d_inputs)
         kernel.library.recurrence_backward(ctypes.byref(call))
         kernel.scratch.give_back(scratch)
         ctx.pool.give_back(kept)
-        return None, None, None, None, d_inputs, None, *d_weights
+        return None, None, None, None, None, d_inputs, None, *d_weights
 
 
 def _sequence(tensor: Tensor) -> Sequence:

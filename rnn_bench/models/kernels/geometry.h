@@ -1,7 +1,9 @@
 // Where the numbers of a layer lie. Sizes and places count floats.
 #pragma once
 
-#include "vectors.h"
+#include <algorithm>
+
+#include "products.h"
 
 enum Cell { RNN, GRU, LSTM };
 
@@ -10,6 +12,9 @@ enum Cell { RNN, GRU, LSTM };
 // units' states need; the RNN, with one gate, has 4 x LANES units instead.
 template <Cell CELL> constexpr int VECTORS = CELL == GRU ? 3 : 4;
 template <Cell CELL> constexpr int COLUMNS = VECTORS<CELL> * LANES;
+// A panel's columns are multiplied in groups, each a matrix of its own, that stay in the nearest
+// cache while all articles pass.
+template <Cell CELL> constexpr int GROUP = group_size(VECTORS<CELL>) * LANES;
 template <Cell CELL> constexpr int PANEL_UNITS = CELL == RNN ? 4 * LANES : LANES;
 template <Cell CELL> constexpr int GATES = CELL == RNN ? 1 : VECTORS<CELL>;
 
@@ -56,6 +61,15 @@ template <Cell CELL> struct Geometry {
     long columns() const { return panels * COLUMNS<CELL>; }  // of all panels
     long forward_panel() const { return (input_depth + hidden) * COLUMNS<CELL>; }
     long forward_weights() const { return panels * forward_panel(); }
+
+    // Where a panel's matrix of `depth` rows has a column, and how far it is to the next row.
+    struct Place {
+        long first, step;
+    };
+    static Place place_of(int column, long depth) {
+        const int group = column / GROUP<CELL> * GROUP<CELL>;
+        return {group * depth + column - group, std::min(COLUMNS<CELL> - group, GROUP<CELL>)};
+    }
 
     // The unit and the gate, in torch's order, of a column; the unit may be padding.
     static long unit_of(long panel, int column) {

@@ -33,6 +33,12 @@ class FusedCell(IntEnum):
     RNN, GRU, LSTM = range(3)
 
 
+class Readout(IntEnum):
+    """What the kernel returns of the states, numbered as readouts.h's enum Readout."""
+
+    EVERY_STEP, LAST, MEAN, MAX = range(4)
+
+
 class Sequence(ctypes.Structure):
     """A tensor [articles, steps, features] whose features lie side by side."""
 
@@ -55,7 +61,10 @@ class Call(ctypes.Structure):
     _fields_ = (
         *(
             (name, ctypes.c_int64)
-            for name in ("cell", "inputs", "hidden", "articles", "steps", "shards", "training")
+            for name in (
+                *("cell", "inputs", "hidden", "articles", "steps", "shards", "training"),
+                *("readout", "reversed"),
+            )
         ),
         ("lengths", ctypes.c_void_p),
         ("weights", Weights),
@@ -63,7 +72,7 @@ class Call(ctypes.Structure):
         ("scratch", ctypes.c_void_p),
         ("input", Sequence),
         ("states", Sequence),
-        ("last", ctypes.c_void_p),
+        ("read", ctypes.c_void_p),
         ("d_weights", Weights),
     )
 
@@ -78,7 +87,7 @@ class Sizes(ctypes.Structure):
 
 def is_known_to_win() -> bool:
     """Return whether the kernel was measured to be faster than torch on such a processor."""
-    return level() == "AVX512"
+    return level() in INSTRUCTIONS
 
 
 def level() -> str:

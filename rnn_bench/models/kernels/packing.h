@@ -30,19 +30,22 @@ static void pack_forward(const Geometry<CELL>& g, Weights from, float* packed, f
             const long unit = g.unit_of(panel, column), gate = g.gate_of(column);
             if (unit >= g.hidden) continue;
             const long row = gate * g.hidden + unit;
-            float* to = packed + panel * g.forward_panel() + column;
-            for (long k = 0; k < g.inputs; k++, to += COLUMNS<CELL>)
-                *to = from.input[row * g.inputs + k];
+            float* panel_input = packed + panel * g.forward_panel();
+            float* panel_hidden = panel_input + g.input_depth * COLUMNS<CELL>;
+            const auto [input, width] = g.place_of(column, g.input_depth);
+            const auto [hidden, same] = g.place_of(column, g.hidden);
+            for (long k = 0; k < g.inputs; k++)
+                panel_input[input + k * width] = from.input[row * g.inputs + k];
             const bool apart = has_own_hidden_bias<CELL>(gate);
-            *to = from.input_bias[row] + (apart ? 0 : from.hidden_bias[row]);
+            panel_input[input + g.inputs * width] =
+                from.input_bias[row] + (apart ? 0 : from.hidden_bias[row]);
             if (apart) own_bias[unit] = from.hidden_bias[row];
-            to += COLUMNS<CELL>;
-            for (long k = 0; k < g.hidden; k++, to += COLUMNS<CELL>)
-                *to = from.hidden[row * g.hidden + k];
+            for (long k = 0; k < g.hidden; k++)
+                panel_hidden[hidden + k * width] = from.hidden[row * g.hidden + k];
         }
 }
 
-// matrix [gates * hidden][width] to blocks of four vectors of its columns: a block is
+// matrix [gates * hidden][width] to blocks of TILE_VECTORS vectors of its columns: a block is
 // [columns of all panels][its vectors].
 template <Cell CELL>
 static void pack_backward(const Geometry<CELL>& g, const float* matrix, long width, float* packed) {
@@ -53,10 +56,10 @@ static void pack_backward(const Geometry<CELL>& g, const float* matrix, long wid
             const long unit = g.unit_of(panel, column), gate = g.gate_of(column);
             if (unit >= g.hidden) continue;
             const float* from = matrix + (gate * g.hidden + unit) * width;
-            for (long vector = 0; vector < vectors; vector += 4) {
-                const long block = vectors - vector < 4 ? vectors - vector : 4;
+            for (long vector = 0; vector < vectors; vector += TILE_VECTORS) {
+                const long block = std::min<long>(vectors - vector, TILE_VECTORS);
                 const long first = vector * LANES;
-                const long count = width - first < 4 * LANES ? width - first : 4 * LANES;
+                const long count = std::min<long>(width - first, TILE_VECTORS * LANES);
                 float* to = packed + vector * LANES * g.columns() +
                             (panel * COLUMNS<CELL> + column) * block * LANES;
                 memcpy(to, from + first, sizeof(float) * count);
@@ -79,13 +82,16 @@ static void unpack_gradients(const Geometry<CELL>& g, long shards, float* packed
             const long unit = g.unit_of(panel, column), gate = g.gate_of(column);
             if (unit >= g.hidden) continue;
             const long row = gate * g.hidden + unit;
-            const float* from = packed + panel * g.forward_panel() + column;
-            for (long k = 0; k < g.inputs; k++, from += COLUMNS<CELL>)
-                to.input[row * g.inputs + k] = *from;
-            to.input_bias[row] = *from;
-            to.hidden_bias[row] = has_own_hidden_bias<CELL>(gate) ? own_bias[unit] : *from;
-            from += COLUMNS<CELL>;
-            for (long k = 0; k < g.hidden; k++, from += COLUMNS<CELL>)
-                to.hidden[row * g.hidden + k] = *from;
+            const float* panel_input = packed + panel * g.forward_panel();
+            const float* panel_hidden = panel_input + g.input_depth * COLUMNS<CELL>;
+            const auto [input, width] = g.place_of(column, g.input_depth);
+            const auto [hidden, same] = g.place_of(column, g.hidden);
+            for (long k = 0; k < g.inputs; k++)
+                to.input[row * g.inputs + k] = panel_input[input + k * width];
+            const float bias = panel_input[input + g.inputs * width];
+            to.input_bias[row] = bias;
+            to.hidden_bias[row] = has_own_hidden_bias<CELL>(gate) ? own_bias[unit] : bias;
+            for (long k = 0; k < g.hidden; k++)
+                to.hidden[row * g.hidden + k] = panel_hidden[hidden + k * width];
         }
 }

@@ -1,42 +1,24 @@
 // Products of matrices in tiles of sums that stay in registers.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "vectors.h"
 
-// sums[row][vector] += sum over k of left[row * stride + k] * right[k][vector], `right` packed.
-// The last vector is added to sums[row][LAST].
-template <int LAST, int VECTORS, int ROWS, int SUMS>
-INLINE void multiply(Vector (&sums)[ROWS][SUMS], const float* left, long stride,
-                     const float* right, long depth) {
+// sums[row][vector] += sum over k of left(row, k) * right[k][vector], where left(row, k) lies at
+// left[row * row_stride + k * depth_stride], and right[k] at right[k * STRIDE].
+template <int STRIDE, int ROWS, int VECTORS>
+INLINE void multiply(Vector (&sums)[ROWS][VECTORS], const float* left, long row_stride,
+                     long depth_stride, const float* right, long depth) {
 #pragma GCC unroll 4
-    for (long k = 0; k < depth; k++, right += VECTORS * LANES) {
+    for (long k = 0; k < depth; k++, left += depth_stride, right += STRIDE) {
         Vector weights[VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++) weights[v] = load(right + v * LANES);
 #pragma GCC unroll 6
         for (int i = 0; i < ROWS; i++) {
-            Vector value = broadcast(left[i * stride + k]);
-#pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++)
-                sums[i][v == VECTORS - 1 ? LAST : v] += value * weights[v];
-        }
-    }
-}
-
-// The same with `left` transposed: its element (row, k) is left[k * stride + row].
-template <int VECTORS, int ROWS>
-INLINE void multiply_transposed(Vector (&sums)[ROWS][VECTORS], const float* left, long stride,
-                                const float* right, long depth) {
-#pragma GCC unroll 4
-    for (long k = 0; k < depth; k++, left += stride, right += VECTORS * LANES) {
-        Vector weights[VECTORS];
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) weights[v] = load(right + v * LANES);
-#pragma GCC unroll 6
-        for (int i = 0; i < ROWS; i++) {
-            Vector value = broadcast(left[i]);
+            Vector value = broadcast(left[i * row_stride]);
 #pragma GCC unroll 4
             for (int v = 0; v < VECTORS; v++) sums[i][v] += value * weights[v];
         }
@@ -45,20 +27,45 @@ INLINE void multiply_transposed(Vector (&sums)[ROWS][VECTORS], const float* left
 
 template <int VALUE> using Constant = std::integral_constant<int, VALUE>;
 
-// Cut rows into tiles of nearly equal height, at most TILE_ROWS: work(height, first row).
-template <class Work> INLINE void for_each_tile(long rows, Work work) {
+// The vectors of a tile out of `vectors` ones. A tile of three has fewer rows with 16 registers.
+constexpr int group_size(int vectors) {
+    return vectors <= TILE_VECTORS || vectors == 3 ? vectors : TILE_VECTORS;
+}
+
+// Cut vectors into groups for a tile: work(first vector, count).
+template <int VECTORS, int FIRST = 0, class Work> INLINE void for_each_group(Work work) {
+    constexpr int COUNT = group_size(VECTORS - FIRST);
+    work(Constant<FIRST>{}, Constant<COUNT>{});
+    if constexpr (FIRST + COUNT < VECTORS) for_each_group<VECTORS, FIRST + COUNT>(work);
+}
+
+// Cut rows into tiles of nearly equal height for VECTORS vectors: work(height, first row).
+template <int VECTORS, class Work> INLINE void for_each_tile(long rows, Work work) {
+    constexpr int TILE_ROWS = std::min(TILE_SUMS / VECTORS, 6);
     const long tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     for (long tile = 0; tile < tiles; tile++) {
         const long first = rows * tile / tiles, height = rows * (tile + 1) / tiles - first;
         if (height == 1) work(Constant<1>{}, first);
         if (height == 2) work(Constant<2>{}, first);
         if (height == 3) work(Constant<3>{}, first);
-        if constexpr (TILE_ROWS > 3) {
-            if (height == 4) work(Constant<4>{}, first);
+        if (height == 4) work(Constant<4>{}, first);
+        if constexpr (TILE_ROWS > 4) {
             if (height == 5) work(Constant<5>{}, first);
             if (height == 6) work(Constant<6>{}, first);
         }
     }
+}
+
+template <int ROWS, int VECTORS>
+INLINE void load_tile(Vector (&sums)[ROWS][VECTORS], const float* from, long stride) {
+    for (int i = 0; i < ROWS; i++)
+        for (int v = 0; v < VECTORS; v++) sums[i][v] = load(from + i * stride + v * LANES);
+}
+
+template <int ROWS, int VECTORS>
+INLINE void store_tile(float* to, long stride, const Vector (&sums)[ROWS][VECTORS]) {
+    for (int i = 0; i < ROWS; i++)
+        for (int v = 0; v < VECTORS; v++) store(to + i * stride + v * LANES, sums[i][v]);
 }
 
 // Gradients of gates, panel by panel: row r of panel p begins at panels + p * panel + r * columns.
@@ -71,49 +78,47 @@ struct GateGradients {
 template <int VECTORS, int COLUMNS>
 static void multiply_gates(GateGradients gates, long panels, long rows, const float* weights,
                            float* out, long stride, bool adds) {
-    for_each_tile(rows, [&](auto height, long first) {
-        constexpr int ROWS = decltype(height)::value;
+    for_each_tile<VECTORS>(rows, [&](auto height, long first) {
         float* tile = out + first * stride;
-        Vector sums[ROWS][VECTORS] = {};
-        if (adds)
-            for (int i = 0; i < ROWS; i++)
-                for (int v = 0; v < VECTORS; v++) sums[i][v] = load(tile + i * stride + v * LANES);
+        Vector sums[decltype(height)::value][VECTORS] = {};
+        if (adds) load_tile(sums, tile, stride);
         for (long panel = 0; panel < panels; panel++)
-            multiply<VECTORS - 1, VECTORS>(
-                sums, gates.panels + panel * gates.panel + first * COLUMNS, COLUMNS,
+            multiply<VECTORS * LANES>(
+                sums, gates.panels + panel * gates.panel + first * COLUMNS, COLUMNS, 1,
                 weights + panel * COLUMNS * VECTORS * LANES, COLUMNS);
-        for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < VECTORS; v++) store(tile + i * stride + v * LANES, sums[i][v]);
+        store_tile(tile, stride, sums);
     });
 }
 
-// The same for any number of vectors; `weights` lie in blocks of four vectors of columns.
+// The same for any number of vectors; `weights` lie in blocks of TILE_VECTORS vectors of columns.
 template <int COLUMNS>
 static void multiply_gates(GateGradients gates, long panels, long rows, const float* weights,
                            long vectors, float* out, long stride, bool adds) {
-    for (; vectors > 0; vectors -= 4, out += 4 * LANES) {
-        auto block = vectors >= 4   ? multiply_gates<4, COLUMNS>
-                     : vectors == 3 ? multiply_gates<3, COLUMNS>
-                     : vectors == 2 ? multiply_gates<2, COLUMNS>
-                                    : multiply_gates<1, COLUMNS>;
+    for (; vectors > 0; vectors -= TILE_VECTORS, out += TILE_VECTORS * LANES) {
+        auto block = multiply_gates<TILE_VECTORS, COLUMNS>;
+        if (vectors == 1) block = multiply_gates<1, COLUMNS>;
+        if (TILE_VECTORS > 2 && vectors == 2) block = multiply_gates<2, COLUMNS>;
+        if (TILE_VECTORS > 3 && vectors == 3) block = multiply_gates<std::min(3, TILE_VECTORS), COLUMNS>;
         block(gates, panels, rows, weights, out, stride, adds);
-        weights += panels * COLUMNS * 4 * LANES;
+        weights += panels * COLUMNS * TILE_VECTORS * LANES;
     }
 }
 
 // out[m] += sum over rows of left[row][m] * right[row], for `depth` columns m of `left`: what the
 // rows of inputs and states, times a panel of gate gradients, add to the gradient of its weights.
+// `out` lies in groups of columns, as the weights do.
 template <int VECTORS>
 static void add_weight_gradient(const float* left, long stride, long depth, const float* right,
                                 long rows, float* out) {
-    for_each_tile(depth, [&](auto height, long first) {
-        constexpr int ROWS = decltype(height)::value;
-        float* tile = out + first * VECTORS * LANES;
-        Vector sums[ROWS][VECTORS];
-        for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < VECTORS; v++) sums[i][v] = load(tile + (i * VECTORS + v) * LANES);
-        multiply_transposed(sums, left + first, stride, right, rows);
-        for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < VECTORS; v++) store(tile + (i * VECTORS + v) * LANES, sums[i][v]);
+    for_each_group<VECTORS>([&](auto from, auto count) {
+        constexpr int COUNT = decltype(count)::value;
+        float* group = out + from * LANES * depth;
+        for_each_tile<COUNT>(depth, [&](auto height, long first) {
+            float* tile = group + first * COUNT * LANES;
+            Vector sums[decltype(height)::value][COUNT];
+            load_tile(sums, tile, COUNT * LANES);
+            multiply<VECTORS * LANES>(sums, left + first, 1, stride, right + from * LANES, rows);
+            store_tile(tile, COUNT * LANES, sums);
+        });
     });
 }

@@ -5,14 +5,17 @@
 
 // Everything about a call, in the order of the Structure in library.py. Sizes count floats.
 struct Call {
-    int64_t cell, inputs, hidden, articles, steps, shards, training;
+    int64_t cell, inputs, hidden, articles, steps, shards, training, readout, reversed;
     const int64_t* lengths;  // [articles], each from 1 to `steps`
     Weights weights;
     float* kept;     // what the way forward leaves for the way back
     float* scratch;  // what nobody reads after the call
     Sequence input, states;  // on the way back: gradients, as all below
-    float* last;
+    float* read;  // [articles][hidden]
     WeightGradients d_weights;
+
+    Readout how() const { return Readout(readout); }
+    std::vector<Shard> split() const { return ::split(lengths, articles, shards, reversed); }
 };
 
 struct Sizes {
@@ -26,8 +29,8 @@ template <Cell CELL> static Sizes sizes(const Call& call) {
     backward.take(call.shards * g.forward_weights()), backward.take(call.shards * g.units);
     backward.take(g.columns() * g.hidden_vectors * LANES);
     backward.take(g.columns() * g.input_vectors * LANES);
-    for (const Shard& shard : split(call.lengths, call.articles, call.shards)) {
-        Kept<CELL>(g, shard, call.training, kept);
+    for (const Shard& shard : call.split()) {
+        Kept<CELL>(g, shard, call.how(), call.training, kept);
         BackwardBuffers<CELL>(g, shard, backward);
     }
     return {kept.taken, forward.taken, backward.taken};
@@ -36,14 +39,14 @@ template <Cell CELL> static Sizes sizes(const Call& call) {
 template <Cell CELL> static void forward(const Call& call) {
     const Geometry<CELL> g(call.inputs, call.hidden);
     Cutter cutter(call.kept), scratch(call.scratch);
-    const std::vector<Shard> shards = split(call.lengths, call.articles, call.shards);
+    const std::vector<Shard> shards = call.split();
     std::vector<Kept<CELL>> kept;
-    for (const Shard& shard : shards) kept.emplace_back(g, shard, call.training, cutter);
+    for (const Shard& shard : shards) kept.emplace_back(g, shard, call.how(), call.training, cutter);
     float* packed = scratch.take(g.forward_weights());
     float* own_bias = scratch.take(g.units);
     pack_forward(g, call.weights, packed, own_bias);
 
-    const ForwardWork work{call.input, call.states, call.last, call.steps};
+    const ForwardWork work{call.how(), call.input, call.states, call.read, call.steps};
     for_each_shard(shards, [&](const Shard& shard, long i) {
         auto run = call.training ? forward<CELL, true> : forward<CELL, false>;
         run(g, shard, packed, own_bias, kept[i], work);
@@ -57,17 +60,17 @@ template <Cell CELL> static void backward(const Call& call) {
     float* own_bias = scratch.take(call.shards * g.units);
     float* hidden_weights = scratch.take(g.columns() * g.hidden_vectors * LANES);
     float* input_weights = scratch.take(g.columns() * g.input_vectors * LANES);
-    const std::vector<Shard> shards = split(call.lengths, call.articles, call.shards);
+    const std::vector<Shard> shards = call.split();
     std::vector<Kept<CELL>> kept;
     std::vector<BackwardBuffers<CELL>> buffers;
     for (const Shard& shard : shards) {
-        kept.emplace_back(g, shard, true, cutter);
+        kept.emplace_back(g, shard, call.how(), true, cutter);
         buffers.emplace_back(g, shard, scratch);
     }
     pack_backward(g, call.weights.hidden, g.hidden, hidden_weights);
     if (call.input.data) pack_backward(g, call.weights.input, g.inputs, input_weights);
 
-    const BackwardWork work{call.states, call.last, call.input, call.steps};
+    const BackwardWork work{call.how(), call.states, call.read, call.input, call.steps};
     for_each_shard(shards, [&](const Shard& shard, long i) {
         const ShardGradient sum{packed + i * g.forward_weights(), own_bias + i * g.units};
         backward(g, shard, hidden_weights, input_weights, kept[i], buffers[i], sum, work);
@@ -87,12 +90,12 @@ Sizes recurrence_sizes(const Call* call) {
     return for_cell(call, [&](auto cell) { return sizes<cell>(*call); });
 }
 
-// Reads input and weights; writes states, last and, if training, kept.
+// Reads input and weights; writes `states` or `read` and, if training, `kept`.
 void recurrence_forward(const Call* call) {
     for_cell(call, [&](auto cell) { forward<cell>(*call); });
 }
 
-// Reads kept, weights and the gradients `states` and `last`; writes the gradients `input`, if it is
+// Reads kept, weights and the gradients `states` or `read`; writes the gradients `input`, if it is
 // wanted, and `d_weights`.
 void recurrence_backward(const Call* call) {
     for_cell(call, [&](auto cell) { backward<cell>(*call); });

@@ -6,27 +6,35 @@
 #include <vector>
 
 #include "geometry.h"
+#include "readouts.h"
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
 
+// A reversed shard reads each article from its last token to its first.
+//
 // At each step only the articles that are not finished have a row, the longest come first, so that
 // these are the first `active(step)`.
 struct Shard {
     std::vector<long> articles;   // their places in the batch
     std::vector<long> lengths;    // in tokens, falling
     std::vector<long> first_row;  // of each step, and behind the last
+    bool reversed;
 
     long count() const { return articles.size(); }
     long steps() const { return lengths[0]; }
     long tokens() const { return first_row.back(); }
+    long token(long row, long step) const {  // that the row's article reads at the step
+        return reversed ? lengths[row] - 1 - step : step;
+    }
     long active(long step) const {
         return step < steps() ? first_row[step + 1] - first_row[step] : 0;
     }
 };
 
 // The shards get every n-th article by falling length, and so nearly equal work.
-static std::vector<Shard> split(const int64_t* lengths, long articles, long shards) {
+static std::vector<Shard> split(const int64_t* lengths, long articles, long shards,
+                                bool reversed) {
     std::vector<long> order(articles);
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
@@ -37,6 +45,7 @@ static std::vector<Shard> split(const int64_t* lengths, long articles, long shar
         all[i % shards].lengths.push_back(lengths[order[i]]);
     }
     for (Shard& shard : all) {
+        shard.reversed = reversed;
         long active = shard.count();
         shard.first_row.push_back(0);
         for (long step = 0; step < shard.steps(); step++) {
@@ -69,12 +78,18 @@ template <Cell CELL> struct Kept {
     float* gates;  // [tokens][gate_row]
     float* cells;  // [articles + tokens][cell_row], from the zeros before step 0 on
     float* last;   // [articles][units]: h of each article's last step
+    float* sums;   // [articles][4 vectors]: of a panel's gates
+    float *read, *steps_with_max;  // [articles][units]: of MEAN and MAX
 
-    Kept(const Geometry<CELL>& g, const Shard& shard, bool training, Cutter& cutter)
+    Kept(const Geometry<CELL>& g, const Shard& shard, Readout readout, bool training,
+         Cutter& cutter)
         : rows(cutter.take((training ? shard.tokens() : 2 * shard.count()) * g.row)),
           gates(cutter.take(training ? shard.tokens() * g.gate_row : 0)),
           cells(cutter.take((shard.count() + (training ? shard.tokens() : 0)) * g.cell_row)),
-          last(cutter.take(shard.count() * g.units)) {}
+          last(cutter.take(shard.count() * g.units)),
+          sums(cutter.take(shard.count() * 4 * LANES)),
+          read(cutter.take(readout >= MEAN ? shard.count() * g.units : 0)),
+          steps_with_max(cutter.take(readout == MAX ? shard.count() * g.units : 0)) {}
 };
 
 // While it lives, numbers below 1e-38 count as 0: the gradients of far steps get that small, and

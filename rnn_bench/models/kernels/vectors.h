@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <cstring>
 
-// TILE_ROWS x 4 sums, 4 weights and an input fill the registers: 32 with AVX-512, else 16.
+// A tile of sums, a vector of each of its columns' weights and an input fit the registers: 32 with
+// AVX-512, else 16.
 #if defined(__AVX512F__)
-constexpr int LANES = 16, TILE_ROWS = 6;
+constexpr int LANES = 16, TILE_SUMS = 24, TILE_VECTORS = 4;
 #elif defined(__AVX__)
-constexpr int LANES = 8, TILE_ROWS = 3;
+constexpr int LANES = 8, TILE_SUMS = 12, TILE_VECTORS = 2;
 #else
-constexpr int LANES = 4, TILE_ROWS = 3;
+constexpr int LANES = 4, TILE_SUMS = 12, TILE_VECTORS = 2;
 #endif
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));

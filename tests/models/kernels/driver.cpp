@@ -13,14 +13,16 @@ using Numbers = std::vector<float>;
 
 static void check(bool is_true, const char* what, const Call& call) {
     if (is_true) return;
-    fprintf(stderr, "%s: cell %d, inputs %d, hidden %d, articles %d, steps %d, shards %d\n", what,
-            (int)call.cell, (int)call.inputs, (int)call.hidden, (int)call.articles, (int)call.steps,
-            (int)call.shards);
+    fprintf(stderr,
+            "%s: cell %d, readout %d, reversed %d, inputs %d, hidden %d, articles %d, steps %d, "
+            "shards %d\n",
+            what, (int)call.cell, (int)call.readout, (int)call.reversed, (int)call.inputs,
+            (int)call.hidden, (int)call.articles, (int)call.steps, (int)call.shards);
     exit(1);
 }
 
 // The states and gradients of a call, in memory that is full of `before`.
-static Numbers results(Call call, bool all_states, bool training, float before) {
+static Numbers results(Call call, bool training, float before) {
     std::mt19937 random(0);
     std::uniform_real_distribution<float> uniform(-1, 1);
     auto some = [&](long size) {
@@ -28,6 +30,7 @@ static Numbers results(Call call, bool all_states, bool training, float before) 
         for (float& number : numbers) number = uniform(random);
         return numbers;
     };
+    const bool all_states = call.readout == EVERY_STEP;
     const long gates = (call.cell == RNN ? 1 : call.cell == GRU ? 3 : 4) * call.hidden;
     const long steps = call.articles * call.steps;
     const Numbers w = some(gates * call.inputs), u = some(gates * call.hidden), b = some(gates),
@@ -48,7 +51,7 @@ static Numbers results(Call call, bool all_states, bool training, float before) 
     call.kept = kept.data(), call.scratch = scratch.data();
     call.input = sequence(input, call.inputs);
     call.states = all_states ? sequence(states, call.hidden) : Sequence{};
-    call.last = all_states ? nullptr : states.data();
+    call.read = all_states ? nullptr : states.data();
     recurrence_forward(&call);
     Numbers all = states;
     if (!training) return all;
@@ -60,7 +63,7 @@ static Numbers results(Call call, bool all_states, bool training, float before) 
     call.d_weights = {d_w.data(), d_u.data(), d_b.data(), d_c.data()};
     call.input = sequence(d_input, call.inputs);
     if (all_states) call.states = sequence(d_states, call.hidden);
-    else call.last = d_states.data();
+    else call.read = d_states.data();
     recurrence_backward(&call);
     for (const Numbers& part : {d_input, d_w, d_u, d_b, d_c})
         all.insert(all.end(), part.begin(), part.end());
@@ -74,16 +77,17 @@ int main() {
     for (int cell : {RNN, GRU, LSTM})
         for (auto size : sizes)
             for (int shards : {1, 3})
-                for (bool all_states : {false, true}) {
+                for (int readout : {EVERY_STEP, LAST, MEAN, MAX}) {
                     Call call{};
                     call.cell = cell, call.inputs = size[0], call.hidden = size[1];
                     call.articles = size[2], call.steps = size[3];
                     call.shards = std::min(shards, size[2]);
-                    const Numbers clean = results(call, all_states, true, 0);
-                    const Numbers dirty = results(call, all_states, true, nan);
+                    call.readout = readout, call.reversed = shards == 1;
+                    const Numbers clean = results(call, true, 0);
+                    const Numbers dirty = results(call, true, nan);
                     for (float number : clean) check(std::isfinite(number), "not finite", call);
                     check(clean == dirty, "depends on what memory held", call);
-                    const Numbers untrained = results(call, all_states, false, nan);
+                    const Numbers untrained = results(call, false, nan);
                     check(std::equal(untrained.begin(), untrained.end(), clean.begin()),
                           "other states without training", call);
                 }

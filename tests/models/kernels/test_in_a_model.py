@@ -20,7 +20,7 @@ from rnn_bench.models.recurrent import RecurrentClassifier
 
 @pytest.mark.parametrize("cell", cell_names())
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("readout", ["last_token", "padded_end"])
+@pytest.mark.parametrize("readout", ["last_token", "padded_end", "mean", "max"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_first_losses_of_training_are_torch_s(
     cell: str,
