@@ -15,6 +15,7 @@ from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.training.prediction import penalty, validate
+from rnn_bench.training.schedule import Schedule
 
 # Raised when the same model, articles and settings give other weights, losses or predictions:
 # batches, loss, clipping, stopping, the order of evaluation, initial weights.
@@ -98,6 +99,8 @@ class Training:
         self.device = corpus.train.tokens.device
         self.lengths = corpus.train.lengths.cpu().numpy()
         self.class_weights = class_weights(corpus, protocol)
+        self.updates = math.ceil(len(self.lengths) / protocol.batch_size)  # of an epoch
+        self.schedule = Schedule(optimizer, protocol, protocol.epochs * self.updates)
         self.stopping = Stopping(protocol.patience, protocol.select_by)
         self.history: list[EpochResult] = []
 
@@ -139,6 +142,7 @@ class Training:
             loss.backward()
             if protocol.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
+            self.schedule.prepare((epoch - 1) * self.updates + done - 1)
             self.optimizer.step()
             weight = len(batch.labels) if protocol.loss_average == "articles" else 1
             total += loss.detach() * weight
