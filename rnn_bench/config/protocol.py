@@ -114,6 +114,13 @@ class Protocol(Option):
         one_of("none", "balanced"),
         before="none",
     )
+    ema_decay: float = key(
+        0.0,
+        "share that the moving average of the weights, which is evaluated, keeps of itself in an "
+        "update; 0: the weights themselves are evaluated",
+        FRACTION,
+        before=0.0,
+    )
     evaluated_weights: str = key(
         "best", "of the best epoch, or of the last epoch", one_of("best", "last")
     )

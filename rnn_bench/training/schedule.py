@@ -31,7 +31,7 @@ class Schedule:
                 f"protocol.schedule={protocol.schedule} and protocol.warmup={protocol.warmup} are "
                 "not possible with an optimizer that has no lr."
             )
-        self.rates = [group.get("lr") for group in groups]
+        self.rates = [group.get("lr", math.nan) for group in groups]
 
     def prepare(self, update: int) -> None:
         """Set the learning rates of an update; the first is 0."""

@@ -168,7 +168,8 @@ def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
 
 RECIPE = [
     *("embedding_std=0.1", "recurrent_init=orthogonal", "forget_bias=1", "embedding_dropout=0.2"),
-    *("schedule=cosine", "warmup=0.1", "truncation=head_and_tail"),
+    *("schedule=cosine", "warmup=0.1", "truncation=head_and_tail", "parameters=lstm"),
+    "ema_decay=0.9",
 ]
 
 

@@ -60,6 +60,8 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
         ("protocol.select_by=val_macro_f1", "protocol.class_weights=balanced"),
         ("protocol.schedule=linear", "protocol.warmup=0.3", "optimizer=sgd"),
         ("protocol.schedule=cosine", "protocol.embedding_dropout=0.2", "protocol.warmup=0.1"),
+        ("protocol.ema_decay=0.9", "protocol.schedule=linear"),
+        ("protocol.ema_decay=0.9", "protocol.evaluated_weights=last"),
         ("protocol.warmup=0.9", "protocol.recurrent_init=orthogonal", "model=lstm"),
     ],
 )
