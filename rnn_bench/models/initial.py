@@ -1,7 +1,7 @@
 """Build the model of a config, before training."""
 
 import logging
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -50,7 +50,8 @@ def set_initial_weights(model: RecurrentClassifier, protocol: Protocol) -> None:
     """
     if protocol.embedding_std != 1:
         model.embedding.weight.mul_(protocol.embedding_std)
-    cells = [cell for layer in cast(list[nn.ModuleList], [*model.layers]) for cell in layer]
+    layers = cast(list[list[Any]], [*model.layers])  # its cells may be of any class
+    cells = [cell for layer in layers for cell in layer]
     for cell in cells:
         if protocol.recurrent_init == "orthogonal" and hasattr(cell, "draw_orthogonal"):
             cell.draw_orthogonal()
