@@ -1,5 +1,6 @@
 """The group `protocol`: everything held equal between compared runs."""
 
+import re
 from dataclasses import dataclass
 
 from omegaconf import MISSING
@@ -23,6 +24,11 @@ EACH_FRACTION = Allowed(
     "numbers that are at least 0 and below 1", lambda given: all(map(FRACTION.test, given.values()))
 )
 
+PARAMETERS = Allowed(
+    "lstm, or a whole number above 0",
+    lambda value: value == "lstm" or bool(re.fullmatch("[1-9][0-9]{0,14}", value)),
+)
+
 
 @dataclass
 class Protocol(Option):
@@ -43,7 +49,13 @@ class Protocol(Option):
         one_of("whitespace", "words", "characters"),
         before="whitespace",
     )
-    max_length: int = key(512, "first tokens of an article that are kept", between(1, INT32))
+    max_length: int = key(512, "tokens of an article that are kept", between(1, INT32))
+    truncation: str = key(
+        "head",
+        "which tokens of a longer article are kept: the first ones, or the first and the last half",
+        one_of("head", "head_and_tail"),
+        before="head",
+    )
     validation_fraction: float = key(0.2, "share of the training file", INNER_FRACTION)
     validation_stratified: bool = key(True, "the same class shares in training and validation")
     split_seed: int = key(42, "of the validation split", SEED)
@@ -57,12 +69,57 @@ class Protocol(Option):
     batching: str = key(
         "bucketed", "batches of similar lengths, or random ones", one_of("bucketed", "shuffled")
     )
+    parameters: str | None = key(
+        None,
+        "recurrent weights and biases, for which each cell's model.hidden_size is chosen; lstm: as "
+        "many as the LSTM has with the same keys; empty: model.hidden_size stays",
+        PARAMETERS,
+        before=None,
+    )
+    embedding_std: float = key(
+        1.0, "standard deviation of the initial embeddings", POSITIVE, before=1.0
+    )
+    recurrent_init: str = key(
+        "torch",
+        "initial weights of the cells: torch's, uniform; or orthogonal for the states, Glorot's "
+        "uniform for the inputs and biases of 0",
+        one_of("torch", "orthogonal"),
+        before="torch",
+    )
+    forget_bias: float | None = key(
+        None,
+        "initial bias of a cell's forget gate, if it has one; empty: as recurrent_init has it",
+        before=None,
+    )
+    embedding_dropout: float = key(
+        0.0, "dropout of the embedded tokens, in training", FRACTION, before=0.0
+    )
+    schedule: str = key(
+        "constant",
+        "learning rate after the warm-up: constant, or falling to 0 at the end of all epochs, in "
+        "a line or half a cosine",
+        one_of("constant", "linear", "cosine"),
+        before="constant",
+    )
+    warmup: float = key(
+        0.0,
+        "share of the updates of all epochs in which the learning rate rises in a line",
+        FRACTION,
+        before=0.0,
+    )
     gradient_clip_norm: float | None = key(1.0, "largest gradient norm; empty: any", POSITIVE)
     class_weights: str = key(
         "none",
         "in the training loss; balanced: articles over classes times the class's articles",
         one_of("none", "balanced"),
         before="none",
+    )
+    ema_decay: float = key(
+        0.0,
+        "share that the moving average of the weights, which is evaluated, keeps of itself in an "
+        "update; 0: the weights themselves are evaluated",
+        FRACTION,
+        before=0.0,
     )
     evaluated_weights: str = key(
         "best", "of the best epoch, or of the last epoch", one_of("best", "last")

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import hydra.utils
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
@@ -55,10 +56,24 @@ class Config(Option):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.protocol.parameters and isinstance(self.model, Recurrent):
+            self._choose_hidden_size(self.model, self.protocol.parameters)
         if getattr(self.model, "kernel", "") == "fused":  # which imports torch, so only then
             beyond_fused = target_of(self.model).beyond_fused  # type: ignore[attr-defined]
             if reason := beyond_fused(self.model.cell):
                 raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
+
+    def _choose_hidden_size(self, model: Recurrent, parameters: str) -> None:
+        """Give the model the hidden size for `protocol.parameters`, of which `lstm` becomes the
+        number, so that the same size is chosen again from the result."""
+        sizes = "rnn_bench.models.sizes"  # which imports torch, so only then
+        keys = model.embedding_dim, model.num_layers, model.bidirectional
+        if parameters == "lstm":
+            count = hydra.utils.get_method(f"{sizes}.recurrent_parameters")
+            parameters = str(count("lstm", *keys, model.hidden_size))
+        choose = hydra.utils.get_method(f"{sizes}.equal_hidden_size")
+        self.protocol.parameters = parameters
+        model.hidden_size = choose(model.cell, *keys, int(parameters))
 
 
 GROUPS = ("dataset", "model", "optimizer", "protocol")

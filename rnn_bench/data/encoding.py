@@ -39,6 +39,7 @@ ENCODING_KEYS = (
     "vocabulary_source",
     "tokens",
     "max_length",
+    "truncation",
     "validation_fraction",
     "validation_stratified",
     "split_seed",
@@ -165,7 +166,9 @@ def _encode(articles: Articles, protocol: Protocol, train_size: float) -> Encode
     vocabulary = build_vocabulary(counted)
     tensors: dict[str, Tensor] = {}
     for name, (_, split_labels) in splits.items():
-        split = encode_split(tokens[name], split_labels, vocabulary, protocol.max_length)
+        split = encode_split(
+            tokens[name], split_labels, vocabulary, protocol.max_length, protocol.truncation
+        )
         tensors |= {f"{name}.{part}": tensor for part, tensor in vars(split).items()}
     words, classes = json.dumps(vocabulary), json.dumps(articles.classes)
     return tensors, {"vocabulary": words, "classes": classes}
@@ -182,10 +185,14 @@ def _require_two_of_each_class(articles: Articles, protocol: Protocol) -> None:
 
 
 def encode_split(
-    tokens: Tokens, labels: list[int], vocabulary: list[str], max_length: int
+    tokens: Tokens,
+    labels: list[int],
+    vocabulary: list[str],
+    max_length: int,
+    truncation: str,
 ) -> Split:
-    """Return the first `max_length` tokens of each text as ids of the vocabulary."""
-    ids, offsets = encode_tokens(tokens, vocabulary, max_length)
+    """Return at most `max_length` tokens of each text as ids of the vocabulary."""
+    ids, offsets = encode_tokens(tokens, vocabulary, max_length, truncation)
     return Split(
         torch.from_numpy(ids), torch.from_numpy(offsets), torch.tensor(labels, dtype=torch.int64)
     )

@@ -81,9 +81,11 @@ def build_vocabulary(tokens: Tokens) -> list[str]:
 
 
 def encode_tokens(
-    tokens: Tokens, vocabulary: Sequence[str], max_length: int
+    tokens: Tokens, vocabulary: Sequence[str], max_length: int, truncation: str = "head"
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Encode each text's first `max_length` tokens. A text without tokens is one unknown token.
+    """Encode each text's first `max_length` tokens, or with `truncation=head_and_tail` of a longer
+    one the first and the last half of so many; the first half is the larger one of an odd number.
+    A text without tokens is one unknown token.
 
     Returns:
         token ids [tokens] of all texts, end to end, and offsets [texts + 1]: text i is
@@ -95,4 +97,8 @@ def encode_tokens(
     lengths = np.minimum(tokens.lengths, max_length)
     offsets = np.concatenate([[0], lengths.cumsum()])
     kept = np.arange(offsets[-1]) + np.repeat(tokens.offsets[:-1] - offsets[:-1], lengths)
+    if truncation == "head_and_tail":
+        place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        cut = np.repeat(tokens.lengths - lengths, lengths)  # tokens that the text loses
+        kept += np.where(place < max_length - max_length // 2, 0, cut)
     return index.astype(np.int32)[tokens.ids[kept]], offsets

@@ -44,19 +44,20 @@ def transfer_split(name: str, config: Config, corpus: EncodedCorpus) -> Split:
         DataError: they cannot be read, or are unfit.
     """
     other = configured_corpus(replace(config, dataset=config.evaluation.corpora[name]))
-    vocabulary, kind, limit = corpus.vocabulary, config.protocol.tokens, config.protocol.max_length
+    vocabulary, protocol = corpus.vocabulary, config.protocol
+    kind, limits = protocol.tokens, (protocol.max_length, protocol.truncation)
 
     def encode() -> Encoded:
         texts, labels = other.articles.test
         if not texts:
             raise DataError(f"{name} has no test articles to transfer to.")
-        split = encode_split(tokenize(texts, kind), labels, vocabulary, limit)
+        split = encode_split(tokenize(texts, kind), labels, vocabulary, *limits)
         return vars(split), {"classes": json.dumps(other.articles.classes)}
 
     with cache_folder(config, "encoded") as folder:
         tensors, metadata = cached_encoding(
             folder,
-            key=digest([ENCODING_VERSION, "transfer", other.key, vocabulary, kind, limit]),
+            key=digest([ENCODING_VERSION, "transfer", other.key, vocabulary, kind, *limits]),
             encode=encode,
         )
     split, classes = Split(**tensors), json.loads(metadata["classes"])

@@ -10,6 +10,10 @@ It may also have these class attributes:
     marker: its marker in figures, a name of matplotlib's.
     fused: which cell of the fused kernel computes the same, a `FusedCell`. Not inherited.
     multiply_adds: a function of input_size and hidden_size, its multiply-adds for a token.
+
+and these methods, which change the weights that it drew when it was made:
+    draw_orthogonal(): draws them as `protocol.recurrent_init=orthogonal` says.
+    set_forget_bias(value): gives its forget gate the bias `protocol.forget_bias`.
 """
 
 import functools

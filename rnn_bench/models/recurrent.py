@@ -32,11 +32,13 @@ class RecurrentClassifier(nn.Module):
     mean or maximum of its states at the article's tokens. Both directions' readouts are
     concatenated. With `padded_end` padding counts as part of the article throughout.
 
-    `fused`, if it is set, computes the cells in the place of torch.
+    `fused`, if it is set, computes the cells in the place of torch. `embedding_dropout` is the
+    dropout of the numbers of the embedded tokens, in training.
     """
 
     version = 1  # raise it when the same weights would give other logits, or training other losses
     fused: FusedKernel | None = None
+    embedding_dropout = 0.0
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class RecurrentClassifier(nn.Module):
         # Weights are drawn in the order of torch's nn.RNN, nn.LSTM and nn.GRU of several layers.
         self.layers = nn.ModuleList(
             nn.ModuleList(make(size, hidden_size) for _ in range(directions))
-            for size in _input_sizes(embedding_dim, hidden_size, num_layers, directions)
+            for size in input_sizes(embedding_dim, hidden_size, num_layers, directions)
         )
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(directions * hidden_size, classes)
@@ -77,6 +79,8 @@ class RecurrentClassifier(nn.Module):
         if self.readout == "padded_end":
             lengths = torch.full_like(lengths, tokens.shape[1])
         inputs: Tensor = self.embedding(tokens)
+        if self.embedding_dropout and self.training:  # else no random number is drawn
+            inputs = nn.functional.dropout(inputs, self.embedding_dropout)
         *below, last = cast(list[nn.ModuleList], [*self.layers])
         for layer in below:
             # On [time, batch, hidden], so that dropout draws as between torch's own layers.
@@ -162,7 +166,7 @@ class RecurrentClassifier(nn.Module):
     ) -> int:
         """Return the multiply-adds of all cells for a token, forward."""
         directions = 2 if bidirectional else 1
-        sizes = _input_sizes(embedding_dim, hidden_size, num_layers, directions)
+        sizes = input_sizes(embedding_dim, hidden_size, num_layers, directions)
         return directions * sum(multiply_adds(cell, size, hidden_size) for size in sizes)
 
 
@@ -180,7 +184,7 @@ def _inside(lengths: Tensor, states: Tensor) -> Tensor:
     return torch.arange(states.shape[1], device=states.device) < lengths[:, None]
 
 
-def _input_sizes(
+def input_sizes(
     embedding_dim: int, hidden_size: int, num_layers: int, directions: int
 ) -> list[int]:
     """Return the input size of each layer."""

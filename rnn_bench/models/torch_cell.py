@@ -62,6 +62,16 @@ class TorchCell(nn.Module, ABC):
         w, u, b, b_hidden = self.weights
         return nn.functional.linear(inputs, w, b), nn.functional.linear(hidden, u, b_hidden)
 
+    @torch.no_grad()
+    def draw_orthogonal(self) -> None:
+        """Draw the weights as Keras does: U from the matrices with orthonormal columns, all gates
+        as one (Saxe et al. 2014), W by Glorot's uniform law, biases 0."""
+        w, u, b, b_hidden = self.weights
+        nn.init.xavier_uniform_(w)
+        nn.init.orthogonal_(u)
+        for bias in (b, b_hidden):
+            nn.init.zeros_(bias)
+
     @classmethod
     def kernel_name(cls, device: torch.device) -> str:
         """Return the name of the code by which torch computes the cell on a device."""

@@ -81,10 +81,11 @@ class TextClassifier:
             return torch.cat(list(threads.map(self._classify, chunks)))
 
     def _classify(self, texts: Sequence[str]) -> Float[Tensor, "texts classes"]:
-        tokens = tokenize([self.clean(text) for text in texts], self.protocol.tokens)
-        no_labels = [0] * len(texts)
-        split = encode_split(tokens, no_labels, self.vocabulary, self.protocol.max_length)
-        return probabilities(predict(self.model, split, self.protocol))
+        protocol = self.protocol
+        tokens = tokenize([self.clean(text) for text in texts], protocol.tokens)
+        limits = protocol.max_length, protocol.truncation
+        split = encode_split(tokens, [0] * len(texts), self.vocabulary, *limits)  # no labels
+        return probabilities(predict(self.model, split, protocol))
 
     def labels(self, probabilities: Float[Tensor, "texts classes"]) -> list[str]:
         """Return the most probable class of each text."""

@@ -37,6 +37,7 @@ class PredictionProtocol:
     readout: str
     batch_size: int
     tokens: str = "whitespace"  # of the models from before this key
+    truncation: str = "head"  # the same
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ PACKAGES = (
     "torch",
 )
 # The protocol's keys that decide how an article is predicted.
-PREDICTION_KEYS = ("name", "tokens", "max_length", "readout", "batch_size")
+PREDICTION_KEYS = ("name", "tokens", "max_length", "truncation", "readout", "batch_size")
 PROBABILITY = "p_"  # + class: the columns of the output
 
 

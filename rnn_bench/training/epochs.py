@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.training.averaging import moving_average
 from rnn_bench.training.prediction import penalty, validate
+from rnn_bench.training.schedule import Schedule
 
 # Raised when the same model, articles and settings give other weights, losses or predictions:
 # batches, loss, clipping, stopping, the order of evaluation, initial weights.
@@ -98,6 +100,10 @@ class Training:
         self.device = corpus.train.tokens.device
         self.lengths = corpus.train.lengths.cpu().numpy()
         self.class_weights = class_weights(corpus, protocol)
+        decay = protocol.ema_decay
+        self.average = moving_average(model, decay) if decay else None
+        self.updates = math.ceil(len(self.lengths) / protocol.batch_size)  # of an epoch
+        self.schedule = Schedule(optimizer, protocol, protocol.epochs * self.updates)
         self.stopping = Stopping(protocol.patience, protocol.select_by)
         self.history: list[EpochResult] = []
 
@@ -110,11 +116,19 @@ class Training:
         """
         while not self.ended:
             result = self._epoch(len(self.history) + 1, on_batch)
-            self.stopping.observe(result, self.model)
+            self.stopping.observe(result, self.evaluated)
             self.history.append(result)
             yield result
         if self.protocol.evaluated_weights == "best" and self.stopping.best_weights is not None:
             self.model.load_state_dict(self.stopping.best_weights)
+        elif self.average:
+            self.model.load_state_dict(self.evaluated.state_dict())
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network with the weights that validation and test see: the moving average, if there
+        is one."""
+        return self.average.module if self.average else self.model
 
     @property
     def ended(self) -> bool:
@@ -139,14 +153,17 @@ class Training:
             loss.backward()
             if protocol.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
+            self.schedule.prepare((epoch - 1) * self.updates + done - 1)
             self.optimizer.step()
+            if self.average:
+                self.average.update_parameters(self.model)
             weight = len(batch.labels) if protocol.loss_average == "articles" else 1
             total += loss.detach() * weight
             on_batch(done, len(order))
         count = len(train) if protocol.loss_average == "articles" else len(order)
         train_loss = total.item() / count
         trained = time.perf_counter()
-        figures = validate(self.model, validation, protocol)
+        figures = validate(self.evaluated, validation, protocol)
         return EpochResult(
             epoch,
             train_loss,
@@ -162,9 +179,11 @@ class Training:
         stopping, weights = self.stopping, self.model.state_dict()
         best_weights = stopping.best_weights
         if stopping.best_epoch == len(self.history):
-            best_weights = weights  # equal, and torch.save writes a shared tensor only once
+            # They are equal, and torch.save writes a shared tensor only once.
+            best_weights = self.evaluated.state_dict()
         return {
             "model": weights,
+            "average": self.average.state_dict() if self.average else None,
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "cuda_random": (
@@ -177,6 +196,8 @@ class Training:
     def load(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state`."""
         self.model.load_state_dict(state["model"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:

@@ -88,6 +88,13 @@ FORMS = [
     (("-m", "seed=range(0,1000000000000)"), "more than 1,000,000 runs"),
     (("-m", "seed=range(0,2000)", "model.hidden_size=range(1,2000)"), "Divide it into several"),
     (("-m", "seed=range(0,3"), "seed=range(0,3 cannot be read"),
+    (("protocol.embedding_std=0",), "protocol.embedding_std=0.0 is not possible: it must be above"),
+    (("protocol.recurrent_init=keras",), "it must be one of torch, orthogonal"),
+    (("protocol.forget_bias=inf",), "it must be a finite number, or null"),
+    (("protocol.embedding_dropout=1",), "it must be at least 0 and below 1"),
+    (("-m", "protocol.schedule=step,linear"), "it must be one of constant, linear, cosine"),
+    (("protocol.warmup=1",), "it must be at least 0 and below 1"),
+    (("protocol.truncation=tail",), "it must be one of head, head_and_tail"),
 ]
 
 

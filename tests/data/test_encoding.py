@@ -28,6 +28,25 @@ def test_another_encoding_setting_is_another_encoding(configured: Compose, workp
     assert len(cached(workplace)) == 3
 
 
+def test_the_last_tokens_of_long_articles_are_another_encoding(
+    configured: Compose, workplace: Path
+) -> None:
+    whole = encoded_corpus(configured(*SMALL_CORPUS))
+    cut = [
+        encoded_corpus(configured(*SMALL_CORPUS, "protocol.max_length=5", *more))
+        for more in ((), ("protocol.truncation=head_and_tail",))
+    ]
+    assert len(cached(workplace)) == 3
+    for name in ("train", "validation", "test"):
+        articles, head, both = (
+            [part.tolist() for part in split.tokens.split(split.lengths.tolist())]
+            for split in (getattr(corpus, name) for corpus in (whole, *cut))
+        )
+        assert max(map(len, articles)) > 5
+        assert head == [each[:5] for each in articles]
+        assert both == [each if len(each) <= 5 else each[:3] + each[-2:] for each in articles]
+
+
 def test_another_version_of_the_encoding_is_another_encoding(
     configured: Compose, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

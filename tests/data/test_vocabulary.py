@@ -33,6 +33,20 @@ def test_only_the_first_tokens_are_kept() -> None:
     assert (tokens.tolist(), offsets.tolist()) == ([2, 3, 2, 3], [0, 3, 4])
 
 
+@pytest.mark.parametrize(
+    ("longest", "kept"),
+    [(1, "a"), (2, "ag"), (3, "abg"), (4, "abfg"), (5, "abcfg"), (7, "abcdefg"), (8, "abcdefg")],
+)
+def test_head_and_tail_are_half_of_the_length_and_the_head_has_the_odd_token(
+    longest: int, kept: str
+) -> None:
+    texts = tokenize(["a b c d e f g", "a", "", "b c"])
+    vocabulary = ["<pad>", "<unk>", *"abcdefg"]
+    tokens, offsets = encode_tokens(texts, vocabulary, longest, "head_and_tail")
+    read = ["".join(vocabulary[i] for i in tokens[a:b]) for a, b in pairwise(offsets)]
+    assert read == [kept, "a", "<unk>", "b" if longest == 1 else "bc"]
+
+
 def test_a_text_without_words_is_one_unknown_token() -> None:
     texts = tokenize([" \n", "", "a"])
     assert build_vocabulary(texts) == ["<pad>", "<unk>", "a"]
@@ -99,13 +113,26 @@ def article(tokens: Tokens, index: int) -> list[str]:
     return [str(tokens.words[int(i)]) for i in ids]
 
 
-@given(st.lists(st.text(max_size=40), min_size=1), st.integers(1, 5), st.sampled_from([*SEPARATED]))
-def test_known_words_decode_to_themselves(texts: list[str], longest: int, kind: str) -> None:
+def head_and_tail(words: list[str], longest: int) -> list[str]:
+    tail = longest // 2 if len(words) > longest else 0
+    return words[: longest - tail] + words[len(words) - tail :]
+
+
+@given(
+    st.lists(st.text(max_size=40), min_size=1),
+    st.integers(1, 5),
+    st.sampled_from([*SEPARATED]),
+    st.sampled_from(["head", "head_and_tail"]),
+)
+def test_known_words_decode_to_themselves(
+    texts: list[str], longest: int, kind: str, truncation: str
+) -> None:
     tokenized = tokenize(texts, kind)
     vocabulary = build_vocabulary(tokenized)
-    tokens, offsets = encode_tokens(tokenized, vocabulary, longest)
+    tokens, offsets = encode_tokens(tokenized, vocabulary, longest, truncation)
     for i, (start, end) in enumerate(pairwise(offsets)):
-        words, ids = article(tokenized, i)[:longest], tokens[start:end]
+        words, ids = article(tokenized, i), tokens[start:end]
+        words = words[:longest] if truncation == "head" else head_and_tail(words, longest)
         assert len(ids) == len(words)
         known = ids != UNKNOWN
         assert np.array(vocabulary)[ids][known].tolist() == np.array(words)[known].tolist()

@@ -75,6 +75,19 @@ def test_articles_are_read_with_the_run_s_own_vocabulary(
     assert unknown_share(split) == pytest.approx(2 / 14)
 
 
+def test_long_articles_are_cut_as_the_run_s_own(data: Path, configured: Configured) -> None:
+    cut = ("dataset=isot", TO_KAGGLE, "protocol.max_length=3")
+    found = []
+    for config in (configured(*cut), configured(*cut, "protocol.truncation=head_and_tail")):
+        corpus = encoded_corpus(config)
+        split = transfer_split("kaggle", config, corpus)
+        found.append(" ".join(corpus.vocabulary[token] for token in split.tokens))
+    assert found == [
+        "the senate voted you will <unk> the senate voted",
+        "the senate <unk> you will believe the senate today",
+    ]
+
+
 def test_labels_are_matched_by_the_classes_names(
     data: Path, workplace: Path, configured: Configured
 ) -> None:

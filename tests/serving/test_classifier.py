@@ -31,6 +31,10 @@ SWEEPS = (
     ("model=tfidf", *CSV, "model.all_tokens=false", "protocol.vocabulary_size=9"),
     ("model=nbsvm", *CSV, "model.all_tokens=false", "protocol.vocabulary_size=9"),
     ("model=rnn,tfidf", "dataset=isot", "protocol.epochs=1"),
+    (
+        *("model=lstm,nbsvm", *CSV, "protocol.truncation=head_and_tail", "protocol.epochs=1"),
+        *("protocol.embedding_dropout=0.5", "protocol.recurrent_init=orthogonal"),
+    ),
 )
 
 KINDS = [
@@ -48,6 +52,7 @@ KINDS = [
     ),
     *({"model": model, "all_tokens": "False"} for model in ("tfidf", "nbsvm")),
     *({"model": model, "dataset": "isot"} for model in ("rnn", "tfidf")),
+    *({"model": model, "truncation": "head_and_tail"} for model in ("lstm", "nbsvm")),
 ]
 
 
@@ -120,6 +125,21 @@ def test_texts_are_cut_as_the_protocol_of_the_run_cut_them(there: Trained, tmp_p
     (folder / "config.json").write_text(json.dumps(settings))
     whole, spaced = TextClassifier.load(folder).probabilities(["sun", "s u n"])
     torch.testing.assert_close(whole, spaced)
+
+
+def test_the_end_of_a_long_text_is_read_where_the_run_read_it(
+    there: Trained, tmp_path: Path
+) -> None:
+    run = there.run(model="lstm", truncation="head_and_tail")
+    folder = shutil.copytree(model_of(run), tmp_path / "model")
+    long, short = "sun " * 9 + "wet " * 9, "sun " * 5 + "wet " * 4  # 9 tokens are read
+    both = TextClassifier.load(folder).probabilities([long, short])
+    torch.testing.assert_close(both[0], both[1])
+    settings = json.loads((folder / "config.json").read_text())
+    assert settings["protocol"].pop("truncation") == "head_and_tail"
+    (folder / "config.json").write_text(json.dumps(settings))
+    both = TextClassifier.load(folder).probabilities([long, "sun " * 9])
+    torch.testing.assert_close(both[0], both[1])  # as models from before the key
 
 
 def test_a_model_of_another_version_is_refused(there: Trained, tmp_path: Path) -> None:

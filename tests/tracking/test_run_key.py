@@ -151,11 +151,11 @@ def test_a_part_that_gets_a_first_version_changes_no_key(
 class WithNewKey(Protocol):
     """The protocol as it would be with one more key."""
 
-    forget_bias: float = declare_key(1.0, "initial bias of forget gates", before=0.0)
+    gradient_noise: float = declare_key(1.0, "added to each gradient", before=0.0)
 
 
 def with_new_key(config: Config, value: float) -> Config:
-    return replace(config, protocol=WithNewKey(**vars(config.protocol), forget_bias=value))
+    return replace(config, protocol=WithNewKey(**vars(config.protocol), gradient_noise=value))
 
 
 def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
@@ -164,6 +164,20 @@ def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
     before = configured()
     assert key(with_new_key(before, 0.0)) == key(before)
     assert key(with_new_key(before, 1.0)) != key(before)
+
+
+RECIPE = [
+    *("embedding_std=0.1", "recurrent_init=orthogonal", "forget_bias=1", "embedding_dropout=0.2"),
+    *("schedule=cosine", "warmup=0.1", "truncation=head_and_tail", "parameters=lstm"),
+    "ema_decay=0.9",
+]
+
+
+@pytest.mark.parametrize("change", RECIPE)
+def test_each_part_of_the_recipe_is_another_question(change: str, configured: Compose) -> None:
+    for protocol in ("fair", "notebook"):
+        plain = configured(f"protocol={protocol}")
+        assert key(configured(f"protocol={protocol}", f"protocol.{change}")) != key(plain)
 
 
 KEYS = {

@@ -58,9 +58,14 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
     [
         ("protocol.select_by=val_accuracy",),
         ("protocol.select_by=val_macro_f1", "protocol.class_weights=balanced"),
+        ("protocol.schedule=linear", "protocol.warmup=0.3", "optimizer=sgd"),
+        ("protocol.schedule=cosine", "protocol.embedding_dropout=0.2", "protocol.warmup=0.1"),
+        ("protocol.ema_decay=0.9", "protocol.schedule=linear"),
+        ("protocol.ema_decay=0.9", "protocol.evaluated_weights=last"),
+        ("protocol.warmup=0.9", "protocol.recurrent_init=orthogonal", "model=lstm"),
     ],
 )
-def test_a_training_that_selects_otherwise_goes_on_to_the_same_weights(
+def test_a_training_with_another_recipe_goes_on_to_the_same_weights(
     settings: tuple[str, ...], configured: Compose, tmp_path: Path
 ) -> None:
     config = configured(*SMALL, *settings, "protocol.epochs=6", "optimizer.lr=0.05")

@@ -21,3 +21,9 @@ class LSTM(TorchCell):
         i, f, g, o = (of_inputs + of_hidden).chunk(4, dim=1)
         memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(memory), memory
+
+    @torch.no_grad()
+    def set_forget_bias(self, value: float) -> None:
+        """Give the forget gate a bias, which is the sum of torch's two."""
+        for bias, number in zip(self.weights[2:], (value, 0.0), strict=True):
+            bias.chunk(4)[1].fill_(number)
