@@ -20,10 +20,13 @@ def accuracy_section(results: Results) -> Section | None:
     for each in results.compared:
         estimate = results.accuracies[each.key]
         diverged = sum(run.state == schema.DIVERGED for run in each.completed)
+        notes = [f"{diverged} diverged"] * bool(diverged) + [each.learned_seeds] * bool(
+            each.unlearned
+        )
         rows.append(
             (
                 each.corpus,
-                each.label + (f" ({diverged} diverged)" if diverged else ""),
+                each.label + (f" ({', '.join(notes)})" if notes else ""),
                 format_number(estimate.value),
                 format_interval(estimate),
                 *(format_mean(results.values(each, name)) for name in others),
