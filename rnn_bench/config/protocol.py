@@ -51,7 +51,7 @@ class Protocol(Option):
     epochs: int = key(15, "passes over the training articles, at most", at_least(1))
     min_updates: int | None = key(
         None,
-        "optimizer updates that the epochs are raised to, where they have fewer; empty: as they are",
+        "optimizer updates at least, for which epochs are added; empty: no epoch is added",
         at_least(1),
         before=None,
     )

@@ -16,8 +16,8 @@ ALIAS = "champion"
 def best_run(
     client: MlflowClient, experiment_id: str, sweep_id: str, dataset: str | None
 ) -> tuple[RecordedRun, int]:
-    """Return the finished run of a sweep, which may not have learned, with the lowest validation loss of its tested weights, and
-    how many runs on its corpus it was chosen from.
+    """Return the finished run of a sweep with the lowest validation loss of its tested weights, and
+    how many runs on its corpus it was chosen from. It may be one that did not learn.
 
     Test articles that chose a model could not judge it any more.
 

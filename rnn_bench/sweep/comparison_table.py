@@ -32,8 +32,8 @@ def print_comparison(
     console: Console,
     primary: str = schema.TEST_ACCURACY,
 ) -> None:
-    """Print a table of the completed runs with advice on them, the failed runs with the ends of their logs, the notes,
-    and the address of MLflow's page."""
+    """Print a table of the completed runs with advice on them, the failed runs with the ends of
+    their logs, the notes, and the address of MLflow's page."""
     completed = [run for run in runs if run.is_completed]
     if completed:
         console.print(comparison_table(completed, primary))
