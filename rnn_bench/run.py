@@ -2,6 +2,7 @@
 
 import logging
 import platform
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -25,10 +26,11 @@ from rnn_bench.training.device import (
     run_device,
     use_threads,
 )
+from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import Watch
 from rnn_bench.training.prediction import predict
 from rnn_bench.training.start import start_training
-from rnn_bench.training.summary import training_metrics
+from rnn_bench.training.summary import learned_epoch, training_metrics
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def train_and_test(
 
     logits = predict(model, corpus.test, config.protocol)
     metrics = evaluate(logits, corpus.test, corpus.classes, config.protocol)
-    outcome = schema.DIVERGED if training.history[-1].diverged else schema.FINISHED
+    outcome = outcome_of(training.history)
     log.info(
         "%s  %s, test accuracy %.4f, run %s",
         *(attempt.name, outcome, metrics[schema.TEST_ACCURACY], attempt.run_id),
@@ -98,6 +100,14 @@ def train_and_test(
     )
     write_artifacts(attempt.folder, config, corpus, model.state_dict(), probabilities(logits))
     attempt.finish(metrics, outcome)
+
+
+def outcome_of(history: Sequence[EpochResult]) -> str:
+    """Return how a training ended: diverged, unlearned if it never beat the best constant
+    prediction, else finished."""
+    if history[-1].diverged:
+        return schema.DIVERGED
+    return schema.UNLEARNED if learned_epoch(history) == 0 else schema.FINISHED
 
 
 def conditions_of(model: nn.Module, device: torch.device) -> dict[str, object]:

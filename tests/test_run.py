@@ -50,7 +50,7 @@ def test_a_run_leaves_one_finished_row_with_its_settings(
         "optimizer": "adam",
         "protocol": "fair",
         "seed": "4",
-        "outcome": "finished",
+        "outcome": "unlearned",
         "data_edition": "other",
         "threads": "1",
         "device": "cpu",
@@ -198,3 +198,38 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_recorded(
 def test_a_job_travels_to_another_process(workplace: Path) -> None:
     job = pickle.loads(cloudpickle.dumps(train_job))
     assert job.__name__ == train_job.__name__
+
+
+LATE = (
+    *("model=rnn", "dataset.articles=600", "dataset.length=16", "dataset.cue_distance=8"),
+    *("model.hidden_size=16", "model.embedding_dim=16", "optimizer.lr=0.003", "threads=1"),
+    *("protocol.epochs=40", "protocol.patience=3", "model.kernel=torch"),
+)
+
+
+def test_patience_that_counts_from_learning_does_not_end_a_run_that_learns_late(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    for count_from in ("start", "learning"):
+        assert rnn_bench(*LATE, f"protocol.patience_from={count_from}").status == 0
+    soon, late = recorded_runs()
+    assert (soon.data.tags["outcome"], soon.data.metrics["learned_epoch"]) == ("unlearned", 0)
+    assert late.data.tags["outcome"] == "finished"
+    assert late.data.metrics["learned_epoch"] > soon.data.metrics["trained_epochs"]
+    assert late.data.metrics["trained_epochs"] < 40, "patience ends it once it has learned"
+    assert late.data.tags["run_key"] != soon.data.tags["run_key"]
+
+
+def test_a_run_that_learns_nothing_goes_on_to_the_end_and_is_an_answer(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    still = ("optimizer.lr=1e-12", "protocol.patience=1", "protocol.patience_from=learning")
+    answer = rnn_bench(*SMALL, *still, "protocol.min_updates=11")
+    (run,) = recorded_runs()
+    assert answer.status == 0
+    assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "unlearned")
+    assert run.data.metrics["trained_epochs"] == 4, "of 3 batches, for 11 updates"
+    assert "epoch  4/4" in answer.out
+    assert " unlearned" in next(line for line in answer.out.splitlines() if line[:5] == "demo ")
+    assert "reused" in rnn_bench(*SMALL, *still, "protocol.min_updates=11").out
+    assert "unlearned" not in rnn_bench(*SMALL_CORPUS, "model=majority").out

@@ -8,6 +8,8 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.store import open_existing
 from rnn_bench.tracking.sweeps import latest_sweep, latest_sweep_on
 
+UNLEARNED = "It did not learn: no better than a constant answer on the validation articles.\n"
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Register the best run of a sweep, and print which it is.
@@ -29,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
         f"Of {candidates} finished runs of sweep {sweep_id} on {run.tags[schema.DATASET]}, "
         f"{run.name} has the lowest validation loss: {run.evaluated_val_loss:.4f}, "
         f"after epoch {run.evaluated_epoch}.\n"
+        f"{UNLEARNED if run.state == schema.UNLEARNED else ''}"
         f"Run {run.id} is {'now' if is_new else 'already'} version {version} of {name}, "
         f"and its {ALIAS}.\n"
         f"Use it: python -m rnn_bench.serving predict models:/{name}@{ALIAS} TEXT"

@@ -60,7 +60,20 @@ class Protocol(Option):
     validation_stratified: bool = key(True, "the same class shares in training and validation")
     split_seed: int = key(42, "of the validation split", SEED)
     batch_size: int = key(32, "articles a batch", between(1, INT32))
-    epochs: int = key(15, "passes over the training articles", at_least(1))
+    epochs: int = key(15, "passes over the training articles, at most", at_least(1))
+    min_updates: int | None = key(
+        None,
+        "optimizer updates at least, for which epochs are added; empty: no epoch is added",
+        at_least(1),
+        before=None,
+    )
+    train_seconds: float | None = key(
+        None,
+        "of training, without validation, after which a network is not trained further; results "
+        "then depend on the machine; empty: any",
+        POSITIVE,
+        before=None,
+    )
     readout: str = key(
         "last_token",
         "the state that the classifier reads",
@@ -132,6 +145,13 @@ class Protocol(Option):
     )
     patience: int | None = key(
         5, "epochs without a better one before stopping; empty: never", at_least(1)
+    )
+    patience_from: str = key(
+        "start",
+        "when patience begins to count: at the start, or in the epoch in which validation first "
+        "beats the best constant prediction by more than chance",
+        one_of("start", "learning"),
+        before="start",
     )
     loss_average: str = key(
         "articles", "mean over articles, or of the batches' means", one_of("articles", "batches")

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -34,6 +35,8 @@ from rnn_bench.data.vocabulary import (
 
 # Raised when the same articles and protocol give other tokens, another vocabulary or other splits.
 ENCODING_VERSION = 1
+# Raised when a cached encoding has other parts, and must be made anew.
+CACHE_LAYOUT = 2
 # The protocol's keys that decide an encoding.
 ENCODING_KEYS = (
     "vocabulary_source",
@@ -70,7 +73,10 @@ class Split:
 
 @dataclass(frozen=True)
 class EncodedCorpus:
-    """A corpus's training, validation and test articles as token ids of one vocabulary."""
+    """A corpus's training, validation and test articles as token ids of one vocabulary.
+
+    `truncated` has each split's share of articles that are longer than `protocol.max_length`.
+    """
 
     name: str
     train: Split
@@ -79,6 +85,7 @@ class EncodedCorpus:
     vocabulary: list[str]
     classes: tuple[str, ...]
     content: Content
+    truncated: Mapping[str, float] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "EncodedCorpus":
         """Return the corpus with all splits on a device."""
@@ -112,7 +119,7 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
         settings = {key: getattr(protocol, key) for key in ENCODING_KEYS}
         tensors, metadata = cached_encoding(
             folder,
-            key=digest([ENCODING_VERSION, content.fingerprint, settings, train_size]),
+            key=digest([ENCODING_VERSION, CACHE_LAYOUT, content.fingerprint, settings, train_size]),
             encode=lambda: _encode(reader.articles, protocol, train_size),
         )
     parts = ("tokens", "offsets", "labels")
@@ -123,6 +130,7 @@ def encoded_corpus(config: Config) -> EncodedCorpus:
         vocabulary=json.loads(metadata["vocabulary"]),
         classes=tuple(json.loads(metadata["classes"])),
         content=content,
+        truncated=json.loads(metadata["truncated"]),
     )
     return corpus if entry(config.model, "all_tokens") else corpus.limited(protocol.vocabulary_size)
 
@@ -170,8 +178,11 @@ def _encode(articles: Articles, protocol: Protocol, train_size: float) -> Encode
             tokens[name], split_labels, vocabulary, protocol.max_length, protocol.truncation
         )
         tensors |= {f"{name}.{part}": tensor for part, tensor in vars(split).items()}
-    words, classes = json.dumps(vocabulary), json.dumps(articles.classes)
-    return tensors, {"vocabulary": words, "classes": classes}
+    truncated = {
+        name: float((tokens[name].lengths > protocol.max_length).mean()) for name in SPLITS
+    }
+    metadata = {"vocabulary": vocabulary, "classes": articles.classes, "truncated": truncated}
+    return tensors, {name: json.dumps(value) for name, value in metadata.items()}
 
 
 def _require_two_of_each_class(articles: Articles, protocol: Protocol) -> None:

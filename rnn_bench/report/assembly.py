@@ -4,6 +4,7 @@ from rnn_bench.report.analysis import Results
 from rnn_bench.report.conclusions import explain_numbers, write_conclusions
 from rnn_bench.report.contents import Report
 from rnn_bench.report.sections import SECTIONS
+from rnn_bench.sweep.advice import advise
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.sweeps import Sweep
 
@@ -18,6 +19,7 @@ def assemble_report(results: Results) -> Report:
         status=describe_state(results.sweep) + describe_unread(results),
         conclusions=write_conclusions(results),
         explanation=explain_numbers(results),
+        advice=advise(results.sweep.completed),
         sections=[section for section in sections if section is not None],
         command=results.sweep.command,
     )

@@ -13,6 +13,7 @@ from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDE
 from rnn_bench.tracking import schema
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
+MOST_UNLEARNED = 6  # named; the others are counted
 NOT_COMPARED = "is not compared with"
 NO_BASELINE = "No baseline was trained, so whether a network is needed is not known."
 
@@ -24,10 +25,33 @@ def write_conclusions(results: Results) -> list[str]:
         return ["No run of this sweep is completed yet."]
     if points := accuracies_by_distance(results):
         corpus = farthest_corpus(results)
-        return [f"{describe_distances(points)} {describe_best(results, corpus)}"]
-    if len(results.corpora) > MOST_PARAGRAPHS:
-        return [count_corpora(results)]
-    return [describe_corpus(results, corpus) for corpus in results.corpora]
+        paragraphs = [f"{describe_distances(points)} {describe_best(results, corpus)}"]
+    elif len(results.corpora) > MOST_PARAGRAPHS:
+        paragraphs = [count_corpora(results)]
+    else:
+        paragraphs = [describe_corpus(results, corpus) for corpus in results.corpora]
+    return [*paragraphs, *describe_unlearned(results)]
+
+
+def describe_unlearned(results: Results) -> list[str]:
+    """Return a paragraph on the networks that did not learn with every seed; none if all did."""
+    from scipy.stats import binomtest
+
+    found = [each for each in results.compared if each.unlearned]
+    if not found:
+        return []
+    parts = []
+    for each in found[:MOST_UNLEARNED]:
+        count = len(each.completed)
+        share = binomtest(count - each.unlearned, count).proportion_ci(method="exact")
+        interval = f" ({share.low:.2f} to {share.high:.2f} of all seeds)" if count > 1 else ""
+        parts.append(f"{each.title} {each.learned_seeds}{interval}")
+    if more := len(found) - len(parts):
+        parts.append(f"{more} more configurations not in all of theirs")
+    return [
+        f"{join_words(parts)}. Where a network did not learn, validation never beat the best "
+        "constant prediction by more than chance, and a mean over its seeds says little of it."
+    ]
 
 
 def explain_numbers(results: Results) -> str:

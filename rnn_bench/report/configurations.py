@@ -32,6 +32,17 @@ class Configuration:
         return tuple(run for run in self.runs if run.is_completed)
 
     @property
+    def unlearned(self) -> int:
+        """The number of runs that never beat the best constant prediction on validation."""
+        return sum(run.state == schema.UNLEARNED for run in self.completed)
+
+    @property
+    def learned_seeds(self) -> str:
+        """`learned in 1 of 3 seeds`; empty if all runs learned."""
+        count = len(self.completed)
+        return f"learned in {count - self.unlearned} of {count} seeds" if self.unlearned else ""
+
+    @property
     def title(self) -> str:
         return f"{self.label} on {self.corpus}"
 

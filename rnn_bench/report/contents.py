@@ -47,12 +47,14 @@ class Section:
 @dataclass(frozen=True)
 class Report:
     """A report on a sweep. `status` says how complete the sweep is, `conclusions` is what a reader
-    sees first, and `explanation` says how its numbers are to be read."""
+    sees first, `explanation` says how its numbers are to be read, and `advice` what to mind of the
+    settings."""
 
     title: str
     status: str
     conclusions: Sequence[str]
     explanation: str = ""
+    advice: Sequence[str] = ()
     sections: Sequence[Section] = field(default_factory=list)
     command: str = ""
 

@@ -14,7 +14,8 @@ FENCE = "```"
 
 def write_markdown(report: Report) -> str:
     """Return the page's text and tables; figures are links to their files."""
-    texts = [report.status, *report.conclusions, report.explanation]
+    advice = [f"Mind: {line}" for line in report.advice]
+    texts = [report.status, *report.conclusions, report.explanation, *advice]
     parts = [f"# {escape_markdown(report.title)}", *map(escape_markdown, texts)]
     for section in report.sections:
         parts += [f"## {escape_markdown(section.title)}", *map(escape_markdown, section.text)]

@@ -17,7 +17,7 @@ def best_run(
     client: MlflowClient, experiment_id: str, sweep_id: str, dataset: str | None
 ) -> tuple[RecordedRun, int]:
     """Return the finished run of a sweep with the lowest validation loss of its tested weights, and
-    how many runs on its corpus it was chosen from.
+    how many runs on its corpus it was chosen from. It may be one that did not learn.
 
     Test articles that chose a model could not judge it any more.
 
@@ -26,7 +26,7 @@ def best_run(
             `dataset` does not say which.
     """
     sweep = read_sweep(client, experiment_id, sweep_id)
-    finished = [run for run in sweep.runs if run.state == schema.FINISHED]
+    finished = [run for run in sweep.completed if run.state != schema.DIVERGED]
     if not finished:
         raise UsageError(f"Sweep {sweep_id} has no finished run.")
     corpora = sorted({run.tags[schema.DATASET] for run in finished})

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.evaluation.metrics import title_of
+from rnn_bench.sweep.advice import advise
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
@@ -31,11 +32,13 @@ def print_comparison(
     console: Console,
     primary: str = schema.TEST_ACCURACY,
 ) -> None:
-    """Print a table of the completed runs, the failed runs with the ends of their logs, the notes,
-    and the address of MLflow's page."""
+    """Print a table of the completed runs with advice on them, the failed runs with the ends of
+    their logs, the notes, and the address of MLflow's page."""
     completed = [run for run in runs if run.is_completed]
     if completed:
         console.print(comparison_table(completed, primary))
+        for line in advise(completed):
+            console.print(f"Mind: {line}", markup=False, highlight=False)
     for run in runs:
         if not run.is_completed:
             print_failure(run, output_dir, console)
@@ -135,6 +138,9 @@ def _cells(group: Sequence[RecordedRun], primary: str) -> list[str]:
     value = _spread(primary, group, "{:.4f}".format)
     if diverged := sum(run.state == schema.DIVERGED for run in group):
         value += " diverged" if len(group) == 1 else f" {diverged} diverged"
+    if unlearned := sum(run.state == schema.UNLEARNED for run in group):
+        learned = len(group) - unlearned
+        value += " unlearned" if len(group) == 1 else f" learned in {learned} of {len(group)} seeds"
     return [
         escape(group[0].tags[schema.DATASET]),
         escape(_configuration(group[0])),

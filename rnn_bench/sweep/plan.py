@@ -22,6 +22,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import SweepKeys
 from rnn_bench.tracking.sweeps import all_runs, tag_filter
+from rnn_bench.training.start import planned_epochs
 
 # Of the cells, forward, while they are trained on one thread of a CPU with AVX2 or AVX-512.
 MULTIPLY_ADDS_PER_SECOND = 1.3e10
@@ -102,10 +103,11 @@ def expected_seconds(
     speeds = [speed for _, speed in nearest]
     if not speeds or (isinstance(model, Recurrent) and "." not in model.cell):
         speeds.append(usual)
-    epochs = 1 if is_baseline(model) else job.config.protocol.epochs
     # Of two speeds, the middle is their geometric mean.
     speed = math.exp(median(map(math.log, speeds)))
-    return len(corpus.train.tokens) * epochs * cost / speed
+    epochs, limit = planned_epochs(job.config, corpus), job.config.protocol.train_seconds
+    seconds = len(corpus.train.tokens) * epochs * cost / speed
+    return seconds if limit is None or is_baseline(model) else min(seconds, limit)
 
 
 def multiply_adds(model: Recurrent, recorded: Mapping[str, str]) -> int:

@@ -64,7 +64,7 @@ def claim_or_reuse(
     update_published(claims.client, claim.answer, config)
     wanted = missing_evaluations(config, recorded, claims.name)
     if wanted.asks:
-        epochs = planned_epochs(config)
+        epochs = planned_epochs(config, claims.corpus)
         watch(Started(claim.run_id, claims.name, epochs, epochs))
         use_threads(config.threads)
         corpus = claims.corpus.to(device)
@@ -81,7 +81,7 @@ def claimed_run(claims: RunClaims, run_id: str, watch: Watch) -> Iterator["Attem
     has the run by now (Withdrawn), the block ends without an error.
     """
     checkpoints = Checkpoints(claims.folder(run_id))
-    epochs = planned_epochs(claims.config)
+    epochs = planned_epochs(claims.config, claims.corpus)
     watch(Started(run_id, claims.name, epochs, checkpoints.epoch))
     try:
         with (
@@ -161,8 +161,9 @@ class Attempt:
         state = {"training": training.state(), "conditions": self._conditions}
         self._checkpoints.save(result.epoch, state)
         self._record.add_epoch(result)
-        log.info(epoch_line(self.name, result, planned_epochs(self.claims.config)))
-        tokens = len(self.claims.corpus.train.tokens)
+        corpus = self.claims.corpus
+        log.info(epoch_line(self.name, result, planned_epochs(self.claims.config, corpus)))
+        tokens = len(corpus.train.tokens) * result.share
         self._watch(EpochDone(result, tokens / result.training_seconds))
         if result.epoch == 1:
             self.claims.confirm(self.run_id)

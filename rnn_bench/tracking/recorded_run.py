@@ -62,14 +62,15 @@ class RecordedRun:
 
     @property
     def state(self) -> str:
-        """finished, diverged, failed, killed, running, or abandoned: RUNNING without a process."""
+        """finished, diverged, unlearned, failed, killed, running, or abandoned: RUNNING without a
+        process."""
         if self.row.info.status == "RUNNING":
             return "running" if is_alive(self.row) else "abandoned"
         return self.tags.get(schema.OUTCOME, str(self.row.info.status).lower())
 
     @property
     def is_completed(self) -> bool:
-        """Whether the run has a result. A diverged run has one."""
+        """Whether the run has a result. A diverged run has one, and one that did not learn."""
         return self.state in schema.ANSWERS
 
     @property

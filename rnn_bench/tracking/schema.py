@@ -11,7 +11,7 @@ RESULT_VERSIONS = "result_versions"  # JSON: name of a part -> its version
 METRIC_VERSIONS = "metric_versions"  # JSON: name of a metric -> its version
 SWEEP_ID = "sweep_id"  # the sweep that made the run
 SWEEP = "sweep."  # + the id of each sweep that asked for it: TRAINED, REUSED, RESUMED or FAILED
-OUTCOME = "outcome"  # FINISHED, DIVERGED, FAILED or KILLED
+OUTCOME = "outcome"  # FINISHED, DIVERGED, UNLEARNED, FAILED or KILLED
 ERROR = "error"
 OWNER, HEARTBEAT = "owner", "heartbeat"  # the process at work on it, and when it was last seen
 DATA_EDITION = "data_edition"  # published, other, sample or a commit
@@ -23,8 +23,9 @@ COPIED_FROM, COPIED_STATE = "copied_from", "copied_state"
 
 NETWORK, BASELINE = "network", "baseline"
 TRAINED, REUSED, RESUMED = "trained", "reused", "resumed"
-FINISHED, DIVERGED, FAILED, KILLED = "finished", "diverged", "failed", "killed"
-ANSWERS = (FINISHED, DIVERGED)
+FINISHED, DIVERGED, UNLEARNED = "finished", "diverged", "unlearned"
+FAILED, KILLED = "failed", "killed"
+ANSWERS = (FINISHED, DIVERGED, UNLEARNED)
 
 # --- metrics -------------------------------------------------------------------------------------
 
@@ -36,6 +37,9 @@ EPOCH_SECONDS = "epoch_seconds"
 TEST_ACCURACY, TEST_LOSS, TEST_MACRO_F1 = "test_accuracy", "test_loss", "test_macro_f1"
 TEST_ACCURACY_BATCH_MEAN = "test_accuracy_batch_mean"
 BEST_EPOCH, TRAIN_SECONDS = "best_epoch", "train_seconds"
+TRAINED_EPOCHS = "trained_epochs"
+LEARNED_EPOCH = "learned_epoch"  # 0: never; see training/learning.py
+TRUNCATED = "truncated/"  # + train, validation or test: share of articles beyond max_length
 TOKENS_PER_SECOND, PARAMETER_COUNT = "tokens_per_second", "parameter_count"
 PEAK_MEMORY_BYTES = "peak_memory_bytes"
 TRANSFER = "transfer/"  # + corpus + "/accuracy" or "/unknown_share"

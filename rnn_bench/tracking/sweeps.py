@@ -144,7 +144,7 @@ def latest_sweep_on(client: MlflowClient, experiment_id: str, dataset: str) -> s
     Raises:
         UsageError: there is no finished run on it.
     """
-    finished = tag_filter(schema.OUTCOME, schema.FINISHED)
+    finished = f"attributes.status = 'FINISHED' AND tags.{schema.OUTCOME} != '{schema.DIVERGED}'"
     which = f"{tag_filter(schema.DATASET, dataset)} AND {finished}"
     newest = client.search_runs([experiment_id], which, max_results=1)
     if not newest:

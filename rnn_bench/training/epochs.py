@@ -15,7 +15,8 @@ from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.training.averaging import moving_average
-from rnn_bench.training.prediction import penalty, validate
+from rnn_bench.training.learning import beats_constant
+from rnn_bench.training.prediction import penalty, predict, validation_figures
 from rnn_bench.training.schedule import Schedule
 
 # Raised when the same model, articles and settings give other weights, losses or predictions:
@@ -30,7 +31,11 @@ class EpochResult:
     """The losses, accuracy and duration of an epoch; the first epoch is 1.
 
     Losses are mean cross-entropies in nats. `seconds` include validation, `training_seconds` don't.
-    `ended_ms` is in milliseconds since 1970. `val_macro_f1` is nan in older checkpoints.
+    `ended_ms` is in milliseconds since 1970. `beats_constant` says of a network whether validation
+    was better than a constant prediction by more than chance. `share` is below 1 where the time for
+    training was over within the epoch: that of its articles that were trained on.
+
+    In older checkpoints `val_macro_f1` is nan and `beats_constant` None.
     """
 
     epoch: int
@@ -41,6 +46,8 @@ class EpochResult:
     training_seconds: float
     ended_ms: int
     val_macro_f1: float = math.nan
+    beats_constant: bool | None = None
+    share: float = 1.0
 
     @property
     def diverged(self) -> bool:
@@ -55,17 +62,23 @@ class EpochResult:
 class Stopping:
     """Early stopping: keeps the weights of the best epoch, of equal ones the first.
 
-    Training ends after `patience` epochs without a better one; None: never.
+    Training ends after `patience` epochs without a better one; None: never. With
+    `patience_from=learning` only epochs count that follow the one in which the network began to
+    learn.
     """
 
-    def __init__(self, patience: int | None, select_by: str = "val_loss") -> None:
-        self.patience, self.select_by = patience, select_by
-        self.best_epoch = 0
+    def __init__(
+        self, patience: int | None, select_by: str = "val_loss", patience_from: str = "start"
+    ) -> None:
+        self.patience, self.select_by, self.patience_from = patience, select_by, patience_from
+        self.best_epoch = self.learned_epoch = 0
         self.lowest = math.inf
         self.best_weights: dict[str, Tensor] | None = None
 
     def observe(self, result: EpochResult, model: nn.Module) -> None:
-        """Copy the model's weights if this epoch is the best so far."""
+        """Copy the model's weights if this epoch is the best so far, and note whether the network
+        has begun to learn."""
+        self.learned_epoch = self.learned_epoch or (result.epoch if result.beats_constant else 0)
         found = result.penalty(self.select_by)
         if found < self.lowest:
             self.best_epoch, self.lowest = result.epoch, found
@@ -73,10 +86,12 @@ class Stopping:
 
     def stops_after(self, result: EpochResult) -> bool:
         """Return whether training ends after this epoch: it diverged, or patience is over."""
-        epochs_without_progress = result.epoch - self.best_epoch
-        return result.diverged or (
-            self.patience is not None and epochs_without_progress >= self.patience
-        )
+        if result.diverged or self.patience is None:
+            return result.diverged
+        if self.patience_from == "learning" and not self.learned_epoch:
+            return False
+        start = self.learned_epoch if self.patience_from == "learning" else 0
+        return result.epoch - max(self.best_epoch, start) >= self.patience
 
 
 class Training:
@@ -102,17 +117,18 @@ class Training:
         self.class_weights = class_weights(corpus, protocol)
         decay = protocol.ema_decay
         self.average = moving_average(model, decay) if decay else None
+        self.budget = budget_in_epochs(protocol, len(corpus.train))
         self.updates = math.ceil(len(self.lengths) / protocol.batch_size)  # of an epoch
-        self.schedule = Schedule(optimizer, protocol, protocol.epochs * self.updates)
-        self.stopping = Stopping(protocol.patience, protocol.select_by)
+        self.schedule = Schedule(optimizer, protocol, self.budget * self.updates)
+        self.stopping = Stopping(protocol.patience, protocol.select_by, protocol.patience_from)
         self.history: list[EpochResult] = []
 
     def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
         """Train the remaining epochs and yield the result of each.
 
-        Training ends after `protocol.epochs`, when patience is over, or when the training loss is
-        not finite. The model then has the weights to evaluate. `on_batch(done, total)` is called
-        after each batch.
+        Training ends after the budget of epochs, when patience or the time for training is over, or
+        when the training loss is not finite. The model then has the weights to evaluate.
+        `on_batch(done, total)` is called after each batch.
         """
         while not self.ended:
             result = self._epoch(len(self.history) + 1, on_batch)
@@ -136,15 +152,25 @@ class Training:
         if not self.history:
             return False
         last = self.history[-1]
-        return last.epoch >= self.protocol.epochs or self.stopping.stops_after(last)
+        return (
+            last.epoch >= self.budget
+            or self._seconds_left() <= 0
+            or self.stopping.stops_after(last)
+        )
+
+    def _seconds_left(self) -> float:
+        """Return the time that is left for training after the epochs so far."""
+        limit = self.protocol.train_seconds
+        spent = sum(result.training_seconds for result in self.history)
+        return math.inf if limit is None else limit - spent
 
     def _epoch(self, epoch: int, on_batch: OnBatch) -> EpochResult:
         protocol, train, validation = self.protocol, self.corpus.train, self.corpus.validation
-        start = time.perf_counter()
+        seconds_left, start = self._seconds_left(), time.perf_counter()
         order = training_order(
             self.lengths, protocol.batch_size, protocol.batching, self.seed, epoch
         )
-        total = torch.zeros((), device=self.device)
+        total, articles = torch.zeros((), device=self.device), 0
         self.model.train()
         for done, batch in enumerate(batches(train, self.lengths, order), start=1):
             logits = self.model(batch.tokens, batch.lengths)
@@ -159,15 +185,19 @@ class Training:
                 self.average.update_parameters(self.model)
             weight = len(batch.labels) if protocol.loss_average == "articles" else 1
             total += loss.detach() * weight
+            articles += len(batch.labels)
             on_batch(done, len(order))
-        count = len(train) if protocol.loss_average == "articles" else len(order)
-        train_loss = total.item() / count
+            if time.perf_counter() - start >= seconds_left:
+                break
+        train_loss = total.item() / (articles if protocol.loss_average == "articles" else done)
         trained = time.perf_counter()
-        figures = validate(self.evaluated, validation, protocol)
+        logits = predict(self.evaluated, validation, protocol)
         return EpochResult(
             epoch,
             train_loss,
-            **figures,
+            **validation_figures(logits, validation, protocol),
+            beats_constant=beats_constant(logits, validation.labels, epoch, self.class_weights),
+            share=articles / len(train),
             seconds=time.perf_counter() - start,
             training_seconds=trained - start,
             ended_ms=int(time.time() * 1000),
@@ -205,6 +235,15 @@ class Training:
         stopping = self.stopping
         stopping.best_epoch, stopping.lowest, stopping.best_weights = state["best"]
         self.history = [EpochResult(**result) for result in state["history"]]
+        learned = (result.epoch for result in self.history if result.beats_constant)
+        stopping.learned_epoch = next(learned, 0)
+
+
+def budget_in_epochs(protocol: Protocol, articles: int) -> int:
+    """Return how many epochs a network is trained if nothing stops it early: `protocol.epochs`, or
+    as many as make `protocol.min_updates` optimizer updates on this number of training articles."""
+    batches_an_epoch = math.ceil(articles / protocol.batch_size)
+    return max(protocol.epochs, math.ceil((protocol.min_updates or 0) / batches_an_epoch))
 
 
 def class_weights(corpus: EncodedCorpus, protocol: Protocol) -> Float[Tensor, " classes"] | None:

@@ -38,7 +38,8 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Ended:
-    """The run has its result. `outcome` is finished, diverged or reused."""
+    """The run has its result. `outcome` is finished, diverged, unlearned or
+    reused."""
 
     run_id: str
     outcome: str

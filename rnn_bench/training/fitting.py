@@ -43,6 +43,7 @@ class Fitting:
             seconds=time.perf_counter() - start,
             training_seconds=fitted - start,
             ended_ms=int(time.time() * 1000),
+            beats_constant=None,  # a baseline may be the constant
         )
         self.history.append(result)
         yield result

@@ -62,9 +62,14 @@ def macro_f1(logits: Float[Tensor, "articles classes"], labels: Int[Tensor, " ar
 
 
 def validate(model: nn.Module, split: Split, protocol: Protocol) -> dict[str, float]:
-    """Return what a model may be chosen by, computed on the validation split: `val_loss`,
-    `val_accuracy` and `val_macro_f1`."""
-    logits = predict(model, split, protocol)
+    """Return what a model may be chosen by, computed on the validation split."""
+    return validation_figures(predict(model, split, protocol), split, protocol)
+
+
+def validation_figures(
+    logits: Float[Tensor, "articles classes"], split: Split, protocol: Protocol
+) -> dict[str, float]:
+    """Return `val_loss`, `val_accuracy` and `val_macro_f1` of logits of the validation split."""
     return {
         "val_loss": mean_loss(logits, split.labels, protocol),
         "val_accuracy": accuracy(logits, split.labels),

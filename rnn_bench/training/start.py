@@ -5,14 +5,16 @@ from torch import nn
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines.baseline import Baseline, is_baseline
-from rnn_bench.training.epochs import Training
+from rnn_bench.training.epochs import Training, budget_in_epochs
 from rnn_bench.training.fitting import Fitting
 from rnn_bench.training.optimizer import build_optimizer
 
 
-def planned_epochs(config: Config) -> int:
+def planned_epochs(config: Config, corpus: EncodedCorpus) -> int:
     """Return how many epochs a run has if nothing stops it early: 1 for a baseline."""
-    return 1 if is_baseline(config.model) else config.protocol.epochs
+    if is_baseline(config.model):
+        return 1
+    return budget_in_epochs(config.protocol, len(corpus.train))
 
 
 def start_training(model: nn.Module, corpus: EncodedCorpus, config: Config) -> Training | Fitting:

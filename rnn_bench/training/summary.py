@@ -9,19 +9,38 @@ from rnn_bench.training.epochs import EpochResult
 def training_metrics(
     history: Sequence[EpochResult], corpus: EncodedCorpus, select_by: str
 ) -> dict[str, float]:
-    """Return `best_epoch`, `train_seconds` and `tokens_per_second` of a run's epochs.
+    """Return `best_epoch`, `trained_epochs`, `learned_epoch`, `train_seconds` and
+    `tokens_per_second` of a run's epochs, and each split's share of truncated articles.
 
-    The best epoch is the one that `select_by` selects. Seconds include validation. Tokens per
-    second count the training articles' tokens without padding, over the time without validation.
+    The best epoch is the one that `select_by` selects. `learned_epoch` is the first one after which
+    a network beat the best constant prediction, 0 if none did; it is left out where that is not
+    known. Seconds include validation. Tokens per second count the training articles' tokens without
+    padding, over the time without validation.
     """
     training_seconds = sum(result.training_seconds for result in history)
+    passes = sum(result.share for result in history)
+    learned = learned_epoch(history)
     return {
         "best_epoch": best_epoch(history, select_by),
+        "trained_epochs": len(history),
+        **({} if learned is None else {"learned_epoch": learned}),
         "train_seconds": sum(result.seconds for result in history),
-        "tokens_per_second": len(corpus.train.tokens) * len(history) / training_seconds,
+        "tokens_per_second": len(corpus.train.tokens) * passes / training_seconds,
+        **{f"truncated/{split}": share for split, share in corpus.truncated.items()},
     }
 
 
 def best_epoch(history: Sequence[EpochResult], select_by: str = "val_loss") -> int:
     """Return the epoch that validation selects, of equal ones the first."""
     return min(history, key=lambda result: result.penalty(select_by)).epoch
+
+
+def learned_epoch(history: Sequence[EpochResult]) -> int | None:
+    """Return the first epoch after which validation beat the best constant prediction by more than
+    chance, and 0 if none did; None where that is not known of every epoch before."""
+    for result in history:
+        if result.beats_constant is None:
+            return None
+        if result.beats_constant:
+            return result.epoch
+    return 0

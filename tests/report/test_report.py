@@ -178,7 +178,7 @@ def test_tuned_configurations_are_chosen_by_validation_loss_and_the_others_hidde
 
 def test_one_seed_ranks_nothing(rnn_bench: Command, workplace: Path) -> None:
     rnn_bench("-m", "model=rnn,gru", *SMALL)
-    (paragraph,) = write_conclusions(results(workplace))
+    paragraph, *_ = write_conclusions(results(workplace))
     assert "With one seed this compares two trained models, not the architectures." in paragraph
     assert paragraph.endswith(
         " No baseline was trained, so whether a network is needed is not known."
@@ -208,7 +208,7 @@ def test_settings_that_vary_beside_a_protocol_are_not_lumped(
     found = results(workplace)
     assert len(found.corpora) == 4
     assert found.comparisons == {}
-    (paragraph,) = write_conclusions(found)
+    paragraph, *_ = write_conclusions(found)
     assert paragraph.startswith(says)
 
 
@@ -238,7 +238,7 @@ def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplac
     assert list(table["model"]) == ["rnn", "gru"]
     for figure in ("distance", "gradients-1"):
         assert (folder / f"figures/{figure}.svg").is_file()
-    (paragraph,) = write_conclusions(results(workplace))
+    paragraph, *_ = write_conclusions(results(workplace))
     assert paragraph.startswith("Distance from the end at which a model finds the cue: ")
     assert "On demo (cue_distance 8), " in paragraph
 
@@ -284,11 +284,11 @@ def test_a_user_s_own_baseline_is_not_called_a_network(
     for name, value in {"model": "mine", "kind": "baseline", "kernel": "torch"}.items():
         client.set_tag(best.info.run_id, name, value)
     found = results(workplace)
-    (paragraph,) = write_conclusions(found)
+    paragraph, *_ = write_conclusions(found)
     assert paragraph.startswith("On demo, mine has a test accuracy of ")
     assert "network" not in paragraph
     client.set_tag(best.info.run_id, "kind", "network")
-    (paragraph,) = write_conclusions(results(workplace))
+    paragraph, *_ = write_conclusions(results(workplace))
     assert "The baseline is " in paragraph
 
 
@@ -397,7 +397,7 @@ def test_the_primary_metric_ranks_the_table_and_the_answer(
     assert words in answer.out
     assert "test accuracy  best epoch" not in answer.out
     found = results(workplace)
-    (paragraph,) = write_conclusions(found)
+    paragraph, *_ = write_conclusions(found)
     means = {
         model: mean(
             run.data.metrics[primary] for run in recorded_runs() if run.data.tags["model"] == model

@@ -13,6 +13,7 @@ from rnn_bench.training.checkpoint import Checkpoints
 from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.fitting import Fitting
 from rnn_bench.training.start import start_training
+from rnn_bench.training.summary import learned_epoch
 from tests.conftest import SMALL, SMALL_CORPUS
 
 Compose = Callable[..., Config]
@@ -103,6 +104,33 @@ def test_a_training_that_was_at_its_end_is_not_trained_further(
     assert losses(again.history) == losses(whole.history)
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+def test_whether_a_run_has_learned_is_known_after_it_was_resumed(configured: Compose) -> None:
+    late = ("protocol.epochs=3", "protocol.patience=1", "protocol.patience_from=learning")
+    whole = started(configured(*SMALL, *late, "optimizer.lr=1e-12"))
+    [*whole.epochs(lambda *_: None)]
+    state = whole.state()
+    assert learned_epoch(whole.history) == 0
+    state["history"][1]["beats_constant"] = True
+    again = started(configured(*SMALL, *late))
+    again.load(state)
+    assert isinstance(again, Training)
+    assert (again.stopping.learned_epoch, learned_epoch(again.history)) == (2, 2)
+
+
+def test_a_checkpoint_from_before_learning_was_told_goes_on(configured: Compose) -> None:
+    config = configured(*SMALL, "protocol.epochs=3")
+    first = started(config)
+    next(first.epochs(lambda *_: None))
+    state = first.state()
+    for result in state["history"]:
+        del result["beats_constant"], result["share"]
+    again = started(config)
+    again.load(state)
+    [*again.epochs(lambda *_: None)]
+    assert len(again.history) == 3
+    assert learned_epoch(again.history) is None, "so the run is finished, not unlearned"
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:

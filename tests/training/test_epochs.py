@@ -14,8 +14,8 @@ from rnn_bench.models.initial import initial_model
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.training.epochs import EpochResult, Stopping, Training
 from rnn_bench.training.prediction import predict, validate
-from rnn_bench.training.start import start_training
-from tests.conftest import SMALL
+from rnn_bench.training.start import planned_epochs, start_training
+from tests.conftest import SMALL, SMALL_CORPUS
 
 Compose = Callable[..., Config]
 
@@ -200,6 +200,47 @@ def test_balanced_classes_weigh_the_same_in_the_training_loss(configured: Compos
 def test_without_patience_training_never_stops_early() -> None:
     stopping = Stopping(patience=None)
     assert not stopping.stops_after(result(100, 9.0))
+
+
+def test_patience_from_learning_counts_from_the_epoch_that_beats_the_constant() -> None:
+    stopping, model = Stopping(2, patience_from="learning"), nn.Linear(1, 1)
+    stops = []
+    for epoch, learned in enumerate([False, False, False, False, True, False, False], start=1):
+        each = replace(result(epoch, 0.7 + 0.01 * epoch), beats_constant=learned)
+        stopping.observe(each, model)
+        stops.append(stopping.stops_after(each))
+    assert stops == [*[False] * 6, True]
+    assert (stopping.best_epoch, stopping.learned_epoch) == (1, 5)
+
+
+@pytest.mark.parametrize(("updates", "epochs"), [("null", 2), (1, 2), (6, 2), (7, 3), (100, 34)])
+def test_a_budget_of_updates_adds_epochs_where_they_have_fewer(
+    updates: object, epochs: int, configured: Compose
+) -> None:
+    config = configured(*SMALL, f"protocol.min_updates={updates}")
+    corpus = encoded_corpus(config)  # 77 articles: 3 batches an epoch
+    assert planned_epochs(config, corpus) == epochs
+    assert planned_epochs(configured("model=majority", *SMALL_CORPUS), corpus) == 1
+
+
+def test_a_network_is_not_trained_beyond_its_seconds(configured: Compose) -> None:
+    config = configured(*SMALL, "protocol.train_seconds=0.000001", "protocol.batch_size=7")
+    (only,), _ = trained(config)
+    assert only.share == pytest.approx(7 / 77, abs=0.01)
+    assert math.isfinite(only.train_loss)
+
+
+def test_seconds_of_earlier_epochs_count(configured: Compose) -> None:
+    config = configured(*SMALL, "protocol.train_seconds=1000", "protocol.epochs=4")
+    corpus = encoded_corpus(config)
+    training = start_training(initial_model(config, corpus), corpus, config)
+    assert isinstance(training, Training)
+    next(training.epochs(lambda *_: None))
+    assert not training.ended
+    training.history[0] = replace(training.history[0], training_seconds=1000.0)
+    again = start_training(initial_model(config, corpus), corpus, config)
+    again.load(training.state())
+    assert [*again.epochs(lambda *_: None)] == []
 
 
 def test_the_best_epoch_s_weights_are_those_evaluated(configured: Compose) -> None:

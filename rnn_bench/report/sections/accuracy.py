@@ -1,7 +1,10 @@
 """The section on the test accuracy of every model."""
 
+from math import isnan
+
 from rnn_bench.evaluation.metrics import METRICS
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_accuracies
 from rnn_bench.report.formatting import format_interval, format_mean, format_number
@@ -30,6 +33,7 @@ def accuracy_section(results: Results) -> Section | None:
                 format_mean(results.values(each, schema.TEST_LOSS)),
                 format_mean(results.values(each, schema.BEST_EPOCH), 1),
                 str(len(each.completed)),
+                count_learned(each),
             )
         )
     methods = dict.fromkeys(results.accuracies[each.key].method for each in results.compared)
@@ -39,13 +43,23 @@ def accuracy_section(results: Results) -> Section | None:
         (
             *("corpus", "model", "test accuracy", "95 % interval"),
             *(METRICS[name].label for name in others),
-            *("test loss", "best epoch", "seeds"),
+            *("test loss", "best epoch", "seeds", "learned"),
         ),
         rows,
         words=2,
         note="Means over seeds. Test loss is in nats; best epoch is the one with the lowest "
-        f"validation loss. 95 % confidence interval: {'; '.join(methods)}. All runs of a corpus "
-        "use the same split, so the intervals do not show what another split would change.",
+        "validation loss; learned counts the seeds with which a network beat the best constant "
+        "prediction on validation by more than chance. 95 % confidence interval: "
+        f"{'; '.join(methods)}. All runs of a corpus use the same split, so the intervals do not "
+        "show what another split would change.",
     )
     figures = [draw_accuracies(results)]
     return Section("accuracy", "Test accuracy", tables=[table], figures=figures)
+
+
+def count_learned(configuration: Configuration) -> str:
+    """Return `1 of 3` seeds with which a network learned; empty where that was not recorded."""
+    runs = configuration.completed
+    known = [run for run in runs if not isnan(run.metric(schema.LEARNED_EPOCH))]
+    learned = sum(run.metric(schema.LEARNED_EPOCH) > 0 for run in known)
+    return f"{learned} of {len(runs)}" if len(known) == len(runs) else ""

@@ -19,7 +19,11 @@ log = logging.getLogger("rnn_bench")
 
 REFRESH_SECONDS = 0.25
 OTHER_COLUMNS = 65  # characters of the table beside the run's name
-STYLES = {"training": "bold", "failed": "red", "killed": "red", "diverged": "yellow"}
+STYLES = {
+    "training": "bold",
+    **{"failed": "red", "killed": "red"},
+    **{"diverged": "yellow", "unlearned": "yellow"},
+}
 
 
 class ProgressTable:

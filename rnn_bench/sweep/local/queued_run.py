@@ -35,7 +35,7 @@ class Progress:
     """The progress of an attempt at a run.
 
     `state` is waiting, starting, elsewhere (another sweep is making the run), training, finished,
-    diverged, reused, failed or killed.
+    diverged, unlearned, reused, failed or killed.
     """
 
     state: str = "waiting"
