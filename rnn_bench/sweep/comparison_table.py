@@ -37,7 +37,7 @@ def print_comparison(
     completed = [run for run in runs if run.is_completed]
     if completed:
         console.print(comparison_table(completed, primary))
-        for line in advise(completed):
+        for line in [*_count_learned(completed), *advise(completed)]:
             console.print(f"Mind: {line}", markup=False, highlight=False)
     for run in runs:
         if not run.is_completed:
@@ -118,11 +118,8 @@ def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACC
         )
     if has_several_seeds:
         table.add_column("runs", justify="right")
-    groups: dict[str, list[RecordedRun]] = {}
-    for run in runs:
-        groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     for group in sorted(
-        groups.values(),
+        _configurations(runs),
         key=lambda group: (group[0].tags[schema.DATASET], -_mean(primary, group)),
     ):
         count = [str(len(group))] if has_several_seeds else []
@@ -133,14 +130,32 @@ def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACC
     return table
 
 
+def _configurations(runs: Sequence[RecordedRun]) -> list[list[RecordedRun]]:
+    """Return the runs that differ in their seed alone together."""
+    groups: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
+    return [*groups.values()]
+
+
+def _count_learned(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return a line for each configuration of several seeds that did not learn with all of them."""
+    lines = []
+    for group in _configurations(runs):
+        unlearned = sum(run.state == schema.UNLEARNED for run in group)
+        if len(group) > 1 and unlearned:
+            name = f"{_configuration(group[0])} on {group[0].tags[schema.DATASET]}"
+            lines.append(f"{name} learned in {len(group) - unlearned} of {len(group)} seeds.")
+    return lines
+
+
 def _cells(group: Sequence[RecordedRun], primary: str) -> list[str]:
     seconds = _mean(schema.TRAIN_SECONDS, group)
     value = _spread(primary, group, "{:.4f}".format)
     if diverged := sum(run.state == schema.DIVERGED for run in group):
         value += " diverged" if len(group) == 1 else f" {diverged} diverged"
-    if unlearned := sum(run.state == schema.UNLEARNED for run in group):
-        learned = len(group) - unlearned
-        value += " unlearned" if len(group) == 1 else f" learned in {learned} of {len(group)} seeds"
+    if len(group) == 1 and group[0].state == schema.UNLEARNED:
+        value += " unlearned"
     return [
         escape(group[0].tags[schema.DATASET]),
         escape(_configuration(group[0])),

@@ -38,6 +38,9 @@ def test_a_sweep_compares_every_combination(
     accuracies = [float(row.split()[2]) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
     assert lines[header + 4].strip() == "Several seeds: mean (lowest to highest)"
+    # Such small networks learn nothing in two epochs.
+    said = answer.out.replace("\n", " ").count("on demo learned in 0 of 2 seeds.")
+    assert said == len([run for run in runs if run.data.tags["outcome"] == "unlearned"]) / 2 > 0
     assert f"mlflow ui --backend-store-uri sqlite:///{workplace / 'mlflow.db'}" in answer.out
     assert "/#/experiments/1/runs?compareRunsMode=CHART" in answer.out
 
