@@ -4,7 +4,7 @@
 
 #include "vectors.h"
 
-enum Readout { EVERY_STEP, LAST, MEAN, MAX };
+enum Readout : int64_t { EVERY_STEP, LAST, MEAN, MAX };
 
 INLINE void add(float* sum, const float* part, long units) {
     for (long k = 0; k < units; k += LANES) store(sum + k, load(sum + k) + load(part + k));
