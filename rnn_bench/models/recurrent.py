@@ -100,7 +100,9 @@ class RecurrentClassifier(nn.Module):
     ) -> Float[Tensor, "batch hidden"]:
         """Return the readout of one cell, which reads forwards or backwards."""
         if self.fused and isinstance(cell, TorchCell):
-            return self.fused.read_out(cell, inputs, lengths, FUSED_READOUTS[self.readout], backwards)
+            return self.fused.read_out(
+                cell, inputs, lengths, FUSED_READOUTS[self.readout], backwards
+            )
         states = self._in_reading_order(cell, inputs, lengths, backwards)
         if self.readout in ("last_token", "padded_end"):
             return states[torch.arange(len(states), device=states.device), lengths - 1]
