@@ -15,7 +15,7 @@ from rnn_bench.models.kernels.library import Readout
 from rnn_bench.models.torch_cell import TorchCell
 
 BACKWARDS = (False, True)  # of a layer's first and second cell
-FUSED = {  # with padded_end, all articles are as long as the batch
+FUSED_READOUTS = {  # with padded_end, all articles are as long as the batch
     "last_token": Readout.LAST,
     "padded_end": Readout.LAST,
     "mean": Readout.MEAN,
@@ -104,7 +104,9 @@ class RecurrentClassifier(nn.Module):
     ) -> Float[Tensor, "batch hidden"]:
         """Return the readout of one cell, which reads forwards or backwards."""
         if self.fused and isinstance(cell, TorchCell):
-            return self.fused.read_out(cell, inputs, lengths, FUSED[self.readout], backwards)
+            return self.fused.read_out(
+                cell, inputs, lengths, FUSED_READOUTS[self.readout], backwards
+            )
         states = self._in_reading_order(cell, inputs, lengths, backwards)
         if self.readout in ("last_token", "padded_end"):
             return states[torch.arange(len(states), device=states.device), lengths - 1]

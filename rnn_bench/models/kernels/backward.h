@@ -52,7 +52,7 @@ static void backward(const Geometry<CELL>& g, const Shard& shard, const float* h
         memcpy(d_read, work.d_read + shard.articles[r] * g.hidden, sizeof(float) * g.hidden);
         if (work.readout == MEAN) divide(d_read, shard.lengths[r], g.units);
         if (work.readout == MAX)
-            share(d_read, kept.read + r * g.units, kept.steps_with_max + r * g.units, g.units);
+            share(d_read, kept.read + r * g.units, kept.aside + r * g.units, g.units);
     }
 
     // A step's gate gradients, and what they make of the gradient of the states before it.

@@ -19,30 +19,28 @@ template <Cell CELL>
 INLINE void add_up(const Geometry<CELL>& g, const float* rows, long count, const float* packed,
                    const float* own_bias, float* sums) {
     const float* hidden_packed = packed + g.input_depth * COLUMNS<CELL>;
-    for_each_group<VECTORS<CELL>>([&](auto from, auto size) {
-        constexpr int FIRST = decltype(from)::value, COUNT = decltype(size)::value;
-        constexpr bool HAS_Q = CELL == GRU && FIRST + COUNT == VECTORS<CELL>;
+    constexpr int COUNT = group_size(VECTORS<CELL>);
+    for (int from = 0; from < VECTORS<CELL>; from += COUNT)
         for_each_tile<COUNT>(count, [&](auto height, long first) {
             constexpr int ROWS = decltype(height)::value;
             const float* left = rows + first * g.row;
-            float* to = sums + first * 4 * LANES;
+            float* to = sums + (first * 4 + from) * LANES;
             Vector tile[ROWS][COUNT] = {};
-            multiply<COUNT * LANES>(tile, left, g.row, 1, packed + FIRST * LANES * g.input_depth,
+            multiply<COUNT * LANES>(tile, left, g.row, 1, packed + from * LANES * g.input_depth,
                                     g.input_depth);
-            if constexpr (HAS_Q)
+            if constexpr (CELL == GRU)  // a_n is whole, and q begins
                 for (int i = 0; i < ROWS; i++) {
-                    store(to + i * 4 * LANES + 2 * LANES, tile[i][COUNT - 1]);
-                    tile[i][COUNT - 1] = load(own_bias);
+                    store(to + (i * 4 + 2) * LANES, tile[i][2]);
+                    tile[i][2] = load(own_bias);
                 }
             multiply<COUNT * LANES>(tile, left + g.hidden_place, g.row, 1,
-                                    hidden_packed + FIRST * LANES * g.hidden, g.hidden);
+                                    hidden_packed + from * LANES * g.hidden, g.hidden);
             for (int i = 0; i < ROWS; i++)
                 for (int v = 0; v < COUNT; v++) {
-                    const bool is_q = HAS_Q && v == COUNT - 1;
-                    store(to + (i * 4 + FIRST + v + is_q) * LANES, tile[i][v]);
+                    const bool is_q = CELL == GRU && v == 2;
+                    store(to + (i * 4 + v + is_q) * LANES, tile[i][v]);
                 }
         });
-    });
 }
 
 // What a step knows and makes of one article and a panel of units.

@@ -36,7 +36,10 @@ static void forward(const Geometry<CELL>& g, const Shard& shard, const float* pa
     for (long r = 0; r < count; r++)  // states before step 0
         memset(kept.rows + r * g.row + g.hidden_place, 0, sizeof(float) * g.units);
     memset(kept.cells, 0, sizeof(float) * count * g.cell_row);
-    if (work.readout == MEAN) memset(kept.read, 0, sizeof(float) * count * g.units);
+    if (work.readout == MEAN) {
+        memset(kept.read, 0, sizeof(float) * count * g.units);
+        memset(kept.aside, 0, sizeof(float) * count * g.units);
+    }
     if (work.readout == MAX) std::fill_n(kept.read, count * g.units, -2.f);  // no state is as low
 
     const float* cells_before = kept.cells;
@@ -70,13 +73,12 @@ static void forward(const Geometry<CELL>& g, const Shard& shard, const float* pa
             }
         }
         for (long r = 0; r < active; r++) {
-            float* read = kept.read + r * g.units;
+            float *read = kept.read + r * g.units, *aside = kept.aside + r * g.units;
             if (work.readout == EVERY_STEP)
                 memcpy(work.states.at(shard.articles[r], shard.token(r, t)), state_of(r),
                        sizeof(float) * g.hidden);
-            if (work.readout == MEAN) add(read, state_of(r), g.units);
-            if (work.readout == MAX)
-                raise(read, kept.steps_with_max + r * g.units, state_of(r), g.units);
+            if (work.readout == MEAN) add_exactly(read, aside, state_of(r), g.units);
+            if (work.readout == MAX) raise(read, aside, state_of(r), g.units);
         }
         cells_before = cells;
     }

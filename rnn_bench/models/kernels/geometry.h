@@ -5,7 +5,7 @@
 
 #include "products.h"
 
-enum Cell { RNN, GRU, LSTM };
+enum Cell : int64_t { RNN, GRU, LSTM };
 
 // The columns of a product are the units' gates, cut into panels of a few vectors that a tile of
 // sums can hold. A panel has every gate of LANES units, so that a tile's sums are all that these
@@ -62,13 +62,10 @@ template <Cell CELL> struct Geometry {
     long forward_panel() const { return (input_depth + hidden) * COLUMNS<CELL>; }
     long forward_weights() const { return panels * forward_panel(); }
 
-    // Where a panel's matrix of `depth` rows has a column, and how far it is to the next row.
-    struct Place {
-        long first, step;
-    };
-    static Place place_of(int column, long depth) {
-        const int group = column / GROUP<CELL> * GROUP<CELL>;
-        return {group * depth + column - group, std::min(COLUMNS<CELL> - group, GROUP<CELL>)};
+    // Where a column of a panel's matrix of `depth` rows begins; GROUP is the way to its next row.
+    static long place_of(int column, long depth) {
+        const int in_group = column % GROUP<CELL>;
+        return (column - in_group) * depth + in_group;
     }
 
     // The unit and the gate, in torch's order, of a column; the unit may be padding.

@@ -32,16 +32,16 @@ static void pack_forward(const Geometry<CELL>& g, Weights from, float* packed, f
             const long row = gate * g.hidden + unit;
             float* panel_input = packed + panel * g.forward_panel();
             float* panel_hidden = panel_input + g.input_depth * COLUMNS<CELL>;
-            const auto [input, width] = g.place_of(column, g.input_depth);
-            const auto [hidden, same] = g.place_of(column, g.hidden);
+            const long input = g.place_of(column, g.input_depth);
+            const long hidden = g.place_of(column, g.hidden);
             for (long k = 0; k < g.inputs; k++)
-                panel_input[input + k * width] = from.input[row * g.inputs + k];
+                panel_input[input + k * GROUP<CELL>] = from.input[row * g.inputs + k];
             const bool apart = has_own_hidden_bias<CELL>(gate);
-            panel_input[input + g.inputs * width] =
+            panel_input[input + g.inputs * GROUP<CELL>] =
                 from.input_bias[row] + (apart ? 0 : from.hidden_bias[row]);
             if (apart) own_bias[unit] = from.hidden_bias[row];
             for (long k = 0; k < g.hidden; k++)
-                panel_hidden[hidden + k * width] = from.hidden[row * g.hidden + k];
+                panel_hidden[hidden + k * GROUP<CELL>] = from.hidden[row * g.hidden + k];
         }
 }
 
@@ -84,14 +84,14 @@ static void unpack_gradients(const Geometry<CELL>& g, long shards, float* packed
             const long row = gate * g.hidden + unit;
             const float* panel_input = packed + panel * g.forward_panel();
             const float* panel_hidden = panel_input + g.input_depth * COLUMNS<CELL>;
-            const auto [input, width] = g.place_of(column, g.input_depth);
-            const auto [hidden, same] = g.place_of(column, g.hidden);
+            const long input = g.place_of(column, g.input_depth);
+            const long hidden = g.place_of(column, g.hidden);
             for (long k = 0; k < g.inputs; k++)
-                to.input[row * g.inputs + k] = panel_input[input + k * width];
-            const float bias = panel_input[input + g.inputs * width];
+                to.input[row * g.inputs + k] = panel_input[input + k * GROUP<CELL>];
+            const float bias = panel_input[input + g.inputs * GROUP<CELL>];
             to.input_bias[row] = bias;
             to.hidden_bias[row] = has_own_hidden_bias<CELL>(gate) ? own_bias[unit] : bias;
             for (long k = 0; k < g.hidden; k++)
-                to.hidden[row * g.hidden + k] = panel_hidden[hidden + k * width];
+                to.hidden[row * g.hidden + k] = panel_hidden[hidden + k * GROUP<CELL>];
         }
 }

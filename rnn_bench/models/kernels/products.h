@@ -27,17 +27,9 @@ INLINE void multiply(Vector (&sums)[ROWS][VECTORS], const float* left, long row_
 
 template <int VALUE> using Constant = std::integral_constant<int, VALUE>;
 
-// The vectors of a tile out of `vectors` ones. A tile of three has fewer rows with 16 registers.
-constexpr int group_size(int vectors) {
-    return vectors <= TILE_VECTORS || vectors == 3 ? vectors : TILE_VECTORS;
-}
-
-// Cut vectors into groups for a tile: work(first vector, count).
-template <int VECTORS, int FIRST = 0, class Work> INLINE void for_each_group(Work work) {
-    constexpr int COUNT = group_size(VECTORS - FIRST);
-    work(Constant<FIRST>{}, Constant<COUNT>{});
-    if constexpr (FIRST + COUNT < VECTORS) for_each_group<VECTORS, FIRST + COUNT>(work);
-}
+// The vectors of a tile when a panel has `vectors` of them, cut into equal groups. Three stay one
+// group, whose tiles have fewer rows with 16 registers.
+constexpr int group_size(int vectors) { return vectors == 3 ? 3 : TILE_VECTORS; }
 
 // Cut rows into tiles of nearly equal height for VECTORS vectors: work(height, first row).
 template <int VECTORS, class Work> INLINE void for_each_tile(long rows, Work work) {
@@ -110,8 +102,8 @@ static void multiply_gates(GateGradients gates, long panels, long rows, const fl
 template <int VECTORS>
 static void add_weight_gradient(const float* left, long stride, long depth, const float* right,
                                 long rows, float* out) {
-    for_each_group<VECTORS>([&](auto from, auto count) {
-        constexpr int COUNT = decltype(count)::value;
+    constexpr int COUNT = group_size(VECTORS);
+    for (int from = 0; from < VECTORS; from += COUNT) {
         float* group = out + from * LANES * depth;
         for_each_tile<COUNT>(depth, [&](auto height, long first) {
             float* tile = group + first * COUNT * LANES;
@@ -120,5 +112,5 @@ static void add_weight_gradient(const float* left, long stride, long depth, cons
             multiply<VECTORS * LANES>(sums, left + first, 1, stride, right + from * LANES, rows);
             store_tile(tile, COUNT * LANES, sums);
         });
-    });
+    }
 }

@@ -4,10 +4,21 @@
 
 #include "vectors.h"
 
-enum Readout { EVERY_STEP, LAST, MEAN, MAX };
+enum Readout : int64_t { EVERY_STEP, LAST, MEAN, MAX };
 
 INLINE void add(float* sum, const float* part, long units) {
     for (long k = 0; k < units; k += LANES) store(sum + k, load(sum + k) + load(part + k));
+}
+
+// The same, and `excess` keeps what rounding made the sum too large by (Kahan 1965): the error does
+// not grow with the steps.
+INLINE void add_exactly(float* sum, float* excess, const float* part, long units) {
+    for (long k = 0; k < units; k += LANES) {
+        const Vector before = load(sum + k), more = load(part + k) - load(excess + k);
+        const Vector after = before + more;
+        store(sum + k, after);
+        store(excess + k, (after - before) - more);
+    }
 }
 
 INLINE void divide(float* values, float by, long units) {

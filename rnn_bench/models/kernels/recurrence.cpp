@@ -5,7 +5,10 @@
 
 // Everything about a call, in the order of the Structure in library.py. Sizes count floats.
 struct Call {
-    int64_t cell, inputs, hidden, articles, steps, shards, training, readout, reversed;
+    Cell cell;
+    int64_t inputs, hidden, articles, steps, shards, training;
+    Readout readout;
+    int64_t reversed;
     const int64_t* lengths;  // [articles], each from 1 to `steps`
     Weights weights;
     float* kept;     // what the way forward leaves for the way back
@@ -14,7 +17,6 @@ struct Call {
     float* read;  // [articles][hidden]
     WeightGradients d_weights;
 
-    Readout how() const { return Readout(readout); }
     std::vector<Shard> split() const { return ::split(lengths, articles, shards, reversed); }
 };
 
@@ -30,7 +32,7 @@ template <Cell CELL> static Sizes sizes(const Call& call) {
     backward.take(g.columns() * g.hidden_vectors * LANES);
     backward.take(g.columns() * g.input_vectors * LANES);
     for (const Shard& shard : call.split()) {
-        Kept<CELL>(g, shard, call.how(), call.training, kept);
+        Kept<CELL>(g, shard, call.readout, call.training, kept);
         BackwardBuffers<CELL>(g, shard, backward);
     }
     return {kept.taken, forward.taken, backward.taken};
@@ -41,12 +43,13 @@ template <Cell CELL> static void forward(const Call& call) {
     Cutter cutter(call.kept), scratch(call.scratch);
     const std::vector<Shard> shards = call.split();
     std::vector<Kept<CELL>> kept;
-    for (const Shard& shard : shards) kept.emplace_back(g, shard, call.how(), call.training, cutter);
+    for (const Shard& shard : shards)
+        kept.emplace_back(g, shard, call.readout, call.training, cutter);
     float* packed = scratch.take(g.forward_weights());
     float* own_bias = scratch.take(g.units);
     pack_forward(g, call.weights, packed, own_bias);
 
-    const ForwardWork work{call.how(), call.input, call.states, call.read, call.steps};
+    const ForwardWork work{call.readout, call.input, call.states, call.read, call.steps};
     for_each_shard(shards, [&](const Shard& shard, long i) {
         auto run = call.training ? forward<CELL, true> : forward<CELL, false>;
         run(g, shard, packed, own_bias, kept[i], work);
@@ -64,13 +67,13 @@ template <Cell CELL> static void backward(const Call& call) {
     std::vector<Kept<CELL>> kept;
     std::vector<BackwardBuffers<CELL>> buffers;
     for (const Shard& shard : shards) {
-        kept.emplace_back(g, shard, call.how(), true, cutter);
+        kept.emplace_back(g, shard, call.readout, true, cutter);
         buffers.emplace_back(g, shard, scratch);
     }
     pack_backward(g, call.weights.hidden, g.hidden, hidden_weights);
     if (call.input.data) pack_backward(g, call.weights.input, g.inputs, input_weights);
 
-    const BackwardWork work{call.how(), call.states, call.read, call.input, call.steps};
+    const BackwardWork work{call.readout, call.states, call.read, call.input, call.steps};
     for_each_shard(shards, [&](const Shard& shard, long i) {
         const ShardGradient sum{packed + i * g.forward_weights(), own_bias + i * g.units};
         backward(g, shard, hidden_weights, input_weights, kept[i], buffers[i], sum, work);

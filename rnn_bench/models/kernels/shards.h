@@ -79,7 +79,8 @@ template <Cell CELL> struct Kept {
     float* cells;  // [articles + tokens][cell_row], from the zeros before step 0 on
     float* last;   // [articles][units]: h of each article's last step
     float* sums;   // [articles][4 vectors]: of a panel's gates
-    float *read, *steps_with_max;  // [articles][units]: of MEAN and MAX
+    float* read;   // [articles][units]: the sum or the maximum of the states
+    float* aside;  // [articles][units]: the sum's excess, or the steps that have the maximum
 
     Kept(const Geometry<CELL>& g, const Shard& shard, Readout readout, bool training,
          Cutter& cutter)
@@ -89,7 +90,7 @@ template <Cell CELL> struct Kept {
           last(cutter.take(shard.count() * g.units)),
           sums(cutter.take(shard.count() * 4 * LANES)),
           read(cutter.take(readout >= MEAN ? shard.count() * g.units : 0)),
-          steps_with_max(cutter.take(readout == MAX ? shard.count() * g.units : 0)) {}
+          aside(cutter.take(readout >= MEAN ? shard.count() * g.units : 0)) {}
 };
 
 // While it lives, numbers below 1e-38 count as 0: the gradients of far steps get that small, and

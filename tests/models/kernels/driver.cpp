@@ -74,10 +74,10 @@ int main() {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const int sizes[][4] = {  // inputs, hidden, articles, steps
         {1, 1, 1, 1}, {3, 7, 5, 9}, {100, 50, 7, 3}, {17, 129, 33, 6}, {15, 64, 2, 80}};
-    for (int cell : {RNN, GRU, LSTM})
+    for (Cell cell : {RNN, GRU, LSTM})
         for (auto size : sizes)
             for (int shards : {1, 3})
-                for (int readout : {EVERY_STEP, LAST, MEAN, MAX}) {
+                for (Readout readout : {EVERY_STEP, LAST, MEAN, MAX}) {
                     Call call{};
                     call.cell = cell, call.inputs = size[0], call.hidden = size[1];
                     call.articles = size[2], call.steps = size[3];

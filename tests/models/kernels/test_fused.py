@@ -126,6 +126,17 @@ def test_states_and_gradients_are_those_of_double_precision(
     assert worst_error(ours, exactly, layers, inputs, lengths) < 1e-5
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_mean_of_a_long_article_of_equal_words_is_exact(cell: str, kernel: FusedKernel) -> None:
+    layers = layers_of(cell, 10, 16, 1)
+    inputs = batch_of(10, 1, 1)[0].expand(2, 5000, 10)  # their rounding errors have one direction
+    lengths = torch.tensor([5000, 3000])
+    with torch.no_grad():
+        found = by_kernel(kernel, Readout.MEAN)(layers, inputs, lengths)
+        exact = by_torch(Readout.MEAN)(layers.double(), inputs.double(), lengths)
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-6)
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the instructions are of x86-64")
 @pytest.mark.parametrize("lanes", [4, 8, 16])
 def test_vectors_of_each_width_give_the_results_of_double_precision(
