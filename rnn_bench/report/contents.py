@@ -54,9 +54,9 @@ class Report:
     status: str
     conclusions: Sequence[str]
     explanation: str = ""
-    advice: Sequence[str] = ()
     sections: Sequence[Section] = field(default_factory=list)
     command: str = ""
+    advice: Sequence[str] = ()
 
     @property
     def tables(self) -> list[Table]:

@@ -10,12 +10,18 @@ from mlflow.entities import Run
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.schema import Config
-from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.data.cache import Content
+from rnn_bench.data.encoding import EncodedCorpus, Split
 from rnn_bench.sweep.plan import duration, expected_seconds
 from tests.conftest import SMALL_CORPUS, Command
 
 Compose = Callable[..., Config]
-CORPUS = Mock(spec=EncodedCorpus, train=Mock(tokens=range(1_000_000)))
+ARTICLES = Split(
+    torch.zeros(1_000_000, dtype=torch.int32),
+    torch.arange(0, 1_000_001, 100),
+    torch.zeros(10_000, dtype=torch.int64),
+)
+CORPUS = EncodedCorpus("c", *3 * [ARTICLES], ["a"], ("0", "1"), Content("", "other"))
 
 
 def expected(config: Config, *recorded: tuple[float, dict[str, str]]) -> float:
