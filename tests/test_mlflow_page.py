@@ -95,7 +95,7 @@ def page(chromium: str, sweep: Sweep) -> Iterator[Page]:
     with mlflow_ui(sweep.folder) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         # MLflow builds a chart when it comes into view: here all of them are.
-        page = browser.new_page(viewport={"width": 1400, "height": 3000})
+        page = browser.new_page(viewport={"width": 1400, "height": 6000})
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(sweep.address.replace("127.0.0.1:5000", f"127.0.0.1:{port}"))
         yield page
