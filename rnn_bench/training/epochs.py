@@ -118,7 +118,7 @@ class Training:
         decay = protocol.ema_decay
         self.average = moving_average(model, decay) if decay else None
         self.budget = budget_in_epochs(protocol, len(corpus.train))
-        self.updates = math.ceil(len(self.lengths) / protocol.batch_size)  # of an epoch
+        self.updates = updates_an_epoch(protocol, len(corpus.train))
         self.schedule = Schedule(optimizer, protocol, self.budget * self.updates)
         self.stopping = Stopping(protocol.patience, protocol.select_by, protocol.patience_from)
         self.history: list[EpochResult] = []
@@ -242,8 +242,13 @@ class Training:
 def budget_in_epochs(protocol: Protocol, articles: int) -> int:
     """Return how many epochs a network is trained if nothing stops it early: `protocol.epochs`, or
     as many as make `protocol.min_updates` optimizer updates on this number of training articles."""
-    batches_an_epoch = math.ceil(articles / protocol.batch_size)
-    return max(protocol.epochs, math.ceil((protocol.min_updates or 0) / batches_an_epoch))
+    needed = (protocol.min_updates or 0) / updates_an_epoch(protocol, articles)
+    return max(protocol.epochs, math.ceil(needed))
+
+
+def updates_an_epoch(protocol: Protocol, articles: int) -> int:
+    """Return how many batches this number of training articles is cut into."""
+    return math.ceil(articles / protocol.batch_size)
 
 
 def class_weights(corpus: EncodedCorpus, protocol: Protocol) -> Float[Tensor, " classes"] | None:

@@ -38,8 +38,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Ended:
-    """The run has its result. `outcome` is finished, diverged, unlearned or
-    reused."""
+    """The run has its result. `outcome` is finished, diverged, unlearned or reused."""
 
     run_id: str
     outcome: str

@@ -68,7 +68,8 @@ static void forward(const Geometry<CELL>& g, const Shard& shard, const float* pa
                     step.cell_before = cells_before + r * g.cell_row + unit;
                     step.cell = cells + r * g.cell_row + unit;
                 }
-                if constexpr (TRAINING && CELL != RNN) step.gates = gates + r * g.gate_row + 4 * unit;
+                if constexpr (TRAINING && CELL != RNN)
+                    step.gates = gates + r * g.gate_row + 4 * unit;
                 step_forward<CELL, TRAINING>(step);
             }
         }

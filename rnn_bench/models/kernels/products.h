@@ -89,8 +89,10 @@ static void multiply_gates(GateGradients gates, long panels, long rows, const fl
     for (; vectors > 0; vectors -= TILE_VECTORS, out += TILE_VECTORS * LANES) {
         auto block = multiply_gates<TILE_VECTORS, COLUMNS>;
         if (vectors == 1) block = multiply_gates<1, COLUMNS>;
-        if (TILE_VECTORS > 2 && vectors == 2) block = multiply_gates<2, COLUMNS>;
-        if (TILE_VECTORS > 3 && vectors == 3) block = multiply_gates<std::min(3, TILE_VECTORS), COLUMNS>;
+        if constexpr (TILE_VECTORS == 4) {
+            if (vectors == 2) block = multiply_gates<2, COLUMNS>;
+            if (vectors == 3) block = multiply_gates<3, COLUMNS>;
+        }
         block(gates, panels, rows, weights, out, stride, adds);
         weights += panels * COLUMNS * TILE_VECTORS * LANES;
     }

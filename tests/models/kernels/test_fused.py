@@ -1,7 +1,7 @@
-import copy
+"""The kernel's results against torch's in double precision."""
+
 import itertools
 import platform
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +9,22 @@ import torch
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
 
-from rnn_bench.config.model import cell_names
-from rnn_bench.models.cell import cell_class
 from rnn_bench.models.kernels import library
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Readout
 from rnn_bench.models.recurrent import reversed_articles
-from rnn_bench.models.torch_cell import TorchCell
-
-CELLS = cell_names()
+from tests.models.kernels.layers import (
+    CELLS,
+    READOUTS,
+    batch_of,
+    by_kernel,
+    by_steps,
+    by_torch,
+    layers_of,
+    results,
+    worst_error,
+)
 
 SIZES = {  # embedding, hidden, layers, batch, time
     "usual": (100, 128, 1, 32, 40),
@@ -30,85 +35,6 @@ SIZES = {  # embedding, hidden, layers, batch, time
     "length 1": (10, 20, 2, 6, 1),
     "long": (4, 16, 1, 3, 700),
 }
-Read = Callable[[nn.ModuleList, Tensor, Tensor], Tensor]
-READOUTS = (Readout.LAST, Readout.MEAN, Readout.MAX)
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def layers_of(cell: str, embedding: int, hidden: int, layers: int) -> nn.ModuleList:
-    torch.manual_seed(0)
-    sizes = [embedding, *[hidden] * (layers - 1)]
-    return nn.ModuleList(cell_class(cell)(size, hidden) for size in sizes)
-
-
-def by_kernel(
-    kernel: FusedKernel, readout: Readout = Readout.LAST, backwards: bool = False
-) -> Read:
-    """Layers that all read in one direction."""
-
-    def read(layers: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> Tensor:
-        *below, last = layers
-        for cell in below:
-            inputs = kernel.all_states(cell, inputs, lengths, backwards)
-        return kernel.read_out(last, inputs, lengths, readout, backwards)
-
-    return read
-
-
-def by_torch(readout: Readout = Readout.LAST, backwards: bool = False) -> Read:
-    def read(layers: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> Tensor:
-        if backwards:
-            inputs = reversed_articles(inputs, lengths)
-        for cell in layers:
-            inputs = cell(inputs, lengths)
-        if readout is Readout.LAST:
-            return inputs[torch.arange(len(inputs)), lengths - 1]
-        own = [states[:length] for states, length in zip(inputs, lengths, strict=True)]
-        if readout is Readout.MEAN:
-            return torch.stack([states.mean(0) for states in own])
-        return torch.stack([states.amax(0) for states in own])
-
-    return read
-
-
-def by_steps(layers: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> Tensor:
-    layers = copy.deepcopy(layers)
-    for cell in layers:
-        cell.by_steps = True
-    return by_torch()(layers, inputs, lengths)
-
-
-def results(read: Read, layers: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> list[Tensor]:
-    """What is read, and the gradients of inputs and weights of a loss that weighs it."""
-    inputs = inputs.clone().requires_grad_()
-    states = read(layers, inputs, lengths)
-    weights = torch.linspace(-1, 2, states.numel()).view_as(states).to(states)
-    wanted = [inputs, *layers.parameters()]
-    return [states.detach(), *torch.autograd.grad((states * weights).sum(), wanted)]
-
-
-def worst_error(
-    read: Read, exactly: Read, layers: nn.ModuleList, inputs: Tensor, lengths: Tensor
-) -> float:
-    """Of outputs and gradients against torch in double precision, relative to their maxima."""
-    exact = results(exactly, copy.deepcopy(layers).double(), inputs.double(), lengths)
-    found = results(read, layers, inputs, lengths)
-    return max(
-        ((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-30)).item()
-        for ours, theirs in zip(found, exact, strict=True)
-    )
-
-
-def batch_of(embedding: int, batch: int, time: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    lengths = torch.randint(1, time + 1, (batch,), generator=random)
-    return torch.randn(batch, time, embedding, generator=random), lengths
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -271,89 +197,6 @@ def test_what_lies_in_the_padding_plays_no_part(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_same_threads_give_the_same_bits(cell: str, kernel: FusedKernel) -> None:
-    torch.set_num_threads(2)
-    layers = layers_of(cell, 10, 30, 2)
-    inputs, lengths = batch_of(10, 9, 20)
-    first, second = (results(by_kernel(kernel), layers, inputs, lengths) for _ in range(2))
-    assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_without_gradients_the_states_are_the_same_and_nothing_is_kept(
-    cell: str, kernel: FusedKernel
-) -> None:
-    kernel = copy.deepcopy(kernel)
-    layers = layers_of(cell, 10, 30, 2)
-    inputs, lengths = batch_of(10, 9, 200)
-    states = by_kernel(kernel)(layers, inputs, lengths)
-    with torch.inference_mode():
-        assert torch.equal(by_kernel(kernel)(layers, inputs, lengths), states)
-    states.sum().backward()
-    ((rolling,), (kept,)) = (kernel.kept[key]._free for key in (None, id(layers[0])))
-    assert rolling.numel() < kept.numel() / 20
-
-
-def test_two_forward_passes_before_a_backward_one_do_not_meet(kernel: FusedKernel) -> None:
-    layers = layers_of("lstm", 4, 9, 2)
-    inputs, lengths = batch_of(4, 6, 8)
-    apart = [results(by_kernel(kernel), layers, each, lengths)[2] for each in (inputs, -inputs)]
-    one, two = (by_kernel(kernel)(layers, each, lengths) for each in (inputs, -inputs))
-    weights = torch.linspace(-1, 2, one.numel()).view_as(one)
-    for states, expected in ((one, apart[0]), (two, apart[1])):
-        (states * weights).sum().backward()
-        assert layers[0].recurrence.weight_ih_l0.grad is not None
-        assert torch.equal(layers[0].recurrence.weight_ih_l0.grad, expected)
-        layers.zero_grad()
-
-
-def test_the_memory_of_a_step_is_that_of_the_step_before(kernel: FusedKernel) -> None:
-    kernel = copy.deepcopy(kernel)
-    layers = layers_of("gru", 4, 9, 1)
-    inputs, lengths = batch_of(4, 6, 8)
-    places = set()
-    for _ in range(3):
-        by_kernel(kernel)(layers, inputs, lengths).sum().backward()
-        places.add(
-            (kernel.kept[id(layers[0])]._free[0].data_ptr(), kernel.scratch._free[0].data_ptr())
-        )
-    assert len(places) == 1
-
-
-def test_a_second_way_back_is_right_or_refused(kernel: FusedKernel) -> None:
-    layers = layers_of("rnn", 4, 9, 1)
-    inputs, lengths = batch_of(4, 6, 8)
-    loss = by_kernel(kernel)(layers, inputs, lengths).sum()
-    loss.backward(retain_graph=True)
-    assert layers[0].recurrence.weight_ih_l0.grad is not None
-    once = layers[0].recurrence.weight_ih_l0.grad.clone()
-    loss.backward(retain_graph=True)
-    assert torch.equal(layers[0].recurrence.weight_ih_l0.grad, 2 * once)
-    by_kernel(kernel)(layers, -inputs, lengths)  # takes the memory
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
-
-
-def test_the_gradient_of_a_gradient_is_refused(kernel: FusedKernel) -> None:
-    layers = layers_of("gru", 4, 9, 1)
-    inputs, lengths = batch_of(4, 6, 8)
-    inputs.requires_grad_()
-    loss = by_kernel(kernel)(layers, inputs, lengths).sum()
-    with pytest.raises(RuntimeError, match="gradients have no gradients"):
-        torch.autograd.grad(loss, inputs, create_graph=True)
-
-
-def test_weights_that_change_before_the_way_back_are_noticed(kernel: FusedKernel) -> None:
-    layers = layers_of("gru", 4, 9, 1)
-    inputs, lengths = batch_of(4, 6, 8)
-    loss = by_kernel(kernel)(layers, inputs, lengths).sum()
-    with torch.no_grad():
-        layers[0].recurrence.weight_hh_l0 += 1
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
-
-
-@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("backwards", [False, True])
 def test_all_states_are_torch_s_and_0_in_the_padding(
     cell: str, backwards: bool, kernel: FusedKernel
@@ -382,15 +225,3 @@ def test_steps_with_the_same_maximum_share_its_gradient_as_in_torch(
     assert expected[2].abs().max() > 0.1
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs)
-
-
-def test_what_the_kernel_does_not_compute_is_refused(kernel: FusedKernel) -> None:
-    inputs, lengths = batch_of(4, 6, 8)
-    (gru,) = layers_of("gru", 4, 9, 1)
-    assert isinstance(gru, TorchCell)
-    with pytest.raises(ValueError, match="float32"):
-        kernel.read_out(gru.double(), inputs.double(), lengths, Readout.LAST)
-    for wrong in (0, 9):
-        lengths[3] = wrong
-        with pytest.raises(ValueError, match="between 1 and 8"):
-            kernel.read_out(gru.float(), inputs, lengths, Readout.LAST)
