@@ -12,11 +12,12 @@ from hydra.errors import HydraException
 
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.schema import SCHEMAS
+from rnn_bench.config.search import Search
 
 # Keys whose value is a dictionary of any names: Hydra takes a new name only with ++ before its key.
 DICTIONARIES = tuple(
     f"{schema.group}.{each.name}"
-    for schema in SCHEMAS.values()
+    for schema in (*SCHEMAS.values(), Search)
     for each in fields(schema)
     if get_origin(each.type) is dict
 )

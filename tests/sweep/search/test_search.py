@@ -1,0 +1,301 @@
+"""Searching for each model's settings, on validation alone."""
+
+import json
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from rnn_bench.config.tracking import Tracking
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.assembly import assemble_report
+from rnn_bench.tracking.store import open_store
+from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
+from tests.conftest import SMALL, SMALL_CORPUS, Answer, Command, changed
+
+pytest.importorskip("optuna")
+
+Runs = Callable[[], list[Run]]
+
+SHORT = (*SMALL_CORPUS, "protocol.epochs=2", "threads=1")
+MODELS = "model=rnn,tfidf,majority"
+LR = "search.space.optimizer.lr={low:0.001,high:0.1,log:true}"
+SEARCH = (
+    *("-m", "hydra/sweeper=search", "hydra/launcher=basic", MODELS, *SHORT),
+    *("search.trials=4", "search.batch=2", "search.seeds=2", LR),
+    *("search.space.protocol.readout=[mean,max]", "search.space.model.c={low:1,high:100,log:true}"),
+)
+RNN = changed([line for line in SEARCH if "model.c" not in line], "model=rnn")
+
+
+def trials(runs: list[Run]) -> list[Run]:
+    return [run for run in runs if "trial" in run.data.tags]
+
+
+def finals(runs: list[Run]) -> list[Run]:
+    return [run for run in runs if "trial" not in run.data.tags]
+
+
+def settings(run: Run) -> tuple[str, ...]:
+    keys = ("model.name", "optimizer.lr", "protocol.readout", "model.c", "seed")
+    return tuple(run.data.params.get(key, "") for key in keys)
+
+
+def results(workplace: Path) -> Results:
+    client, experiment_id = open_store(Tracking())
+    return Results(read_sweep(client, experiment_id, latest_sweep(client, experiment_id)))
+
+
+def test_every_model_with_settings_gets_the_same_number_of_trials(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(*SEARCH)
+    assert (answer.status, answer.err) == (0, "")
+    runs = recorded_runs()
+    numbers = sorted((run.data.tags["model"], run.data.tags["trial"]) for run in trials(runs))
+    assert numbers == [(model, str(n)) for model in ("rnn", "tfidf") for n in range(4)]
+    assert {run.data.params["seed"] for run in trials(runs)} == {"0"}
+    assert len({run.data.params["optimizer.lr"] for run in trials(runs)}) > 4 - 1
+    tuned = [run for run in trials(runs) if run.data.tags["model"] == "tfidf"]
+    assert {run.data.params["optimizer.lr"] for run in tuned} == {"0.001"}, "it has no optimizer"
+    assert all(1 <= float(run.data.params["model.c"]) <= 100 for run in tuned)
+
+
+def test_the_best_on_validation_is_tested_with_fresh_seeds_and_no_other(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench(*SEARCH)
+    runs = recorded_runs()
+    seeds = Counter((run.data.tags["model"], run.data.tags["seed"]) for run in finals(runs))
+    assert seeds == {(model, seed): 1 for model in ("rnn", "tfidf", "majority") for seed in "12"}
+    assert all("test_accuracy" in run.data.metrics for run in finals(runs))
+    for model in ("rnn", "tfidf"):
+        own = [run for run in trials(runs) if run.data.tags["model"] == model]
+        best = min(own, key=lambda run: min(history(run, "val_loss")))
+        chosen = {settings(run)[:-1] for run in finals(runs) if run.data.tags["model"] == model}
+        assert chosen == {settings(best)[:-1]}
+
+
+def history(run: Run, metric: str) -> list[float]:
+    client, _ = open_store(Tracking())
+    return [each.value for each in client.get_metric_history(run.info.run_id, metric)]
+
+
+def test_trials_read_no_test_articles(rnn_bench: Command, recorded_runs: Runs) -> None:
+    answer = rnn_bench(*SEARCH)
+    for run in trials(recorded_runs()):
+        assert not [name for name in run.data.metrics if "test" in name]
+        assert run.data.tags["test"] == "unread"
+        files = Path(run.info.artifact_uri.removeprefix("file://"))
+        assert {file.name for file in files.iterdir()} == {"config.yaml", "log.txt"}
+        assert "test accuracy" not in (files / "log.txt").read_text()
+    *said, comparison = answer.out.partition("The chosen configurations are trained")
+    assert "test accuracy" not in said[0]
+    names = {line.split()[1] for line in comparison.splitlines() if line.startswith("demo ")}
+    assert len(names) == 3, "a row for each model, none for a trial"
+
+
+def test_a_finished_search_is_not_made_again(rnn_bench: Command, recorded_runs: Runs) -> None:
+    first = rnn_bench(*SEARCH)
+    before = recorded_runs()
+    again = rnn_bench(*SEARCH)
+    assert again.status == 0
+    after = recorded_runs()
+    assert [run.info.run_id for run in after] == [run.info.run_id for run in before]
+    for run in after:
+        assert sorted(v for k, v in run.data.tags.items() if k.startswith("sweep.")) == [
+            *("reused", "trained")
+        ]
+    assert chosen(first) == chosen(again)
+
+
+def chosen(answer: Answer) -> list[str]:
+    lines = answer.out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("searched"))
+    return lines[start : start + 3]
+
+
+def test_a_longer_search_begins_with_the_trials_of_a_shorter_one(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench(*SEARCH)
+    short = {(settings(run), run.data.tags["trial"]) for run in trials(recorded_runs())}
+    rnn_bench(*changed(SEARCH, "search.trials=6"))
+    long = {(settings(run), run.data.tags["trial"]) for run in trials(recorded_runs())}
+    assert short < long
+    assert len(long) == 12
+
+
+def test_an_ordinary_run_is_no_answer_to_a_trial_nor_a_trial_to_it(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    for untested in ("true", "false", "true"):
+        assert rnn_bench("-m", "model=rnn", *SMALL, f"evaluation.test={untested}").status == 0
+    tested, untested_run = recorded_runs()
+    assert "test_accuracy" in tested.data.metrics
+    assert "test_accuracy" not in untested_run.data.metrics
+    assert tested.data.tags["config_key"] != untested_run.data.tags["config_key"]
+
+
+def test_a_sweep_without_test_is_compared_by_validation_loss(rnn_bench: Command) -> None:
+    answer = rnn_bench("-m", "model=rnn,tfidf", *SHORT, "evaluation.test=false")
+    assert answer.status == 0
+    assert "test accuracy" not in answer.out
+    header = next(line for line in answer.out.splitlines() if line.startswith("dataset"))
+    assert header.split() == [*("dataset", "model", "validation", "loss", "best", "epoch", "runs")]
+
+
+@pytest.mark.parametrize("pruner", ["median", "wilcoxon"])
+def test_a_pruner_ends_hopeless_trials_before_their_last_seed(
+    pruner: str, rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    space = "search.space.optimizer.lr=[0.03,0.02,0.01,0.000001,0.000002,0.000003,0.000004]"
+    answer = rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", *SMALL),
+        *("seed=0,1,2,3,4,5,6", "search.sampler=grid", f"search.pruner={pruner}"),
+        *("search.seeds=2", space),
+    )
+    assert answer.status == 0, answer.err
+    seeds = Counter(run.data.params["optimizer.lr"] for run in trials(recorded_runs()))
+    assert len(seeds) == 7
+    assert max(seeds.values()) == 7
+    assert min(seeds.values()) < 7
+    assert "ended early" in answer.out
+    assert {run.data.params["seed"] for run in finals(recorded_runs())} == {"7", "8"}
+
+
+def test_a_grid_tries_every_combination_once(rnn_bench: Command, recorded_runs: Runs) -> None:
+    rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", *SMALL),
+        *("search.sampler=grid", "search.seeds=1", "search.space.optimizer.lr=[0.01,0.1]"),
+        "search.space.protocol.readout=[mean,max]",
+    )
+    tried = [settings(run)[1:3] for run in trials(recorded_runs())]
+    assert tried == [("0.01", "mean"), ("0.01", "max"), ("0.1", "mean"), ("0.1", "max")]
+
+
+def test_trials_that_are_equal_are_one_run(rnn_bench: Command, recorded_runs: Runs) -> None:
+    rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", *SMALL),
+        *("search.trials=5", "search.seeds=1", "search.space.protocol.readout=[mean,max]"),
+    )
+    found = trials(recorded_runs())
+    assert len(found) == 2
+    tags = [
+        json.loads(value)
+        for run in found
+        for name, value in run.data.tags.items()
+        if name.startswith("trial.")
+    ]
+    assert sorted(n for tag in tags for n in tag["trials"]) == [0, 1, 2, 3, 4]
+
+
+def test_the_figure_that_the_protocol_selects_by_chooses(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    rnn_bench(*changed(RNN, "search.trials=6"), "protocol.select_by=val_accuracy")
+    best = max(max(history(run, "val_accuracy")) for run in trials(recorded_runs()))
+    (model,) = results(Path.cwd()).sweep.searched_models
+    assert model.chosen
+    assert model.chosen.figure == best
+
+
+def test_the_report_shows_what_was_searched_and_compares_the_chosen_alone(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    rnn_bench(*changed(SEARCH, "search.trials=10", "search.batch=5"))
+    found = results(workplace)
+    assert [each.label for each in found.compared] == ["rnn", "tfidf", "majority"]
+    assert {each.corpus for each in found.compared} == {"demo"}, "a searched readout is no corpus"
+    report = assemble_report(found)
+    (section,) = (each for each in report.sections if each.name == "search")
+    tables = {table.name: table for table in section.tables}
+    assert [row[:2] for row in tables["chosen"].rows] == [("demo", "rnn"), ("demo", "tfidf")]
+    assert {row[3] for row in tables["chosen"].rows} == {"10 of 10"}
+    assert [*tables["expected"].columns[2:]] == [
+        *("1 trial", "2 trials", "3 trials", "5 trials", "10 trials")
+    ]
+    for row in tables["expected"].rows:
+        losses = [float(str(cell)) for cell in row[2:]]
+        assert losses == sorted(losses, reverse=True)
+    (importance,) = tables["importance"].rows
+    assert importance[:2] == ("demo", "rnn"), "one key's importance says nothing"
+    assert sum(float(str(share)) for share in importance[2:]) == pytest.approx(1, abs=0.02)
+    (figure,) = section.figures
+    assert "Expected best validation loss" in figure.title
+
+
+def test_a_damaged_note_of_a_search_costs_its_section_alone(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    rnn_bench(*RNN)
+    client, experiment_id = open_store(Tracking())
+    sweep_id = latest_sweep(client, experiment_id)
+    client.set_experiment_tag(experiment_id, f"search.{sweep_id}", '{"space": 3, "models": []}')
+    assert [each.label for each in results(workplace).compared] == ["rnn"]
+    assert assemble_report(results(workplace)).sections
+
+
+def test_optunas_dashboard_finds_every_trial(rnn_bench: Command, workplace: Path) -> None:
+    rnn_bench(*SEARCH)
+    with sqlite3.connect(workplace / "outputs" / "search.db") as storage:
+        count = "SELECT count(*), min(state), max(state) FROM trials"
+        assert storage.execute(count).fetchone() == (8, "COMPLETE", "COMPLETE")
+        names = [name for (name,) in storage.execute("SELECT study_name FROM studies")]
+    storage.close()
+    assert len(names) == 2
+
+
+def test_a_search_whose_storage_cannot_be_written_is_made_without(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    (workplace / "outputs" / "search.db").mkdir(parents=True)
+    answer = rnn_bench(*RNN)
+    assert answer.status == 0
+    assert "search.db is not up to date" in answer.err + answer.out
+
+
+def test_a_failed_trial_is_told_and_the_search_goes_on(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    (workplace / "sometimes.py").write_text(
+        "import torch\n"
+        "from rnn_bench.models.recurrent import RecurrentClassifier\n"
+        "class Sometimes(RecurrentClassifier):\n"
+        "    def forward(self, tokens, lengths):\n"
+        "        if self.hidden_size > 8:\n"
+        "            raise RuntimeError('too large')\n"
+        "        return super().forward(tokens, lengths)\n"
+    )
+    sys.path.insert(0, str(workplace))
+    try:
+        answer = rnn_bench(
+            *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", *SMALL),
+            *("model._target_=sometimes.Sometimes", "search.sampler=grid", "search.seeds=1"),
+            "search.space.model.hidden_size=[4,16]",
+        )
+    finally:
+        sys.path.remove(str(workplace))
+    assert answer.status == 1
+    assert "too large" in answer.out
+    (final,) = finals([run for run in recorded_runs() if run.info.status == "FINISHED"])
+    assert final.data.params["model.hidden_size"] == "4"
+
+
+def test_a_plan_of_a_search_counts_its_runs_and_trains_nothing(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(*SEARCH, "plan=true", "seed=0,1")
+    assert answer.status == 0
+    rows = [line.split() for line in answer.out.splitlines() if "-demo-" in line]
+    assert [(row[0].partition("-")[0], row[1:-3]) for row in rows] == [
+        ("rnn", ["4", "x", "2", "seeds", "2"]),
+        ("tfidf", ["4", "x", "2", "seeds", "2"]),
+        ("majority", ["0", "2"]),
+    ]
+    assert "22 runs" in answer.out
+    assert not recorded_runs()
