@@ -23,8 +23,12 @@ class SearchSweeper(Sweeper):
     ) -> None:
         """Set up the launcher."""
         self.sweep_id = str(config.sweep_id)
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
+        self.launch = (
+            Plugins.instance()
+            .instantiate_launcher(
+                hydra_context=hydra_context, task_function=task_function, config=config
+            )
+            .launch
         )
 
     def sweep(self, arguments: list[str]) -> Any:
@@ -35,4 +39,4 @@ class SearchSweeper(Sweeper):
         """
         from rnn_bench.sweep.search.search import SEARCHES
 
-        SEARCHES[self.sweep_id].run(self.launcher.launch)
+        SEARCHES[self.sweep_id].run(self.launch)

@@ -32,7 +32,7 @@ class Trial:
 
     @property
     def number(self) -> int:
-        return self.proposal.number
+        return int(self.proposal.number)
 
     @property
     def is_complete(self) -> bool:

@@ -1,7 +1,10 @@
 """Searching for each model's settings, on validation alone."""
 
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from mlflow.entities import Run
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
+from rnn_bench.serving.registry import best_run
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Answer, Command, changed
@@ -45,64 +49,124 @@ def settings(run: Run) -> tuple[str, ...]:
     return tuple(run.data.params.get(key, "") for key in keys)
 
 
-def results(workplace: Path) -> Results:
-    client, experiment_id = open_store(Tracking())
+def store_of(folder: Path) -> Tracking:
+    return Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def results(folder: Path) -> Results:
+    client, experiment_id = open_store(store_of(folder))
     return Results(read_sweep(client, experiment_id, latest_sweep(client, experiment_id)))
 
 
-def test_every_model_with_settings_gets_the_same_number_of_trials(
-    rnn_bench: Command, recorded_runs: Runs
-) -> None:
-    answer = rnn_bench(*SEARCH)
-    assert (answer.status, answer.err) == (0, "")
-    runs = recorded_runs()
-    numbers = sorted((run.data.tags["model"], run.data.tags["trial"]) for run in trials(runs))
-    assert numbers == [(model, str(n)) for model in ("rnn", "tfidf") for n in range(4)]
+def history(folder: Path, run: Run, metric: str) -> list[float]:
+    client, _ = open_store(store_of(folder))
+    return [each.value for each in client.get_metric_history(run.info.run_id, metric)]
+
+
+@pytest.fixture(scope="module")
+def searched(
+    tmp_path_factory: pytest.TempPathFactory, new_store: Path, compiled: Path
+) -> tuple[Path, str]:
+    """The folder of a search that is over, and what it printed."""
+    folder = tmp_path_factory.mktemp("searched")
+    shutil.copy(new_store, folder / "mlflow.db")
+    environment = {**os.environ, "RNN_BENCH_CACHE": str(compiled)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    command = [sys.executable, "-m", "rnn_bench", *changed(SEARCH, "search.trials=10")]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+@pytest.fixture
+def runs(searched: tuple[Path, str]) -> list[Run]:
+    """Every run of that search."""
+    return [run.row for run in results(searched[0]).sweep.runs]
+
+
+def test_every_model_with_settings_gets_the_same_number_of_trials(runs: list[Run]) -> None:
+    numbers = Counter((run.data.tags["model"], run.data.tags["trial"]) for run in trials(runs))
+    assert numbers == {(model, str(n)): 1 for model in ("rnn", "tfidf") for n in range(10)}
     assert {run.data.params["seed"] for run in trials(runs)} == {"0"}
-    assert len({run.data.params["optimizer.lr"] for run in trials(runs)}) > 4 - 1
+    assert len({settings(run) for run in trials(runs)}) == 20
     tuned = [run for run in trials(runs) if run.data.tags["model"] == "tfidf"]
     assert {run.data.params["optimizer.lr"] for run in tuned} == {"0.001"}, "it has no optimizer"
     assert all(1 <= float(run.data.params["model.c"]) <= 100 for run in tuned)
 
 
 def test_the_best_on_validation_is_tested_with_fresh_seeds_and_no_other(
-    rnn_bench: Command, recorded_runs: Runs
+    runs: list[Run], searched: tuple[Path, str]
 ) -> None:
-    rnn_bench(*SEARCH)
-    runs = recorded_runs()
     seeds = Counter((run.data.tags["model"], run.data.tags["seed"]) for run in finals(runs))
     assert seeds == {(model, seed): 1 for model in ("rnn", "tfidf", "majority") for seed in "12"}
     assert all("test_accuracy" in run.data.metrics for run in finals(runs))
     for model in ("rnn", "tfidf"):
         own = [run for run in trials(runs) if run.data.tags["model"] == model]
-        best = min(own, key=lambda run: min(history(run, "val_loss")))
+        best = min(own, key=lambda run: min(history(searched[0], run, "val_loss")))
         chosen = {settings(run)[:-1] for run in finals(runs) if run.data.tags["model"] == model}
         assert chosen == {settings(best)[:-1]}
 
 
-def history(run: Run, metric: str) -> list[float]:
-    client, _ = open_store(Tracking())
-    return [each.value for each in client.get_metric_history(run.info.run_id, metric)]
-
-
-def test_trials_read_no_test_articles(rnn_bench: Command, recorded_runs: Runs) -> None:
-    answer = rnn_bench(*SEARCH)
-    for run in trials(recorded_runs()):
+def test_trials_read_no_test_articles(runs: list[Run], searched: tuple[Path, str]) -> None:
+    for run in trials(runs):
         assert not [name for name in run.data.metrics if "test" in name]
         assert run.data.tags["test"] == "unread"
         files = Path(run.info.artifact_uri.removeprefix("file://"))
         assert {file.name for file in files.iterdir()} == {"config.yaml", "log.txt"}
         assert "test accuracy" not in (files / "log.txt").read_text()
-    *said, comparison = answer.out.partition("The chosen configurations are trained")
-    assert "test accuracy" not in said[0]
-    names = {line.split()[1] for line in comparison.splitlines() if line.startswith("demo ")}
-    assert len(names) == 3, "a row for each model, none for a trial"
+    before, _, comparison = searched[1].partition("The chosen configurations are trained")
+    assert "finished, best epoch" in before
+    assert "test accuracy" not in before
+    rows = [line for line in comparison.splitlines() if line.startswith("demo ")]
+    assert len(rows) == 3, "a row for each model, none for a trial"
+
+
+def test_the_report_shows_what_was_searched_and_compares_the_chosen_alone(
+    searched: tuple[Path, str],
+) -> None:
+    found = results(searched[0])
+    assert [each.label for each in found.compared] == ["rnn", "tfidf", "majority"]
+    assert {each.corpus for each in found.compared} == {"demo"}, "a searched readout is no corpus"
+    report = assemble_report(found)
+    (section,) = (each for each in report.sections if each.name == "search")
+    tables = {table.name: table for table in section.tables}
+    assert [row[:2] for row in tables["chosen"].rows] == [("demo", "rnn"), ("demo", "tfidf")]
+    assert {row[3] for row in tables["chosen"].rows} == {"10 of 10"}
+    assert [*tables["expected"].columns[2:]] == [
+        *("1 trial", "2 trials", "3 trials", "5 trials", "10 trials")
+    ]
+    for row in tables["expected"].rows:
+        losses = [float(str(cell)) for cell in row[2:]]
+        assert losses == sorted(losses, reverse=True)
+    (importance,) = tables["importance"].rows
+    assert importance[:2] == ("demo", "rnn"), "one key's importance says nothing"
+    assert sum(float(str(share)) for share in importance[2:]) == pytest.approx(1, abs=0.02)
+    (figure,) = section.figures
+    assert "Expected best validation loss" in figure.title
+
+
+def test_a_trial_is_no_champion(searched: tuple[Path, str]) -> None:
+    sweep = results(searched[0]).sweep
+    client, experiment_id = open_store(store_of(searched[0]))
+    run, candidates = best_run(client, experiment_id, sweep.id, None)
+    assert candidates == 6
+    assert run.tags["seed"] in ("1", "2")
+
+
+def test_optunas_dashboard_finds_every_trial(searched: tuple[Path, str]) -> None:
+    storage = sqlite3.connect(searched[0] / "outputs" / "search.db")
+    count = "SELECT count(*), min(state), max(state) FROM trials"
+    assert storage.execute(count).fetchone() == (20, "COMPLETE", "COMPLETE")
+    assert storage.execute("SELECT count(*) FROM studies").fetchone() == (2,)
+    storage.close()
 
 
 def test_a_finished_search_is_not_made_again(rnn_bench: Command, recorded_runs: Runs) -> None:
-    first = rnn_bench(*SEARCH)
+    first = rnn_bench(*RNN)
     before = recorded_runs()
-    again = rnn_bench(*SEARCH)
+    again = rnn_bench(*RNN)
     assert again.status == 0
     after = recorded_runs()
     assert [run.info.run_id for run in after] == [run.info.run_id for run in before]
@@ -116,18 +180,18 @@ def test_a_finished_search_is_not_made_again(rnn_bench: Command, recorded_runs: 
 def chosen(answer: Answer) -> list[str]:
     lines = answer.out.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("searched"))
-    return lines[start : start + 3]
+    return lines[start : start + 2]
 
 
 def test_a_longer_search_begins_with_the_trials_of_a_shorter_one(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
-    rnn_bench(*SEARCH)
+    rnn_bench(*RNN)
     short = {(settings(run), run.data.tags["trial"]) for run in trials(recorded_runs())}
-    rnn_bench(*changed(SEARCH, "search.trials=6"))
+    rnn_bench(*changed(RNN, "search.trials=6"))
     long = {(settings(run), run.data.tags["trial"]) for run in trials(recorded_runs())}
     assert short < long
-    assert len(long) == 12
+    assert len(long) == 6
 
 
 def test_an_ordinary_run_is_no_answer_to_a_trial_nor_a_trial_to_it(
@@ -198,35 +262,10 @@ def test_the_figure_that_the_protocol_selects_by_chooses(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
     rnn_bench(*changed(RNN, "search.trials=6"), "protocol.select_by=val_accuracy")
-    best = max(max(history(run, "val_accuracy")) for run in trials(recorded_runs()))
+    best = max(max(history(Path.cwd(), run, "val_accuracy")) for run in trials(recorded_runs()))
     (model,) = results(Path.cwd()).sweep.searched_models
     assert model.chosen
     assert model.chosen.figure == best
-
-
-def test_the_report_shows_what_was_searched_and_compares_the_chosen_alone(
-    rnn_bench: Command, workplace: Path
-) -> None:
-    rnn_bench(*changed(SEARCH, "search.trials=10", "search.batch=5"))
-    found = results(workplace)
-    assert [each.label for each in found.compared] == ["rnn", "tfidf", "majority"]
-    assert {each.corpus for each in found.compared} == {"demo"}, "a searched readout is no corpus"
-    report = assemble_report(found)
-    (section,) = (each for each in report.sections if each.name == "search")
-    tables = {table.name: table for table in section.tables}
-    assert [row[:2] for row in tables["chosen"].rows] == [("demo", "rnn"), ("demo", "tfidf")]
-    assert {row[3] for row in tables["chosen"].rows} == {"10 of 10"}
-    assert [*tables["expected"].columns[2:]] == [
-        *("1 trial", "2 trials", "3 trials", "5 trials", "10 trials")
-    ]
-    for row in tables["expected"].rows:
-        losses = [float(str(cell)) for cell in row[2:]]
-        assert losses == sorted(losses, reverse=True)
-    (importance,) = tables["importance"].rows
-    assert importance[:2] == ("demo", "rnn"), "one key's importance says nothing"
-    assert sum(float(str(share)) for share in importance[2:]) == pytest.approx(1, abs=0.02)
-    (figure,) = section.figures
-    assert "Expected best validation loss" in figure.title
 
 
 def test_a_damaged_note_of_a_search_costs_its_section_alone(
@@ -238,16 +277,6 @@ def test_a_damaged_note_of_a_search_costs_its_section_alone(
     client.set_experiment_tag(experiment_id, f"search.{sweep_id}", '{"space": 3, "models": []}')
     assert [each.label for each in results(workplace).compared] == ["rnn"]
     assert assemble_report(results(workplace)).sections
-
-
-def test_optunas_dashboard_finds_every_trial(rnn_bench: Command, workplace: Path) -> None:
-    rnn_bench(*SEARCH)
-    with sqlite3.connect(workplace / "outputs" / "search.db") as storage:
-        count = "SELECT count(*), min(state), max(state) FROM trials"
-        assert storage.execute(count).fetchone() == (8, "COMPLETE", "COMPLETE")
-        names = [name for (name,) in storage.execute("SELECT study_name FROM studies")]
-    storage.close()
-    assert len(names) == 2
 
 
 def test_a_search_whose_storage_cannot_be_written_is_made_without(
