@@ -13,7 +13,7 @@ NOT_SEARCHED = (
     *("protocol.validation_fraction", "protocol.validation_stratified", "protocol.split_seed"),
     *("protocol.select_by", "protocol.loss_average", "protocol.evaluated_weights"),
     *("protocol.lr_by_model", "protocol.dropout_by_model"),
-    *("protocol.name", "model.name", "optimizer.name", "model.kernel"),
+    *("protocol.name", "model.name", "optimizer.name", "model.kernel", "model.cell"),
 )
 INTERVAL = ("low", "high", "log", "int")
 

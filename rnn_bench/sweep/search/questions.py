@@ -83,18 +83,17 @@ def questions_of(jobs: Sequence[Job]) -> list[Question]:
         alike.setdefault(others, {})[job.config.seed] = job
     highest = max(job.config.seed for job in jobs)
     fresh = range(highest + 1, highest + 1 + search.seeds)
-    found = [
-        Question(
-            name=run_name(first.config, first.defaults).removesuffix(f"-s{first.config.seed}"),
-            jobs=by_seed,
-            space={key: each for key, each in domains.items() if has_key(first.config, key)},
-            fresh=fresh,
-        )
-        for by_seed in alike.values()
-        for first in [next(iter(by_seed.values()))]
-    ]
-    _check(found, domains)
-    return found
+    found: dict[str, Question] = {}
+    for by_seed in alike.values():
+        first = next(iter(by_seed.values()))
+        name = run_name(first.config, first.defaults).removesuffix(f"-s{first.config.seed}")
+        if name in found:  # files of one name in two folders
+            name = f"{name} ({len(found) + 1})"
+        space = {key: each for key, each in domains.items() if has_key(first.config, key)}
+        found[name] = Question(name, by_seed, space, fresh)
+    questions = [*found.values()]
+    _check(questions, domains)
+    return questions
 
 
 def lines_of(job: Job) -> list[str]:

@@ -17,7 +17,7 @@ def chosen_table(models: Sequence[SearchedModel]) -> Table:
     """Return a table of the searched models with what was chosen for each. It has no figure of the
     test articles."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("searched", "chosen", "trials", "best validation"):
+    for heading in ("searched", "best settings", "trials", "best validation"):
         numbers = heading in ("trials", "best validation")
         table.add_column(heading, justify="right" if numbers else "left", overflow="fold")
     for each in models:

@@ -36,6 +36,7 @@ REFUSED = [
     (("search.space.model.c=[1,2]", LR), "no model of this search has that key (gru)"),
     (("search.space.dataset.fold=[0,1]",), "keys of model, optimizer and protocol"),
     (("search.space.optimizer=[adam,sgd]",), "keys of model, optimizer and protocol"),
+    (("search.space.model.cell=[gru,lstm]",), "Sweep over it instead"),
     (("search.space.protocol.split_seed=[0,1]",), "validation does not compare its values"),
     (("search.space.optimizer.lr={low:1,high:2}", "search.sampler=grid"), "has no list"),
     (("search.pruner=median", LR), "sweep over several, such as seed=0,1,2"),

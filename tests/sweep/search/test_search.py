@@ -315,6 +315,24 @@ def test_a_failed_trial_is_told_and_the_search_goes_on(
     assert final.data.params["model.hidden_size"] == "4"
 
 
+def test_corpora_of_one_name_are_searched_each_by_itself(
+    rnn_bench: Command, workplace: Path
+) -> None:
+    for folder in ("first", "second"):
+        rows = [f"{folder} word {n} of many,{n % 2}\n" for n in range(60)]
+        (workplace / folder).mkdir()
+        (workplace / folder / "texts.csv").write_text("".join(["text,label\n", *rows]))
+    answer = rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=tfidf", "dataset=table"),
+        *("dataset.train=first/texts.csv,second/texts.csv", "search.trials=2", "search.seeds=1"),
+        "search.space.model.c=[1,10,100]",
+    )
+    assert answer.status == 0
+    models = results(workplace).sweep.searched_models
+    assert [model.name for model in models] == ["tfidf-texts", "tfidf-texts (2)"]
+    assert [len(model.trials) for model in models] == [2, 2]
+
+
 def test_a_plan_of_a_search_counts_its_runs_and_trains_nothing(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
