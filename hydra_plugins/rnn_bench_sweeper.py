@@ -39,4 +39,4 @@ class SearchSweeper(Sweeper):
         """
         from rnn_bench.sweep.search.search import SEARCHES
 
-        SEARCHES[self.sweep_id].run(self.launch)
+        SEARCHES[self.sweep_id].run(self.launch, arguments)

@@ -8,6 +8,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from rnn_bench.config.composition import Job
+from rnn_bench.config.overrides import key_of
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.search.questions import lines_of, questions_of
 from rnn_bench.sweep.search.studies import Study, Trial
@@ -20,6 +21,8 @@ from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.trials import tag_trial
 
 log = logging.getLogger("rnn_bench")
+
+OUTPUT_DIR = "output_dir"
 
 Launch = Callable[[Sequence[Sequence[str]], int], Any]  # that of Hydra's launchers
 
@@ -42,6 +45,7 @@ class Search:
         self.final_jobs: dict[str, Job] = {}
         self.is_over = False
         self._launched = 0
+        self._folder: list[str] = []
         self._numbers: dict[str, list[int]] = {}  # of trials, by run id
 
     def facts(self) -> dict[str, Any]:
@@ -59,14 +63,16 @@ class Search:
             "space": self.settings.space,
         }
 
-    def run(self, launch: Launch) -> None:
+    def run(self, launch: Launch, given: Sequence[str] = ()) -> None:
         """Make the trials of every model, batch by batch, then train the chosen configurations and
-        the models without settings with fresh seeds.
+        the models without settings with fresh seeds. `given` are the overrides of Hydra's command
+        line, which on a cluster name the output folder that all machines share.
 
         Raises:
             KeyboardInterrupt: a signal came.
         """
         self.store = open_store(self.tracking)
+        self._folder = [line for line in given if key_of(line) == OUTPUT_DIR][-1:]
         while going := [study for study in self.studies if study.left]:
             batches = {study: study.ask() for study in going}
             trials = [trial for batch in batches.values() for trial in batch]
@@ -147,8 +153,14 @@ class Search:
         return retry_until_reachable(ask, lambda: None)
 
     def _launch(self, jobs: Sequence[Job], launch: Launch) -> None:
-        launch([lines_of(job) for job in jobs], self._launched)
+        launch([self._lines(job) for job in jobs], self._launched)
         self._launched += len(jobs)
+
+    def _lines(self, job: Job) -> list[str]:
+        lines = lines_of(job)
+        if {*self._folder} <= {*lines}:
+            return lines
+        return [*(line for line in lines if key_of(line) != OUTPUT_DIR), *self._folder]
 
     def _tag(self, run: RecordedRun, trial: Trial) -> None:
         """Tag a run with the trial's number. Trials that propose the same share a run."""

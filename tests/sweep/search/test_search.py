@@ -7,16 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
 
+from rnn_bench.commands.sweep_request import request_sweep
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
 from rnn_bench.serving.registry import best_run
+from rnn_bench.sweep.search.search import Search
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Answer, Command, changed
@@ -331,6 +333,19 @@ def test_corpora_of_one_name_are_searched_each_by_itself(
     models = results(workplace).sweep.searched_models
     assert [model.name for model in models] == ["tfidf-texts", "tfidf-texts (2)"]
     assert [len(model.trials) for model in models] == [2, 2]
+
+
+def test_jobs_of_other_machines_get_the_output_folder_that_all_share(workplace: Path) -> None:
+    request = request_sweep(["-m", "hydra/sweeper=search", "model=rnn", *SMALL, LR, "output_dir=o"])
+    assert request
+    begun: list[Sequence[str]] = []
+    search = Search(request.jobs)
+    search.run(lambda lines, number: begun.extend(lines), ["seed=0", "output_dir='/shared/o'"])
+    assert len(begun) == 30
+    for lines in begun:
+        folders = [line for line in lines if line.startswith("output_dir")]
+        assert folders == ["output_dir='/shared/o'"]
+    assert not search.is_over, "no trial has a result"
 
 
 def test_a_plan_of_a_search_counts_its_runs_and_trains_nothing(
