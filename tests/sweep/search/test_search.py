@@ -313,6 +313,7 @@ def test_a_failed_trial_is_told_and_the_search_goes_on(
         sys.path.remove(str(workplace))
     assert answer.status == 1
     assert "too large" in answer.out
+    assert "model.hidden_size was chosen at the lower end of its space" in answer.out
     (final,) = finals([run for run in recorded_runs() if run.info.status == "FINISHED"])
     assert final.data.params["model.hidden_size"] == "4"
 
