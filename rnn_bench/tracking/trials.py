@@ -109,8 +109,7 @@ def searched_models(
 ) -> list[SearchedModel]:
     """Return the searched models of a sweep with the trials that its runs are tagged as. `facts`
     are `search_facts`."""
-    models = facts.get("models")
-    models = models if isinstance(models, dict) else {}
+    models = _object(facts.get("models"))
     space, seeds = searched_space(facts), facts.get("seeds")
     count = len(seeds) if isinstance(seeds, list) else 1
     found: dict[str, dict[int, list[RecordedRun]]] = {}
@@ -118,6 +117,8 @@ def searched_models(
         tag = read_object(run.tags.get(f"{schema.TRIAL}.{sweep_id}"))
         numbers = tag.get("trials")
         for number in numbers if isinstance(numbers, list) and run.is_completed else ():
+            if not isinstance(number, int):
+                continue
             found.setdefault(str(tag.get("model")), {}).setdefault(number, []).append(run)
     return [
         SearchedModel(
@@ -126,11 +127,19 @@ def searched_models(
                 RecordedTrial(number, tuple(some), mean_figure(some), len(some) == count)
                 for number, some in sorted(trials.items())
             ),
-            asked=int(models.get(name, {}).get("trials", len(trials))),
-            space={key: space[key] for key in models.get(name, {}).get("keys", ()) if key in space},
+            asked=_object(models.get(name)).get("trials", len(trials)),
+            space={
+                key: domain
+                for key, domain in space.items()
+                if key in _object(models.get(name)).get("keys", ())
+            },
         )
         for name, trials in found.items()
     ]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def mean_figure(runs: Sequence[RecordedRun]) -> float:

@@ -23,8 +23,11 @@ def importances(model: SearchedModel) -> dict[str, float]:
     study = optuna.create_study(direction=direction)
     distributions = {key: distribution(model.space[key]) for key in model.keys}
     for trial in model.trials:
-        parameters = trial.runs[0].parameters
-        values = {key: _value(model.space[key], parameters[key]) for key in model.keys}
+        recorded = trial.runs[0].parameters
+        try:
+            values = {key: _value(model.space[key], recorded[key]) for key in model.keys}
+        except (KeyError, ValueError):  # of a damaged row
+            continue
         if trial.is_complete and math.isfinite(trial.figure):
             study.add_trial(
                 optuna.trial.create_trial(
@@ -41,7 +44,8 @@ def importances(model: SearchedModel) -> dict[str, float]:
 def _value(domain: Domain, recorded: str) -> Any:
     """Return a key's value as Optuna has it, from the text that the record has."""
     if isinstance(domain, Choices):
-        return next(each for each in domain.values if _is_recorded_as(each, recorded))
+        first, *_ = [each for each in domain.values if _is_recorded_as(each, recorded)]
+        return first
     return int(recorded) if domain.whole else domain.rounded(float(recorded))
 
 

@@ -36,7 +36,7 @@ def chosen_cells(model: SearchedModel) -> tuple[str, str, str]:
         return "none", trials, ""
     name = "" if model.select_by == schema.VAL_LOSS else f"{model.select_by.removeprefix('val_')} "
     parameters = chosen.runs[0].parameters
-    settings = ", ".join(f"{key}={parameters[key]}" for key in model.keys)
+    settings = ", ".join(f"{key}={parameters.get(key, '?')}" for key in model.keys)
     return settings, trials, f"{name}{chosen.figure:.4f}"
 
 

@@ -279,6 +279,8 @@ def test_a_damaged_note_of_a_search_costs_its_section_alone(
     client.set_experiment_tag(experiment_id, f"search.{sweep_id}", '{"space": 3, "models": []}')
     assert [each.label for each in results(workplace).compared] == ["rnn"]
     assert assemble_report(results(workplace)).sections
+    client.set_experiment_tag(experiment_id, f"search.{sweep_id}", '{"models": {"rnn": 1}}')
+    assert assemble_report(results(workplace)).sections
 
 
 def test_a_search_whose_storage_cannot_be_written_is_made_without(
