@@ -6,6 +6,7 @@ MODEL ?= rnn,lstm,gru
 PART ?=
 ARGS ?=
 PORT ?= 5000
+STORAGE ?= outputs/search.db
 
 VENV := .venv/bin
 INSTALLED := .venv/.installed
@@ -22,7 +23,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-survival test-bench test-slurm test-ray test-team lint docs ui \
+.PHONY: help setup sweep test test-survival test-bench test-slurm test-ray test-team lint docs ui search-ui \
   tracking-server report serve data bench clean
 
 help: ## This list
@@ -38,7 +39,7 @@ test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 9
 	@$(VENV)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-survival: $(INSTALLED) ## Kill, double and interrupt runs and whole sweeps, and take their tracking server away
-	@$(VENV)/python -m pytest tests/survival/test_one_run.py tests/survival/test_survival.py
+	@$(VENV)/python -m pytest tests/survival/test_one_run.py tests/survival/test_survival.py tests/survival/test_search.py
 
 test-bench: $(BENCH_INSTALLED) ## Make every part of the benchmark on a few articles
 	@$(VENV)/python -m pytest tests/benchmarks/test_benchmarks.py
@@ -69,6 +70,10 @@ ui: $(INSTALLED) ## Show the recorded runs in MLflow's pages (PORT=5001 to choos
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true MLFLOW_LOGGING_LEVEL=ERROR \
 	PYTHONWARNINGS=ignore exec $(VENV)/mlflow ui --backend-store-uri '$(STORE)' --host 127.0.0.1 \
 	  --port $(PORT) --workers 1 --uvicorn-opts '--log-level warning'
+
+search-ui: $(INSTALLED) ## Show the trials of searches in Optuna's dashboard (PORT=5001 to choose another port, STORAGE=outputs/search.db)
+	@[ -e '$(STORAGE)' ] || { echo 'There is no search yet. Make one: .venv/bin/python -m rnn_bench +experiment=search' >&2; exit 1; }
+	@exec $(VENV)/optuna-dashboard 'sqlite:///$(STORAGE)' --host 127.0.0.1 --port $(PORT)
 
 # MLflow reads these where they are set; so it does MLFLOW_S3_ENDPOINT_URL and AWS's own variables.
 tracking-server: export MLFLOW_BACKEND_STORE_URI ?= sqlite:///server/mlflow.db

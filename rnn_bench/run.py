@@ -71,7 +71,8 @@ def train_and_test(
     fused: FusedKernel | None,
     concurrent_jobs: int | None,
 ) -> None:
-    """Train a config's model, test it, evaluate it further, and record all of it."""
+    """Train a config's model, test it, evaluate it further, and record all of it. A run that reads
+    no test articles is not tested."""
     use_threads(config.threads)
     model = initial_model(config, corpus, fused)
     attempt.record_conditions(conditions_of(model, device), concurrent_jobs)
@@ -82,15 +83,18 @@ def train_and_test(
     for result in training.epochs(attempt.on_batch):
         attempt.save_epoch(result, training)
 
-    logits = predict(model, corpus.test, config.protocol)
-    metrics = evaluate(logits, corpus.test, corpus.classes, config.protocol)
     outcome = outcome_of(training.history)
-    log.info(
-        "%s  %s, test accuracy %.4f, run %s",
-        *(attempt.name, outcome, metrics[schema.TEST_ACCURACY], attempt.run_id),
-    )
+    metrics = training_metrics(training.history, corpus, config.protocol.select_by)
+    predicted, figure = None, f"best epoch {metrics[schema.BEST_EPOCH]:.0f}"
+    if config.evaluation.test:
+        logits = predict(model, corpus.test, config.protocol)
+        predicted = probabilities(logits)
+        metrics |= evaluate(logits, corpus.test, corpus.classes, config.protocol)
+        figure = f"test accuracy {metrics[schema.TEST_ACCURACY]:.4f}"
+    else:
+        metrics.pop(f"{schema.TRUNCATED}test", None)
+    log.info("%s  %s, %s, run %s", attempt.name, outcome, figure, attempt.run_id)
     metrics |= {
-        **training_metrics(training.history, corpus, config.protocol.select_by),
         schema.PARAMETER_COUNT: sum(each.numel() for each in model.state_dict().values()),
         schema.PEAK_MEMORY_BYTES: peak_memory_bytes(device),
     }
@@ -98,7 +102,7 @@ def train_and_test(
     metrics |= evaluate_further(
         wanted, model, corpus, config, attempt.artifacts, attempt.name, attempt.on_batch
     )
-    write_artifacts(attempt.folder, config, corpus, model.state_dict(), probabilities(logits))
+    write_artifacts(attempt.folder, config, corpus, model.state_dict(), predicted)
     attempt.finish(metrics, outcome)
 
 

@@ -56,7 +56,8 @@ def test_the_wheel_brings_the_package_the_kernel_the_configuration_and_the_licen
     }
     plugins, package, metadata = sorted(path.name for path in installed.iterdir())
     assert (plugins, package) == ("hydra_plugins", "rnn_bench")
-    assert files(installed / plugins) == {Path("rnn_bench_launcher.py")}, "a namespace of Hydra's"
+    own = {Path("rnn_bench_launcher.py"), Path("rnn_bench_sweeper.py")}
+    assert files(installed / plugins) == own, "a namespace of Hydra's"
     assert (installed / metadata / "entry_points.txt").read_text() == (
         "[console_scripts]\nrnn-bench = rnn_bench.command_line:main\n"
     )

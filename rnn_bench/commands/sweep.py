@@ -23,6 +23,9 @@ from rnn_bench.sweep.launch import launch
 from rnn_bench.sweep.local.devices import check_devices, devices_for
 from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
 from rnn_bench.sweep.plan import print_plan
+from rnn_bench.sweep.search.plan import print_search_plan
+from rnn_bench.sweep.search.search import SEARCHES, Search
+from rnn_bench.sweep.search.summary import advise_on_search, chosen_table
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
@@ -30,7 +33,14 @@ from rnn_bench.tracking.rows import package_versions
 from rnn_bench.tracking.run_key import SweepKeys, run_name
 from rnn_bench.tracking.store import open_store, store_errors, store_uri
 from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
-from rnn_bench.tracking.sweeps import end_open_rows, keep_command, note_sweep, sweep_runs
+from rnn_bench.tracking.sweeps import (
+    end_open_rows,
+    keep_command,
+    note_sweep,
+    read_sweep,
+    sweep_runs,
+)
+from rnn_bench.tracking.trials import note_search
 from rnn_bench.training.console import ConsoleHandler, console
 from rnn_bench.training.device import check_threads, find_device
 from rnn_bench.training.interruption import stopping_at_once
@@ -55,11 +65,15 @@ def run(request: SweepRequest) -> int:
         config = request.jobs[0].config
         output_dir = check_output_folder(config.output_dir)
         check_hydra_folder(request)
+        search = Search(request.jobs) if request.jobs[0].is_search else None
         client, experiment_id = open_store(config.tracking)
         for problem in send_unsent(unsent(output_dir)):
             log.warning("What waits for MLflow is not recorded: %s", problem)
         corpora = prepare_corpora(request.jobs)
         check_primary_metric(config.primary_metric, corpora)
+        if search:
+            with store_errors(str(client.tracking_uri)):
+                return make_search(search, request, corpora, client, experiment_id)
         keys = SweepKeys()
         asked = [
             AskedRun(
@@ -83,6 +97,28 @@ def run(request: SweepRequest) -> int:
                 return SUCCESS
         jobs_by_key = {key: job for key, (job, _) in runs.items()}
         return train(request, jobs_by_key, client, experiment_id)
+
+
+def make_search(
+    search: Search,
+    request: SweepRequest,
+    corpora: Sequence[EncodedCorpus],
+    client: MlflowClient,
+    experiment_id: str,
+) -> int:
+    """Make a search, or print its plan; return the exit status."""
+    config = request.jobs[0].config
+    if config.plan:
+        of_jobs = {id(job): corpus for job, corpus in zip(request.jobs, corpora, strict=True)}
+        by_name = {
+            each.name: of_jobs[id(next(iter(each.jobs.values())))] for each in search.questions
+        }
+        slots = runs_at_once(request, corpora)
+        print_search_plan(search.questions, by_name, client, experiment_id, slots, console)
+        return SUCCESS
+    note_search(client, experiment_id, request.sweep_id, search.facts())
+    SEARCHES[request.sweep_id] = search
+    return train(request, search.final_jobs, client, experiment_id, search)
 
 
 def check_machine(request: SweepRequest) -> None:
@@ -152,17 +188,23 @@ def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int
 
 
 def train(
-    request: SweepRequest, jobs_by_key: Mapping[str, Job], client: MlflowClient, experiment_id: str
+    request: SweepRequest,
+    jobs_by_key: Mapping[str, Job],
+    client: MlflowClient,
+    experiment_id: str,
+    search: Search | None = None,
 ) -> int:
     """Train the runs that have no result yet, print the comparison, and write a sweep's report.
-    `jobs_by_key` has the jobs by run key. Return the exit status.
+    `jobs_by_key` has the jobs by run key; those of a search are known when it has chosen. Return
+    the exit status.
 
     Raises:
         UsageError: a single run, or the whole sweep, cannot be trained.
         KeyboardInterrupt: a signal came.
     """
     if request.is_sweep:
-        primary, count = request.jobs[0].config.primary_metric, len(jobs_by_key)
+        primary = request.jobs[0].config.primary_metric
+        count = None if search else len(jobs_by_key)
         with store_errors(str(client.tracking_uri)):
             note_sweep(client, experiment_id, request.sweep_id, request.words, count, primary)
     try:
@@ -170,9 +212,9 @@ def train(
     except BaseException as error:
         if request.is_sweep or not isinstance(error, UsageError):
             interrupted = isinstance(error, KeyboardInterrupt)
-            conclude(request, jobs_by_key, client, experiment_id, interrupted)
+            conclude(request, jobs_by_key, client, experiment_id, search, interrupted)
         raise
-    status = conclude(request, jobs_by_key, client, experiment_id)
+    status = conclude(request, jobs_by_key, client, experiment_id, search)
     if request.is_sweep:
         write_page(client, experiment_id, request.sweep_id)
     return status
@@ -183,6 +225,7 @@ def conclude(
     jobs_by_key: Mapping[str, Job],
     client: MlflowClient,
     experiment_id: str,
+    search: Search | None = None,
     interrupted: bool = False,
 ) -> int:
     """Record waiting results and the ends of dead runs, audit the corpora, and print the comparison
@@ -220,11 +263,25 @@ def conclude(
     notes += [f"Failed: {run.name}: not evaluated further." for run in incomplete]
     if not interrupted:
         notes += record_audits(client, [run.row for run in runs], jobs_by_key)
+    if search:
+        notes += print_search(client, experiment_id, search)
     store = store_uri(config.tracking)
     primary = config.primary_metric
     print_comparison(runs, notes, config.sweep_id, store, output_dir, console, primary)
     all_completed = all(run.is_completed for run in runs)
-    return SUCCESS if all_completed and not missing and not incomplete else FAILED
+    is_over = search is None or search.is_over
+    return SUCCESS if is_over and all_completed and not missing and not incomplete else FAILED
+
+
+def print_search(client: MlflowClient, experiment_id: str, search: Search) -> list[str]:
+    """Print what a search chose. Return lines on what to mind of it."""
+    models = read_sweep(client, experiment_id, search.sweep_id).searched_models
+    if models:
+        console.print(chosen_table(models))
+    notes = [f"Mind: {line}" for line in advise_on_search(models)]
+    if not search.is_over:
+        notes.append("The search is not over: the same command goes on with the same trials.")
+    return notes
 
 
 def write_page(client: MlflowClient, experiment_id: str, sweep_id: str) -> None:

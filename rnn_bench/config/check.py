@@ -24,7 +24,7 @@ def check_config(config: DictConfig) -> Config:
         ConfigError: a key is missing, unknown, or has a value that is not allowed.
         OmegaConfBaseException: a value has the wrong type, or cannot be interpolated.
     """
-    for group in (*GROUPS, "evaluation", "tracking"):
+    for group in (*GROUPS, "evaluation", "tracking", "search"):
         value = None if OmegaConf.is_missing(config, group) else config[group]
         if not isinstance(value, DictConfig):
             raise ConfigError(f"{group}={value} is not possible: a run needs a {group}.")
@@ -43,7 +43,7 @@ def check_config(config: DictConfig) -> Config:
                     check_value(schema.group, each, value)
         check_against_target(schema, option)
     Splitting.of(typed.dataset)
-    for option in (typed, typed.protocol, typed.evaluation, typed.tracking):
+    for option in (typed, typed.protocol, typed.evaluation, typed.tracking, typed.search):
         for name in unknown_keys(option):
             path = f"{option.group}.{name}".lstrip(".")
             raise ConfigError(f"{path} is not a configuration key.")

@@ -35,12 +35,13 @@ from rnn_bench.config.options import check_value
 from rnn_bench.config.override_checks import check_deletions, check_override, check_size
 from rnn_bench.config.overrides import has_plain_seed
 from rnn_bench.config.schema import GROUPS, Config, register_schemas
+from rnn_bench.config.search import SWEEPER, Search, SearchSweeper
 
 # Keys that must have one value for all runs of a sweep.
-SHARED_KEYS = ("tracking", "output_dir", "plan", "rerun")
+SHARED_KEYS = ("tracking", "search", "output_dir", "plan", "rerun")
 
 # Keys of a run that are no group.
-PLAIN_KEYS = {each.name for each in fields(Config)} - {*GROUPS, "evaluation", "tracking"}
+PLAIN_KEYS = {each.name for each in fields(Config)} - {*GROUPS, "evaluation", "tracking", "search"}
 
 SEED_FIELD = next(each for each in fields(Config) if each.name == "seed")
 
@@ -60,6 +61,27 @@ class Job:
     engine: Engine | None = None
     packing: Packed | None = None
 
+    @property
+    def is_search(self) -> bool:
+        """Whether Hydra's sweeper is the search."""
+        return bool(self.composed.hydra.runtime.choices["hydra/sweeper"] == SWEEPER)
+
+
+def check_sweeper(job: Job, sweeper: str) -> None:
+    """Check that a command line's sweeper is known, and that keys of the search are given with its
+    sweeper alone. A single run has none, "".
+
+    Raises:
+        ConfigError: it is not so.
+    """
+    if sweeper not in ("", "basic", SWEEPER):
+        raise ConfigError(
+            f"hydra/sweeper={sweeper} is not possible: basic makes every combination, and "
+            f"{SWEEPER} searches."
+        )
+    if sweeper != SWEEPER and (job.is_search or job.config.search != Search()):
+        raise ConfigError("Keys of search belong to a search: add -m hydra/sweeper=search.")
+
 
 def config_folder() -> Path:
     """Return the folder of the YAML files: in the package of a wheel, beside it in a checkout."""
@@ -72,6 +94,7 @@ def register() -> None:
     """Register the schemas and resolvers with Hydra and OmegaConf. Each process needs it once."""
     register_schemas()
     ConfigStore.instance().store(group="hydra/launcher", name="packed", node=Packed)
+    ConfigStore.instance().store(group="hydra/sweeper", name=SWEEPER, node=SearchSweeper)
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)
     OmegaConf.register_new_resolver("user_cache_dir", lambda: cache, replace=True)
     OmegaConf.register_new_resolver("file_stem", lambda path: Path(path).stem, replace=True)
@@ -160,9 +183,8 @@ class Composer:
             single = self.job(master)
             if single.engine:
                 raise ConfigError(f"hydra/launcher={single.launcher} carries sweeps: add -m.")
+            check_sweeper(single, "")
             return [replace(single, launcher="basic")]
-        if master.hydra.runtime.choices["hydra/sweeper"] != "basic":
-            raise ConfigError("A sweep compares every combination: hydra/sweeper must be basic.")
         try:
             parser = OverridesParser.create(self.loader)
             parsed = parser.parse_overrides([*master.hydra.overrides.task])
@@ -175,6 +197,7 @@ class Composer:
             batch, lambda lines: self._with_values(hydra_lines, lines).dataset.get("folds")
         )
         jobs = self.jobs_of(master, batch)
+        check_sweeper(jobs[0], master.hydra.runtime.choices["hydra/sweeper"])
         for name in SHARED_KEYS:
             if any(getattr(job.config, name) != getattr(jobs[0].config, name) for job in jobs):
                 raise ConfigError(f"{name} must be the same for all runs of a sweep.")

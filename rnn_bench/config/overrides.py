@@ -11,12 +11,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.options import Option
 from rnn_bench.config.schema import SCHEMAS
+from rnn_bench.config.search import Search
 
 # Keys whose value is a dictionary of any names: Hydra takes a new name only with ++ before its key.
+OWNERS: tuple[type[Option], ...] = (*SCHEMAS.values(), Search)
 DICTIONARIES = tuple(
     f"{schema.group}.{each.name}"
-    for schema in SCHEMAS.values()
+    for schema in OWNERS
     for each in fields(schema)
     if get_origin(each.type) is dict
 )

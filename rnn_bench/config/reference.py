@@ -92,6 +92,11 @@ def reference() -> str:
             parts += [f"\n### {names}\n", *_words(schema, WORDS[group]), *_table(group, options)]
     parts += ["\n## tracking\n", "Where runs are recorded.\n"]
     parts += _table("tracking", [("", defaults.tracking)])
+    parts += [
+        "\n## search\n",
+        f"{_docstring(_schema(defaults.search))} More: [protocols.md](protocols.md#a-search).\n",
+        *_table("search", [("", defaults.search)]),
+    ]
     launcher = composer.compose(["sweep_id=x"], RunMode.MULTIRUN).hydra.launcher
     parts += [
         "\n## hydra.launcher\n",
@@ -158,6 +163,8 @@ def _type(hint: Any) -> str:
     arguments = get_args(hint)
     if NoneType in arguments:
         return f"{_type(arguments[0])}, or `null`"
+    if arguments and arguments[-1] is Any:
+        return f"{TYPES[get_origin(hint)]} values"
     if get_origin(hint) in (list, dict):
         text = f"{TYPES[get_origin(hint)]} {_type(arguments[-1])}s"
         return text.replace("texts", "names").replace("namess", "names")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -59,18 +59,20 @@ class Configuration:
 
 
 def group_runs(sweep: Sweep) -> list[Configuration]:
-    """Return every configuration of a sweep, ordered by corpus and first run.
+    """Return every configuration of a sweep whose runs read test articles, ordered by corpus and
+    first run. The label of one that a search chose does not show what was searched.
 
     A corpus under another protocol is another corpus: a protocol is what compared runs share.
     """
-    datasets = dataset_settings(sweep.runs)
+    datasets = dataset_settings(sweep.tested, sweep.searched)
 
     def same_model_and_dataset(run: RecordedRun) -> str:
         return f"{run.tags[schema.MODEL]} {datasets[run.id]}"
 
-    models = varying_settings(sweep.runs, same_model_and_dataset, ("model.", "optimizer."))
+    prefixes = ("model.", "optimizer.")
+    models = varying_settings(sweep.tested, same_model_and_dataset, prefixes, sweep.searched)
     groups: dict[str, list[RecordedRun]] = {}
-    for run in sweep.runs:
+    for run in sweep.tested:
         groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     found = [
         Configuration(
@@ -85,14 +87,14 @@ def group_runs(sweep: Sweep) -> list[Configuration]:
     return sorted(found, key=lambda each: by_value(each.corpus))
 
 
-def dataset_settings(runs: Sequence[RecordedRun]) -> dict[str, str]:
-    """Return by run id the dataset's and protocol's settings that vary between runs on it, and
-    part of the articles' fingerprint where files were changed between runs."""
+def dataset_settings(runs: Sequence[RecordedRun], searched: Collection[str] = ()) -> dict[str, str]:
+    """Return by run id the dataset's and protocol's settings that vary between runs on it, without
+    `searched` ones, and part of the articles' fingerprint where files were changed between runs."""
 
     def same_dataset(run: RecordedRun) -> str:
         return run.tags[schema.DATASET]
 
-    settings = varying_settings(runs, same_dataset, ("dataset.", "protocol."))
+    settings = varying_settings(runs, same_dataset, ("dataset.", "protocol."), searched)
     fingerprints: dict[tuple[str, str], set[str]] = {}
     for run in runs:
         corpus = same_dataset(run), settings[run.id]
@@ -104,12 +106,15 @@ def dataset_settings(runs: Sequence[RecordedRun]) -> dict[str, str]:
 
 
 def varying_settings(
-    runs: Sequence[RecordedRun], group_of: Callable[[RecordedRun], str], prefixes: tuple[str, ...]
+    runs: Sequence[RecordedRun],
+    group_of: Callable[[RecordedRun], str],
+    prefixes: tuple[str, ...],
+    left_out: Collection[str] = (),
 ) -> dict[str, str]:
     """Return by run id the settings that vary within the run's group: `hidden_size 64, lr 0.01`.
 
-    Only parameters with one of the `prefixes` count. Where the option of a config group varies,
-    its name stands for all settings that come with it.
+    Only parameters with one of the `prefixes` count, and none that is `left_out`. Where the option
+    of a config group varies, its name stands for all settings that come with it.
     """
     groups: dict[str, list[RecordedRun]] = {}
     for run in runs:
@@ -121,7 +126,7 @@ def varying_settings(
             name
             for name in names
             if name.startswith(prefixes)
-            and name not in NOT_SHOWN
+            and name not in (*NOT_SHOWN, *left_out)
             and len({run.parameters.get(name) for run in group}) > 1
             and not follows_from_option(name, group)
         ]

@@ -187,6 +187,28 @@ def draw_gradient_flow(
     return draw_figure(name, f"Gradient flow on {corpus}", text, draw)
 
 
+def draw_search(
+    corpus: str, expected: Mapping[str, Sequence[float]], palette: Mapping[str, str], figure: str
+) -> Figure:
+    """Draw the expected best validation `figure` over the number of trials, by label."""
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 3.1))
+        axes = canvas.subplots()
+        for label, values in expected.items():
+            colour = palette.get(label, INK)
+            axes.plot(range(1, len(values) + 1), values, ".-", color=colour, label=label, lw=1.3)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_xlabel("trials")
+        axes.set_ylabel(f"expected best {figure}")
+        add_legend(canvas, [axes], width)
+        return canvas
+
+    values = "; ".join(f"{label} {found[-1]:.4f}" for label, found in expected.items())
+    title = f"Expected best {figure} over the number of trials, on {corpus}"
+    return draw_figure(f"search-{corpus}", title, f"After all trials: {values}.", draw)
+
+
 def draw_distances(
     points: Mapping[str, Sequence[tuple[float, Estimate]]], palette: Mapping[str, str]
 ) -> Figure:

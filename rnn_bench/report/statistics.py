@@ -312,3 +312,11 @@ def _method(first: Correctness, second: Correctness, resamples: int) -> str:
 
 def _count_trainings(model: Correctness) -> str:
     return "1 fit" if model.is_fixed else str(len(model.repetitions))
+
+
+def expected_best(values: Sequence[float]) -> list[float]:
+    """Return the expected highest of n values that are drawn from the given ones with replacement,
+    for n from 1 to their number: what n random trials of a search find (Dodge et al. 2019)."""
+    ordered, count = np.sort(np.asarray(values, dtype=float)), len(values)
+    ranks = np.arange(count + 1) / count  # the share of values up to each
+    return [float(ordered @ np.diff(ranks**n)) for n in range(1, count + 1)]

@@ -33,8 +33,16 @@ def print_comparison(
     primary: str = schema.TEST_ACCURACY,
 ) -> None:
     """Print a table of the completed runs with advice on them, the failed runs with the ends of
-    their logs, the notes, and the address of MLflow's page."""
-    completed = [run for run in runs if run.is_completed]
+    their logs, the notes, and the address of MLflow's page. Runs that read no test articles are in
+    a table of their own, by validation loss; a search's trials are in none."""
+    completed = [run for run in runs if run.is_completed and run.is_tested]
+    untested = [
+        run
+        for run in runs
+        if run.is_completed and not run.is_tested and f"{schema.TRIAL}.{sweep_id}" not in run.tags
+    ]
+    if untested:
+        console.print(validation_table(untested))
     if completed:
         console.print(comparison_table(completed, primary))
         for line in [*_count_learned(completed), *advise(completed)]:
@@ -127,6 +135,24 @@ def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACC
     if has_several_seeds:
         table.caption = "Several seeds: mean (lowest to highest)"
         table.caption_justify = "left"
+    return table
+
+
+def validation_table(runs: Sequence[RecordedRun]) -> Table:
+    """Return a table of configurations whose test articles were not read, by dataset, the lowest
+    mean validation loss first."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("dataset", "model", "validation loss", "best epoch", "runs"):
+        is_text = heading in ("dataset", "model")
+        table.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    losses = [
+        (group[0].tags[schema.DATASET], mean(run.evaluated_val_loss for run in group), group)
+        for group in _configurations(runs)
+    ]
+    for dataset, loss, group in sorted(losses, key=lambda each: each[:2]):
+        epochs = _spread(schema.BEST_EPOCH, group, "{:.0f}".format)
+        name = escape(_configuration(group[0]))
+        table.add_row(escape(dataset), name, f"{loss:.4f}", epochs, str(len(group)))
     return table
 
 

@@ -49,10 +49,11 @@ def write_artifacts(
     config: Config,
     corpus: EncodedCorpus,
     weights: Mapping[str, Tensor],
-    probabilities: Float[Tensor, "articles classes"],
+    probabilities: Float[Tensor, "articles classes"] | None,
 ) -> None:
     """Write into the artifact folder of a run: the resolved `config.yaml`, `log.txt`,
-    `weights.safetensors`, `vocabulary.json`, `test_predictions.csv`, and the MLflow model.
+    `weights.safetensors`, `vocabulary.json`, `test_predictions.csv`, and the MLflow model. Of a run
+    without `probabilities` of the test articles only the first two are kept.
 
     `folder` is the run's, which has the log.
     """
@@ -60,6 +61,8 @@ def write_artifacts(
     folder.mkdir(exist_ok=True)
     shutil.copy(log, folder)
     OmegaConf.save(OmegaConf.structured(config), folder / schema.CONFIG_FILE)
+    if probabilities is None:
+        return
     save_file(
         {name: value.cpu().contiguous().clone() for name, value in weights.items()},
         folder / schema.WEIGHTS_FILE,

@@ -60,7 +60,8 @@ def claim_or_reuse(
         return claim.run_id
     config, recorded = claims.config, claim.answer.data.metrics
     log.info("%s  reused: run %s", claims.name, claim.run_id)
-    update_metrics(claims.client, claim.answer)
+    if config.evaluation.test:
+        update_metrics(claims.client, claim.answer)
     update_published(claims.client, claim.answer, config)
     wanted = missing_evaluations(config, recorded, claims.name)
     if wanted.asks:
@@ -69,7 +70,7 @@ def claim_or_reuse(
         use_threads(config.threads)
         corpus = claims.corpus.to(device)
         evaluate_finished_run(claims.client, claim.answer, wanted, config, corpus, claims.name)
-    watch(Ended(claim.run_id, schema.REUSED, recorded[schema.TEST_ACCURACY]))
+    watch(Ended(claim.run_id, schema.REUSED, recorded.get(schema.TEST_ACCURACY)))
     return None
 
 
@@ -176,7 +177,7 @@ class Attempt:
         """
         self.claims.confirm(self.run_id)
         self._record.finish(metrics, outcome)
-        self._watch(Ended(self.run_id, outcome, metrics[schema.TEST_ACCURACY]))
+        self._watch(Ended(self.run_id, outcome, metrics.get(schema.TEST_ACCURACY)))
 
 
 def on_wait(watch: Watch) -> Callable[[], None]:

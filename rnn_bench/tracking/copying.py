@@ -245,5 +245,5 @@ def _copy_notes(source: Store, target: Store) -> None:
     """Copy each sweep's command line and number of runs, which are tags of the experiment."""
     notes, copied = (client.get_experiment(number).tags for client, number in (source, target))
     for name, note in notes.items():
-        if name.startswith(schema.SWEEP) and copied.get(name) != note:
+        if name.startswith((schema.SWEEP, schema.SEARCH)) and copied.get(name) != note:
             target[0].set_experiment_tag(target[1], name, note)

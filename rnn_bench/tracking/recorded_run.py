@@ -74,6 +74,12 @@ class RecordedRun:
         return self.state in schema.ANSWERS
 
     @property
+    def is_tested(self) -> bool:
+        """Whether the run is one that reads the test articles. Another, such as a trial of a
+        search, is no result of its model."""
+        return self.tags.get(schema.TEST) != schema.UNREAD
+
+    @property
     def is_baseline(self) -> bool:
         """Whether the model is a baseline, such as the majority class, and not a network."""
         if kind := self.tags.get(schema.KIND):
@@ -137,6 +143,22 @@ class RecordedRun:
         """The validation loss (in nats) of the weights that were tested; nan if it is unknown."""
         epoch = self.evaluated_epoch
         return math.nan if epoch is None else self.val_losses.get(epoch, math.nan)
+
+    @property
+    def selected_by(self) -> str:
+        """The validation figure by which the protocol chooses."""
+        return self.parameters.get("protocol.select_by", schema.VAL_LOSS)
+
+    @property
+    def selection_figure(self) -> float:
+        """The validation figure by which the protocol chooses, of the evaluated weights; the worst
+        one where it, or the loss, is not finite."""
+        loss, by_loss = self.evaluated_val_loss, self.selected_by == schema.VAL_LOSS
+        history = self.val_losses if by_loss else self._history(self.selected_by)
+        figure = history.get(self.evaluated_epoch or 0, math.nan)
+        if math.isfinite(loss) and math.isfinite(figure):
+            return figure
+        return math.inf if by_loss else -math.inf
 
     @contextmanager
     def local_artifact(self, name: str) -> Iterator[Path | None]:

@@ -126,6 +126,7 @@ def new_row(
         f"{schema.SWEEP}{config.sweep_id}": schema.TRAINED,
         schema.DATA_EDITION: corpus.content.edition,
         **published_tag(config),
+        **({} if config.evaluation.test else {schema.TEST: schema.UNREAD}),
         schema.HOST: platform.node(),
         f"{schema.VERSION}python": platform.python_version(),
         **{f"{schema.VERSION}{name}": number for name, number in package_versions().items()},

@@ -70,7 +70,8 @@ def question(config: Config, fingerprint: str) -> list[Any]:
     """Return what a configuration asks, without the seed and without versions.
 
     A key of a schema counts only where it differs from its `before` value, so that adding a key
-    changes no question that could be asked already.
+    changes no question that could be asked already. A run that reads no test articles is a question
+    of its own.
     """
     decisive = {
         f"{group}.{name}": value
@@ -78,6 +79,8 @@ def question(config: Config, fingerprint: str) -> list[Any]:
         for name, value in decisive_keys(getattr(config, group)).items()
         if f"{group}.{name}" not in NOT_IN_KEY and not is_as_before(getattr(config, group), name)
     }
+    if not config.evaluation.test:
+        decisive["evaluation.test"] = False
     own = {group: _own_target(getattr(config, group)) for group in GROUPS}
     return [decisive, {group: target for group, target in own.items() if target}, fingerprint]
 

@@ -11,11 +11,13 @@ RESULT_VERSIONS = "result_versions"  # JSON: name of a part -> its version
 METRIC_VERSIONS = "metric_versions"  # JSON: name of a metric -> its version
 SWEEP_ID = "sweep_id"  # the sweep that made the run
 SWEEP = "sweep."  # + the id of each sweep that asked for it: TRAINED, REUSED, RESUMED or FAILED
+TEST, UNREAD = "test", "unread"  # the tag of a run that reads no test articles
 OUTCOME = "outcome"  # FINISHED, DIVERGED, UNLEARNED, FAILED or KILLED
 ERROR = "error"
 OWNER, HEARTBEAT = "owner", "heartbeat"  # the process at work on it, and when it was last seen
 DATA_EDITION = "data_edition"  # published, other, sample or a commit
 PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config.dataset.Published
+TRIAL = "trial"  # its number in a search; also + "." + the search's sweep id: JSON, see trials.py
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
 CONCURRENT_JOBS = "concurrent_jobs"
 VERSION = "version."  # + package: python, torch, ...
@@ -26,6 +28,11 @@ TRAINED, REUSED, RESUMED = "trained", "reused", "resumed"
 FINISHED, DIVERGED, UNLEARNED = "finished", "diverged", "unlearned"
 FAILED, KILLED = "failed", "killed"
 ANSWERS = (FINISHED, DIVERGED, UNLEARNED)
+
+# --- tags of the experiment ----------------------------------------------------------------------
+
+# SWEEP + sweep id: JSON, see sweeps.py
+SEARCH = "search."  # + sweep id: JSON, see trials.py
 
 # --- metrics -------------------------------------------------------------------------------------
 

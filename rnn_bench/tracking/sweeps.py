@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +15,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.errors import UsageError, describe
+from rnn_bench.config.search import Domain
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun, read_object
 from rnn_bench.tracking.rows import end_row
+from rnn_bench.tracking.trials import (
+    SearchedModel,
+    search_facts,
+    searched_models,
+    searched_space,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,7 @@ class Sweep:
     """The runs that a command asked for, as far as they are recorded, oldest first.
 
     `command` is empty and `asked`, the number of runs asked for, is None where they are unknown.
-    `primary_metric` is what it ranks its models by.
+    `primary_metric` is what it ranks its models by, and `search` what it searched, if it did.
     """
 
     id: str
@@ -44,10 +51,32 @@ class Sweep:
     command: str = ""
     asked: int | None = None
     primary_metric: str = schema.TEST_ACCURACY
+    search: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def searched(self) -> list[str]:
+        """The keys that it searched."""
+        return [*self.search_space]
+
+    @property
+    def search_space(self) -> dict[str, Domain]:
+        """What it searched, by key."""
+        return searched_space(self.search)
+
+    @property
+    def searched_models(self) -> list[SearchedModel]:
+        """The models that it searched, with their recorded trials."""
+        return searched_models(self.runs, self.id, self.search) if self.search else []
+
+    @property
+    def tested(self) -> list[RecordedRun]:
+        """The runs that read the test articles, completed or not."""
+        return [run for run in self.runs if run.is_tested]
 
     @property
     def completed(self) -> list[RecordedRun]:
-        return [run for run in self.runs if run.is_completed]
+        """The results: completed runs that read the test articles."""
+        return [run for run in self.tested if run.is_completed]
 
     @property
     def states(self) -> dict[str, int]:
@@ -68,13 +97,13 @@ def note_sweep(
     experiment_id: str,
     sweep_id: str,
     arguments: Sequence[str],
-    runs: int,
+    runs: int | None,
     primary_metric: str = schema.TEST_ACCURACY,
 ) -> None:
-    """Record how many runs a sweep asks for, its primary metric, and its command line if a tag can
-    hold it."""
+    """Record how many runs a sweep asks for, if that is known, its primary metric, and its command
+    line if a tag can hold it."""
     command = _command(arguments)
-    facts = {"runs": runs, "primary_metric": primary_metric}
+    facts = {"primary_metric": primary_metric} | ({} if runs is None else {"runs": runs})
     note = json.dumps({"command": "" if _is_long(command) else command, **facts})
     client.set_experiment_tag(experiment_id, schema.SWEEP + sweep_id, note)
 
@@ -164,7 +193,8 @@ def read_sweep(client: MlflowClient, experiment_id: str, sweep_id: str) -> Sweep
     rows = all_runs(client, experiment_id, sweep_filter(sweep_id)) if is_readable else []
     if note is None and not rows:
         raise UsageError(f"The record has no sweep {sweep_id}. --sweep latest takes the newest.")
-    return _sweep(client, experiment_id, sweep_id, rows, note or {})
+    sweep = _sweep(client, experiment_id, sweep_id, rows, note or {})
+    return replace(sweep, search=search_facts(client, experiment_id, sweep_id))
 
 
 def _sweep(

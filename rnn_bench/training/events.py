@@ -38,11 +38,12 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Ended:
-    """The run has its result. `outcome` is finished, diverged, unlearned or reused."""
+    """The run has its result. `outcome` is finished, diverged, unlearned or reused.
+    `test_accuracy` is None of a run that reads no test articles."""
 
     run_id: str
     outcome: str
-    test_accuracy: float
+    test_accuracy: float | None
 
 
 Event = Waiting | Started | BatchDone | EpochDone | Ended

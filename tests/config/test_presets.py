@@ -13,7 +13,15 @@ from rnn_bench.config.hydra_internals import parse_arguments
 from tests.conftest import SMALL_CORPUS, Command
 
 PRESETS = {path.stem for path in (config_folder() / "experiment").glob("*.yaml")}
-RUNS = {"notebook": 6, "paper": 50, "tuned": 120, "memory": 54, "transfer": 30, "quick": 15}
+RUNS = {
+    "notebook": 6,
+    "paper": 50,
+    "tuned": 18,
+    "search": 6,
+    "memory": 54,
+    "transfer": 30,
+    "quick": 15,
+}
 RUNS |= {"sentences": 6 * (4 * 10 + 3), "topics": 36}
 
 

@@ -16,6 +16,7 @@ from rnn_bench.report.statistics import (
     Correctness,
     accuracy_of,
     compare_all,
+    expected_best,
     mean_over_seeds,
     share_of_articles,
     within_shares,
@@ -310,3 +311,18 @@ def test_other_test_articles_cannot_be_compared(labels: np.ndarray) -> None:
     there = Correctness("b", "key of b", labels, trained("b", [0.8], len(labels)).correct)
     with pytest.raises(ValueError, match=re.escape("a and b were tested on different articles")):
         compare_all([here, there])
+
+
+def test_the_expected_best_of_trials_is_that_of_dodge_et_al() -> None:
+    assert expected_best([0.3, 0.1, 0.2])[1] == pytest.approx(0.24444, abs=5e-6)
+
+
+@EXAMPLES
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_the_expected_best_is_the_mean_over_all_draws(values: list[float]) -> None:
+    drawn = [max(values[i], values[j]) for i in range(len(values)) for j in range(len(values))]
+    found = [expected_best(values), expected_best(sorted(values))]
+    assert found[0] == pytest.approx(found[1])
+    assert found[0][0] == pytest.approx(float(np.mean(values)))
+    if len(values) > 1:
+        assert found[0][1] == pytest.approx(float(np.mean(drawn)))

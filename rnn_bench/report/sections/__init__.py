@@ -15,6 +15,7 @@ from rnn_bench.report.sections.pairs import pairs_section
 from rnn_bench.report.sections.predictions import predictions_section
 from rnn_bench.report.sections.published import published_section
 from rnn_bench.report.sections.runs import runs_section
+from rnn_bench.report.sections.search import search_section
 from rnn_bench.report.sections.time import time_section
 from rnn_bench.report.sections.transfer import transfer_section
 from rnn_bench.report.sections.tuning import tuning_section
@@ -27,6 +28,7 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     classes_section,
     published_section,
     tuning_section,
+    search_section,
     transfer_section,
     memory_section,
     losses_section,

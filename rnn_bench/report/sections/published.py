@@ -63,7 +63,8 @@ def models_by_corpus(results: Results) -> list[list[Model]]:
         settings = sorted(
             (name, value)
             for name, value in run.parameters.items()
-            if name.startswith(("dataset.", "protocol.")) and name != FOLD
+            if name.startswith(("dataset.", "protocol."))
+            and name not in (FOLD, *results.sweep.searched)
         )
         corpus = corpora.setdefault((run.tags[schema.DATASET], *settings), {})
         corpus.setdefault(each.label, []).append(each)

@@ -147,7 +147,7 @@ class Scheduler:
         recorded = self.recorder.reuse_run(queued)
         if recorded is None:
             return False
-        run_id, accuracy = recorded.info.run_id, recorded.data.metrics[schema.TEST_ACCURACY]
+        run_id, accuracy = recorded.info.run_id, recorded.data.metrics.get(schema.TEST_ACCURACY)
         table.log(logging.INFO, f"{queued.name}  reused: run {run_id}")
         queued.progress.observe(Ended(run_id, schema.REUSED, accuracy))
         return True

@@ -1,0 +1,46 @@
+"""Says what a search would make, and how long that takes at most."""
+
+from collections.abc import Mapping, Sequence
+
+from mlflow import MlflowClient
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.sweep.plan import duration, expected_seconds
+from rnn_bench.sweep.search.questions import Question
+
+
+def print_search_plan(
+    questions: Sequence[Question],
+    corpora: Mapping[str, EncodedCorpus],
+    client: MlflowClient,
+    experiment_id: str,
+    slots: int,
+    console: Console,
+) -> None:
+    """Print the trials and final runs of each model, with the expected time of all at the command
+    line's own settings, with `slots` runs at once. `corpora` are by the models' names."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("model", "trials", "final runs", "a run"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    runs, total = 0, 0.0
+    for each in questions:
+        job = next(iter(each.jobs.values()))
+        seconds = expected_seconds(job, corpora[each.name], client, experiment_id)
+        trials, seeds = each.trials, len(each.jobs)
+        own = trials * seeds + len(each.fresh)
+        runs, total = runs + own, total + own * seconds
+        of_seeds = f"{trials} x {seeds} seeds" if trials and seeds > 1 else str(trials)
+        row = (escape(each.name), of_seeds, str(len(each.fresh)), f"about {duration(seconds)}")
+        table.add_row(*row)
+    console.print(table)
+    space = {key: str(domain) for each in questions for key, domain in each.space.items()}
+    for key, domain in space.items():
+        console.print(f"{key}: {domain}", markup=False, highlight=False)
+    pace = f"{slots} at once" if slots > 1 else "one after another"
+    console.print(
+        f"{runs} runs, {pace}, about {duration(total / slots)} at the settings of the command "
+        "line; runs that the record answers, or that stop early, take less."
+    )

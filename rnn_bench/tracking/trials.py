@@ -1,0 +1,156 @@
+"""The trials of a search in the record. Each is a tag of its runs, and what was searched a tag of
+the experiment."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import RunTag
+
+from rnn_bench.config.errors import ConfigError, UsageError
+from rnn_bench.config.search import Domain, Search
+from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun, read_object
+
+LONGEST_TAG = 5000  # characters of an experiment's tag
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """A trial's runs, one a seed. `figure` is their mean of what validation chooses by; a trial
+    that is not `is_complete` was pruned, or failed, after some of its seeds."""
+
+    number: int
+    runs: tuple[RecordedRun, ...]
+    figure: float
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class SearchedModel:
+    """A model on a corpus that was searched: its recorded trials in their order, of `asked`, and
+    the part of the space that it has keys for."""
+
+    name: str
+    trials: tuple[RecordedTrial, ...]
+    asked: int
+    space: Mapping[str, Domain]
+
+    @property
+    def title(self) -> str:
+        """What validation chooses by, in words."""
+        return {
+            schema.VAL_LOSS: "validation loss",
+            schema.VAL_ACCURACY: "validation accuracy",
+            schema.VAL_MACRO_F1: "validation macro F1",
+        }.get(self.select_by, self.select_by)
+
+    @property
+    def first(self) -> RecordedRun:
+        return self.trials[0].runs[0]
+
+    @property
+    def select_by(self) -> str:
+        return self.first.selected_by
+
+    @property
+    def sign(self) -> int:
+        """1 where a lower figure is better, else -1."""
+        return 1 if self.select_by == schema.VAL_LOSS else -1
+
+    @property
+    def chosen(self) -> RecordedTrial | None:
+        """The complete trial with the best figure, of equal ones the first."""
+        complete = [each for each in self.trials if each.is_complete]
+        return min(complete, key=lambda each: self.sign * each.figure, default=None)
+
+    @property
+    def keys(self) -> list[str]:
+        """The searched keys that the model has."""
+        return [*self.space]
+
+
+def note_search(
+    client: MlflowClient, experiment_id: str, sweep_id: str, facts: Mapping[str, Any]
+) -> None:
+    """Record what a search searches.
+
+    Raises:
+        UsageError: the space is too long for a tag.
+    """
+    text = json.dumps(facts)
+    if len(text) > LONGEST_TAG:
+        raise UsageError(
+            f"search.space and the names of the models take {len(text):,} characters, and MLflow "
+            f"keeps {LONGEST_TAG:,} in a tag. Divide the search into several."
+        )
+    client.set_experiment_tag(experiment_id, schema.SEARCH + sweep_id, text)
+
+
+def search_facts(client: MlflowClient, experiment_id: str, sweep_id: str) -> dict[str, Any]:
+    """Return what `note_search` recorded; nothing of a sweep that is no search."""
+    return read_object(client.get_experiment(experiment_id).tags.get(schema.SEARCH + sweep_id))
+
+
+def tag_trial(
+    client: MlflowClient, run_id: str, sweep_id: str, model: str, numbers: Sequence[int]
+) -> None:
+    """Tag a run with the numbers of the trials, of a model of a search, that it is."""
+    of_sweep = json.dumps({"model": model, "trials": [*numbers]})
+    tags = {schema.TRIAL: str(numbers[0]), f"{schema.TRIAL}.{sweep_id}": of_sweep}
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def searched_models(
+    runs: Sequence[RecordedRun], sweep_id: str, facts: Mapping[str, Any]
+) -> list[SearchedModel]:
+    """Return the searched models of a sweep with the trials that its runs are tagged as. `facts`
+    are `search_facts`."""
+    models = _object(facts.get("models"))
+    space, seeds = searched_space(facts), facts.get("seeds")
+    count = len(seeds) if isinstance(seeds, list) else 1
+    found: dict[str, dict[int, list[RecordedRun]]] = {}
+    for run in runs:
+        tag = read_object(run.tags.get(f"{schema.TRIAL}.{sweep_id}"))
+        numbers = tag.get("trials")
+        for number in numbers if isinstance(numbers, list) and run.is_completed else ():
+            if not isinstance(number, int):
+                continue
+            found.setdefault(str(tag.get("model")), {}).setdefault(number, []).append(run)
+    return [
+        SearchedModel(
+            name=name,
+            trials=tuple(
+                RecordedTrial(number, tuple(some), mean_figure(some), len(some) == count)
+                for number, some in sorted(trials.items())
+            ),
+            asked=_object(models.get(name)).get("trials", len(trials)),
+            space={
+                key: domain
+                for key, domain in space.items()
+                if key in _object(models.get(name)).get("keys", ())
+            },
+        )
+        for name, trials in found.items()
+    ]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def mean_figure(runs: Sequence[RecordedRun]) -> float:
+    """Return the mean of the figures by which a search chooses."""
+    return mean(run.selection_figure for run in runs)
+
+
+def searched_space(facts: Mapping[str, Any]) -> dict[str, Domain]:
+    """Return the space of a search by key; an empty one if it was not recorded, or is damaged."""
+    space = facts.get("space")
+    try:
+        return Search(space=space if isinstance(space, dict) else {}).domains()
+    except ConfigError:
+        return {}
