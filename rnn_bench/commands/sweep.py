@@ -114,7 +114,7 @@ def make_search(
             each.name: of_jobs[id(next(iter(each.jobs.values())))] for each in search.questions
         }
         slots = runs_at_once(request, corpora)
-        print_search_plan(search.questions, by_name, client, experiment_id, slots, console)
+        print_search_plan(search, by_name, client, experiment_id, slots, console)
         return SUCCESS
     note_search(client, experiment_id, request.sweep_id, search.facts())
     SEARCHES[request.sweep_id] = search

@@ -1,5 +1,6 @@
 """The keys of `search`: how `hydra/sweeper=search` chooses each model's settings."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ NOT_SEARCHED = (
     *("protocol.name", "model.name", "optimizer.name", "model.kernel", "model.cell"),
 )
 INTERVAL = ("low", "high", "log", "int")
+STAGE = ("best", "corpora", "seeds")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class Choices:
 Domain = Interval | Choices
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A stage of successive halving: the `best` settings of the stage before, None in the first,
+    are tried on the first so many of the sweep's `corpora` with the first so many of its `seeds`;
+    None: with all."""
+
+    best: int | None = None
+    corpora: int | None = None
+    seeds: int | None = None
+
+
 @dataclass
 class Search(Option):
     """How a search chooses each model's settings, with `hydra/sweeper=search`: every model gets the
@@ -75,7 +88,17 @@ class Search(Option):
         one_of("none", "median", "wilcoxon"),
     )
     seeds: int = key(
-        5, "fresh seeds, from the one after the trials', of each chosen configuration", at_least(1)
+        5,
+        "fresh seeds, from the one after the trials', of each chosen configuration; 0: none is "
+        "tested",
+        at_least(0),
+    )
+    stages: list[Any] = key(
+        [],
+        "settings that all models and corpora share are searched by successive halving: each stage "
+        "is {best:8,corpora:6,seeds:1}, which tries the best of the stage before, all trials in "
+        "the first, on the first corpora and seeds of the sweep; empty: each model is searched by "
+        "itself",
     )
     space: dict[str, Any] = key(
         {},
@@ -86,6 +109,7 @@ class Search(Option):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.domains()
+        self.halving()
 
     def domains(self) -> dict[str, Domain]:
         """Return the space by full key, `optimizer.lr`.
@@ -110,6 +134,58 @@ class Search(Option):
                 )
             found[name] = _domain(path, value, self.sampler)
         return found
+
+    def halving(self) -> list[Stage]:
+        """Return the stages.
+
+        Raises:
+            ConfigError: they are not possible.
+        """
+        stages = [_stage(f"search.stages[{n}]", value) for n, value in enumerate(self.stages)]
+        if not stages:
+            return []
+        for name, needed in (("sampler", "random"), ("pruner", "none")):
+            if getattr(self, name) != needed:
+                raise ConfigError(
+                    f"search.{name}={getattr(self, name)} is not possible with search.stages, "
+                    f"which choose among trials by chance: set search.{name}={needed}."
+                )
+        kept = self.trials
+        for number, stage in enumerate(stages):
+            path = f"search.stages[{number}].best={stage.best}"
+            if number == 0 and stage.best is not None:
+                raise ConfigError(
+                    f"{path} is not possible: the first stage has all trials (search.trials)."
+                )
+            if number and stage.best is None:
+                raise ConfigError(f"search.stages[{number}] lacks best: how many trials go on.")
+            if stage.best is not None and stage.best >= kept:
+                raise ConfigError(
+                    f"{path} is not possible: the stage before has {kept} trials; keep fewer."
+                )
+            kept = stage.best or kept
+        for number, (before, after) in enumerate(itertools.pairwise(stages), start=1):
+            for name in ("corpora", "seeds"):
+                few, many = getattr(before, name), getattr(after, name)
+                if many is not None and (few is None or many < few):
+                    raise ConfigError(
+                        f"search.stages[{number}].{name}={many} is not possible: the stage before "
+                        f"has {'all' if few is None else few}, and a later one has no fewer."
+                    )
+        return stages
+
+
+def _stage(path: str, value: Any) -> Stage:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}={value} is not possible: write {{best:8,corpora:6,seeds:1}}.")
+    for name, number in value.items():
+        if name not in STAGE:
+            raise ConfigError(f"{path}.{name} is not possible: a stage has {', '.join(STAGE)}.")
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ConfigError(
+                f"{path}.{name}={number} is not possible: it must be a whole number above 0."
+            )
+    return Stage(**value)
 
 
 def _leaves(space: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

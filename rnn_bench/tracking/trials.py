@@ -73,6 +73,16 @@ class SearchedModel:
         return [*self.space]
 
 
+@dataclass(frozen=True)
+class SearchStage:
+    """A stage of a search for shared settings: how many trials, of which models, with which
+    seeds."""
+
+    trials: int
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
 def note_search(
     client: MlflowClient, experiment_id: str, sweep_id: str, facts: Mapping[str, Any]
 ) -> None:
@@ -111,6 +121,8 @@ def searched_models(
     are `search_facts`."""
     models = _object(facts.get("models"))
     space, seeds = searched_space(facts), facts.get("seeds")
+    if stages := searched_stages(facts):
+        seeds = stages[-1].seeds
     count = len(seeds) if isinstance(seeds, list) else 1
     found: dict[str, dict[int, list[RecordedRun]]] = {}
     for run in runs:
@@ -136,6 +148,19 @@ def searched_models(
         )
         for name, trials in found.items()
     ]
+
+
+def searched_stages(facts: Mapping[str, Any]) -> list[SearchStage]:
+    """Return the stages of a search for shared settings; none of another search, or where they are
+    damaged."""
+    stages = facts.get("stages")
+    try:
+        return [
+            SearchStage(int(each["trials"]), (*map(str, each["models"]),), (*each["seeds"],))
+            for each in (stages if isinstance(stages, list) else [])
+        ]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def _object(value: Any) -> dict[str, Any]:

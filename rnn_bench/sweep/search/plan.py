@@ -1,6 +1,6 @@
 """Says what a search would make, and how long that takes at most."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from rich.console import Console
@@ -9,11 +9,11 @@ from rich.table import Table
 
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.sweep.plan import duration, expected_seconds
-from rnn_bench.sweep.search.questions import Question
+from rnn_bench.sweep.search.search import Search
 
 
 def print_search_plan(
-    questions: Sequence[Question],
+    search: Search,
     corpora: Mapping[str, EncodedCorpus],
     client: MlflowClient,
     experiment_id: str,
@@ -26,17 +26,20 @@ def print_search_plan(
     for heading in ("model", "trials", "final runs", "a run"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     runs, total = 0, 0.0
-    for each in questions:
+    for each in search.questions:
         job = next(iter(each.jobs.values()))
         seconds = expected_seconds(job, corpora[each.name], client, experiment_id)
-        trials, seeds = each.trials, len(each.jobs)
-        own = trials * seeds + len(each.fresh)
+        of_trials = search.runs_of(each)
+        own = of_trials + len(each.fresh)
         runs, total = runs + own, total + own * seconds
+        trials, seeds = each.trials, len(each.jobs)
         of_seeds = f"{trials} x {seeds} seeds" if trials and seeds > 1 else str(trials)
+        if search.halving:
+            of_seeds = f"{of_trials} runs"
         row = (escape(each.name), of_seeds, str(len(each.fresh)), f"about {duration(seconds)}")
         table.add_row(*row)
     console.print(table)
-    space = {key: str(domain) for each in questions for key, domain in each.space.items()}
+    space = {key: str(domain) for each in search.questions for key, domain in each.space.items()}
     for key, domain in space.items():
         console.print(f"{key}: {domain}", markup=False, highlight=False)
     pace = f"{slots} at once" if slots > 1 else "one after another"

@@ -10,8 +10,9 @@ from mlflow import MlflowClient
 from rnn_bench.config.composition import Job
 from rnn_bench.config.overrides import key_of
 from rnn_bench.sweep.corpora import prepare_corpora
-from rnn_bench.sweep.search.questions import lines_of, questions_of
-from rnn_bench.sweep.search.studies import Study, Trial
+from rnn_bench.sweep.search.halving import Halving
+from rnn_bench.sweep.search.questions import Question, lines_of, questions_of
+from rnn_bench.sweep.search.studies import Study, Trial, storage_in
 from rnn_bench.tracking.availability import retry_until_reachable
 from rnn_bench.tracking.claims import RunClaims, find_answer
 from rnn_bench.tracking.outbox import send_unsent, unsent
@@ -41,9 +42,17 @@ class Search:
         self.settings, self.sweep_id = config.search, config.sweep_id
         self.output_dir, self.tracking = Path(config.output_dir), config.tracking
         self.questions = questions_of(jobs)
-        self.studies = [Study(each, self.sweep_id, self.output_dir) for each in self.questions]
+        self.halving: Halving | None = None
+        if self.settings.stages:
+            self.halving = Halving([each for each in self.questions if each.space])
+        self.studies = [
+            Study(each, self.sweep_id, self.output_dir)
+            for each in self.questions
+            if not self.halving
+        ]
         self.final_jobs: dict[str, Job] = {}
         self.is_over = False
+        self._all_chosen = True
         self._launched = 0
         self._folder: list[str] = []
         self._numbers: dict[str, list[int]] = {}  # of trials, by run id
@@ -61,7 +70,13 @@ class Search:
             },
             "seeds": seeds,
             "space": self.settings.space,
-        }
+        } | ({"stages": self.halving.facts()} if self.halving else {})
+
+    def runs_of(self, question: Question) -> int:
+        """Return how many runs the trials of a model make."""
+        if self.halving:
+            return self.halving.runs_of(question)
+        return question.trials * len(question.jobs)
 
     def run(self, launch: Launch, given: Sequence[str] = ()) -> None:
         """Make the trials of every model, batch by batch, then train the chosen configurations and
@@ -73,6 +88,34 @@ class Search:
         """
         self.store = open_store(self.tracking)
         self._folder = [line for line in given if key_of(line) == OUTPUT_DIR][-1:]
+        jobs = self._halve(launch) if self.halving else self._study(launch)
+        if jobs:
+            corpora = prepare_corpora(jobs)
+            for job, corpus in zip(jobs, corpora, strict=True):
+                self.final_jobs[run_key(job.config, corpus.content.fingerprint)] = job
+            log.info("The chosen configurations are trained with fresh seeds and tested.")
+            self._launch([*self.final_jobs.values()], launch)
+        self.is_over = self._all_chosen
+
+    def _halve(self, launch: Launch) -> list[Job]:
+        """Make the stages of successive halving; return the jobs of the chosen settings."""
+        assert self.halving
+        chosen = self.halving.run(
+            lambda trials, seeds: self._make(trials, [seeds], launch),
+            storage_in(self.output_dir),
+            f"all models of sweep {self.sweep_id}",
+        )
+        if not chosen:
+            log.error("No trial has a result, so none is chosen.")
+            self._all_chosen = False
+        jobs = [job for trial in chosen for job in trial.question.final(trial.values)]
+        without = [each for each in self.questions if not each.space]
+        return jobs + [job for each in without for job in each.final({})]
+
+    def _study(self, launch: Launch) -> list[Job]:
+        """Make the trials of each model, batch by batch; return the jobs of the chosen ones."""
+        seeds = [*self.questions[0].jobs]
+        rounds = [seeds] if self.settings.pruner == "none" else [[seed] for seed in seeds]
         while going := [study for study in self.studies if study.left]:
             batches = {study: study.ask() for study in going}
             trials = [trial for batch in batches.values() for trial in batch]
@@ -81,31 +124,24 @@ class Search:
             numbers = f"Trials {first} to {last}" if last > first else f"Trial {last}"
             models = "1 model" if len(going) == 1 else f"each of {len(going)} models"
             log.info("%s of %d, of %s.", numbers, most, models)
-            self._make(trials, launch)
+            self._make(trials, rounds, launch)
             for study, batch in batches.items():
                 study.tell(batch)
         jobs: list[Job] = []
-        all_chosen = True
         for study in self.studies:
             chosen = study.chosen()
             if chosen or not study.question.space:
                 jobs += study.question.final(chosen.values if chosen else {})
             else:
                 log.error("%s: no trial is complete, so none is chosen.", study.question.name)
-                all_chosen = False
-        if jobs:
-            corpora = prepare_corpora(jobs)
-            for job, corpus in zip(jobs, corpora, strict=True):
-                self.final_jobs[run_key(job.config, corpus.content.fingerprint)] = job
-            log.info("The chosen configurations are trained with fresh seeds and tested.")
-            self._launch([*self.final_jobs.values()], launch)
-        self.is_over = all_chosen
+                self._all_chosen = False
+        return jobs
 
-    def _make(self, trials: Sequence[Trial], launch: Launch) -> None:
-        """Make the runs of a batch of trials: of all seeds at once, or with a pruner seed by seed,
-        of the trials that go on."""
-        seeds = [*self.questions[0].jobs]
-        rounds = [seeds] if self.settings.pruner == "none" else [[seed] for seed in seeds]
+    def _make(
+        self, trials: Sequence[Trial], rounds: Sequence[Sequence[int]], launch: Launch
+    ) -> None:
+        """Make the runs of some trials, those of a round's seeds at once, of the trials that are
+        not pruned by then."""
         for some in rounds:
             going = [trial for trial in trials if not trial.is_pruned]
             wanted = [

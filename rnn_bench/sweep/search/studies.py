@@ -66,8 +66,7 @@ class Study:
                 self.study.enqueue_trial(values)
         self.trials: list[Trial] = []
         self._shown_as = f"{question.name} of sweep {sweep_id}"
-        self._storage = f"sqlite:///{output_dir / STORAGE}"
-        self._shown: Any = None
+        self._storage = storage_in(output_dir)
 
     @property
     def left(self) -> int:
@@ -100,7 +99,7 @@ class Study:
             else:
                 ended = TrialState.PRUNED if trial.is_pruned else TrialState.FAIL
                 self.study.tell(trial.proposal, state=ended)
-        self._show()
+        show_trials(self.study, self._storage, self._shown_as)
 
     def chosen(self) -> Trial | None:
         """Return the complete trial with the best mean figure, of equal ones the first; None if
@@ -109,21 +108,24 @@ class Study:
         sign = 1 if self.question.config.protocol.select_by == "val_loss" else -1
         return min(complete, key=lambda each: sign * mean(each.figures.values()), default=None)
 
-    def _show(self) -> None:
-        """Copy new trials to the storage that Optuna's dashboard reads. Log an error as a warning:
-        the search itself needs no storage."""
-        import optuna
 
-        try:
-            if self._shown is None:
-                direction = self.study.direction
-                self._shown = optuna.create_study(
-                    storage=self._storage, study_name=self._shown_as, direction=direction
-                )
-            done = len(self._shown.trials)
-            self._shown.add_trials(self.study.trials[done:])
-        except Exception as error:
-            log.warning("%s is not up to date: %s", self._storage, describe(error))
+def storage_in(output_dir: Path) -> str:
+    """Return the address of the storage for Optuna's dashboard."""
+    return f"sqlite:///{output_dir / STORAGE}"
+
+
+def show_trials(study: Any, storage: str, name: str) -> None:
+    """Copy a study's new trials to the storage that Optuna's dashboard reads. Log an error as a
+    warning: a search itself needs no storage."""
+    import optuna
+
+    try:
+        shown = optuna.create_study(
+            storage=storage, study_name=name, direction=study.direction, load_if_exists=True
+        )
+        shown.add_trials(study.trials[len(shown.trials) :])
+    except Exception as error:
+        log.warning("%s is not up to date: %s", storage, describe(error))
 
 
 def load_optuna() -> Any:

@@ -1,0 +1,151 @@
+"""Searches for settings that all models and corpora share, by successive halving.
+
+Every trial is the same settings for each model on each corpus. A stage ranks its trials for each
+model on each corpus by validation, and those with the best mean rank go on to more corpora and
+seeds (Jamieson and Talwalkar 2016).
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from scipy.stats import rankdata
+
+from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.overrides import key_of
+from rnn_bench.config.search import Choices, Stage
+from rnn_bench.sweep.search.questions import Question, lines_of
+from rnn_bench.sweep.search.studies import Trial, distribution, load_optuna, show_trials
+
+log = logging.getLogger("rnn_bench")
+
+Make = Callable[[Sequence[Trial], Sequence[int]], None]  # makes the trials' runs of these seeds
+
+
+def mean_ranks(figures: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
+    """Return the mean rank of each trial over models. `figures` has, by model and trial, what is
+    better where it is lower; a trial that lacks one, or whose figure is not finite, ranks with the
+    worst. Equal figures share their mean rank; 1 is the best."""
+    numbers = sorted({number for each in figures.values() for number in each})
+    ranks = []
+    for each in figures.values():
+        values = [each.get(number, math.inf) for number in numbers]
+        ranks.append(rankdata([value if math.isfinite(value) else math.inf for value in values]))
+    means = [float(mean(of)) for of in zip(*ranks, strict=True)]
+    return dict(zip(numbers, means, strict=True))
+
+
+class Halving:
+    """The stages of a search for shared settings."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        """Propose the trials of models that have settings.
+
+        Raises:
+            ConfigError: a stage has more corpora or seeds than the sweep.
+            UsageError: Optuna is not installed.
+        """
+        self.questions, settings = questions, questions[0].config.search
+        self.stages = settings.halving()
+        self.corpora = [*dict.fromkeys(map(corpus_of, questions))]
+        self.seeds = [*questions[0].jobs]
+        for number, stage in enumerate(self.stages):
+            for name, swept in (("corpora", self.corpora), ("seeds", self.seeds)):
+                if (asked := getattr(stage, name) or 0) > len(swept):
+                    raise ConfigError(
+                        f"search.stages[{number}].{name}={asked} is not possible: this sweep has "
+                        f"{len(swept)}."
+                    )
+        optuna, domains = load_optuna(), settings.domains()
+        self.study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed))
+        space = {key: distribution(domain) for key, domain in domains.items()}
+        self.trials: dict[int, list[Trial]] = {}
+        for _ in range(settings.trials):
+            proposal = self.study.ask(space)
+            values = {
+                key: value if isinstance(domain, Choices) else domain.rounded(value)
+                for key, domain in domains.items()
+                for value in [proposal.params[key]]
+            }
+            self.trials[proposal.number] = [
+                Trial(each, proposal, {key: values[key] for key in each.space})
+                for each in questions
+            ]
+
+    def plan(self) -> list[tuple[int, list[Question], list[int]]]:
+        """Return of each stage the number of its trials, its models and its seeds."""
+        return [
+            (
+                stage.best or len(self.trials),
+                self._questions(stage),
+                self.seeds[: stage.seeds],
+            )
+            for stage in self.stages
+        ]
+
+    def runs_of(self, question: Question) -> int:
+        """Return how many runs of a model the stages make. A later stage makes those that the
+        stage before has not made."""
+        made, total = 0, 0
+        for trials, questions, seeds in self.plan():
+            if question.name in {each.name for each in questions}:
+                total += trials * (len(seeds) - made)
+                made = len(seeds)
+        return total
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return what the record keeps of the stages."""
+        return [
+            {"trials": trials, "models": [each.name for each in questions], "seeds": seeds}
+            for trials, questions, seeds in self.plan()
+        ]
+
+    def run(self, make: Make, shown_in: str, title: str) -> list[Trial]:
+        """Make the stages. Return the best trial of the last one, of each model; nothing if no
+        trial has a figure. `shown_in` is the storage for Optuna's dashboard, where the trials have
+        their mean rank of the first stage."""
+        going, ranks = [*self.trials], dict[int, float]()
+        for number, (count, questions, seeds) in enumerate(self.plan(), start=1):
+            if number > 1:
+                going = sorted(going, key=lambda each: ranks[each])[:count]
+            log.info(
+                "Stage %d of %d: %d trials of %d models with %d seeds.",
+                *(number, len(self.stages), len(going), len(questions), len(seeds)),
+            )
+            names = {each.name for each in questions}
+            trials = [
+                trial
+                for each in going
+                for trial in self.trials[each]
+                if trial.question.name in names
+            ]
+            make(trials, seeds)
+            ranks = mean_ranks(self._figures(trials, seeds))
+            if number == 1:
+                for each, rank in ranks.items():
+                    self.study.tell(each, rank)
+                show_trials(self.study, shown_in, title)
+        best = min(going, key=lambda each: ranks[each])
+        return self.trials[best] if any(each.figures for each in self.trials[best]) else []
+
+    def _questions(self, stage: Stage) -> list[Question]:
+        some = self.corpora[: stage.corpora]
+        return [each for each in self.questions if corpus_of(each) in some]
+
+    def _figures(
+        self, trials: Sequence[Trial], seeds: Sequence[int]
+    ) -> dict[str, dict[int, float]]:
+        found: dict[str, dict[int, float]] = {}
+        for trial in trials:
+            sign = 1 if trial.question.config.protocol.select_by == "val_loss" else -1
+            own = [sign * trial.figures.get(seed, math.inf) for seed in seeds]
+            found.setdefault(trial.question.name, {})[trial.number] = mean(own)
+        return found
+
+
+def corpus_of(question: Question) -> tuple[str, ...]:
+    """Return what tells a model's corpus from the others of a sweep: its overrides of `dataset`."""
+    lines = lines_of(next(iter(question.jobs.values())))
+    return tuple(line for line in lines if key_of(line).partition(".")[0] == "dataset")
