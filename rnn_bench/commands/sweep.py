@@ -25,7 +25,13 @@ from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
 from rnn_bench.sweep.plan import print_plan
 from rnn_bench.sweep.search.plan import print_search_plan
 from rnn_bench.sweep.search.search import SEARCHES, Search
-from rnn_bench.sweep.search.summary import advise_on_search, chosen_table
+from rnn_bench.sweep.search.summary import (
+    advise_on_search,
+    advise_on_shared,
+    chosen_table,
+    shared_table,
+    shared_trials,
+)
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
@@ -40,7 +46,7 @@ from rnn_bench.tracking.sweeps import (
     read_sweep,
     sweep_runs,
 )
-from rnn_bench.tracking.trials import note_search
+from rnn_bench.tracking.trials import note_search, searched_stages
 from rnn_bench.training.console import ConsoleHandler, console
 from rnn_bench.training.device import check_threads, find_device
 from rnn_bench.training.interruption import stopping_at_once
@@ -275,10 +281,15 @@ def conclude(
 
 def print_search(client: MlflowClient, experiment_id: str, search: Search) -> list[str]:
     """Print what a search chose. Return lines on what to mind of it."""
-    models = read_sweep(client, experiment_id, search.sweep_id).searched_models
-    if models:
+    sweep = read_sweep(client, experiment_id, search.sweep_id)
+    models, advice = sweep.searched_models, list[str]()
+    if models and (trials := shared_trials(models, searched_stages(sweep.search))):
+        console.print(shared_table(trials, sweep.searched))
+        advice = advise_on_shared(trials, models)
+    elif models:
         console.print(chosen_table(models))
-    notes = [f"Mind: {line}" for line in advise_on_search(models)]
+        advice = advise_on_search(models)
+    notes = [f"Mind: {line}" for line in advice]
     if not search.is_over:
         notes.append("The search is not over: the same command goes on with the same trials.")
     return notes

@@ -72,6 +72,16 @@ class SearchedModel:
         """The searched keys that the model has."""
         return [*self.space]
 
+    def figures(self, seeds: Sequence[int]) -> dict[int, float]:
+        """Return by trial the mean figure of some seeds, lower where it is better; of the trials
+        that have them all."""
+        found = {}
+        for trial in self.trials:
+            by_seed = {run.number(schema.SEED): run.selection_figure for run in trial.runs}
+            if by_seed.keys() >= {*seeds}:
+                found[trial.number] = self.sign * mean(by_seed[seed] for seed in seeds)
+        return found
+
 
 @dataclass(frozen=True)
 class SearchStage:

@@ -8,9 +8,16 @@ from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_search
 from rnn_bench.report.formatting import format_number
 from rnn_bench.report.statistics import expected_best
-from rnn_bench.sweep.search.importance import importances
-from rnn_bench.sweep.search.summary import advise_on_search, chosen_cells
-from rnn_bench.tracking.trials import SearchedModel
+from rnn_bench.sweep.search.halving import mean_ranks
+from rnn_bench.sweep.search.importance import importances, shares_explained
+from rnn_bench.sweep.search.summary import (
+    SharedTrial,
+    advise_on_search,
+    advise_on_shared,
+    chosen_cells,
+    shared_trials,
+)
+from rnn_bench.tracking.trials import SearchedModel, SearchStage, searched_stages
 
 FEW = (1, 2, 3, 5, 10, 20, 30, 50, 100)  # numbers of trials in the table
 
@@ -21,6 +28,8 @@ def search_section(results: Results) -> Section | None:
     models = results.sweep.searched_models
     if not models:
         return None
+    if trials := shared_trials(models, searched_stages(results.sweep.search)):
+        return shared_section(results, models, trials)
     named = [(*labels(results, each), each) for each in models]
     chosen = Table(
         "chosen",
@@ -46,6 +55,67 @@ def search_section(results: Results) -> Section | None:
             for corpus in dict.fromkeys(corpus for corpus, *_ in named)
         ],
     )
+
+
+def shared_section(
+    results: Results, models: Sequence[SearchedModel], trials: Sequence[SharedTrial]
+) -> Section:
+    """Show the settings that all models share, of a search by successive halving."""
+    keys, cells = results.sweep.searched, [*trials[0].rank_by_model]
+    last = [each for each in trials if each.stage == trials[0].stage]
+    best = {cell: min(last, key=lambda each: each.rank_by_model[cell]) for cell in cells}
+    for_one = "; ".join(f"{cell}: trial {each.number}" for cell, each in best.items())
+    ranks = Table(
+        "ranks",
+        "Trials by stage",
+        ("settings", "trial", "stage", "mean rank", *cells),
+        [
+            (
+                each.settings(keys),
+                str(each.number),
+                str(each.stage),
+                *(format_number(rank, 2) for rank in (each.rank, *each.rank_by_model.values())),
+            )
+            for each in trials
+        ],
+        note="The mean rank of the validation figure, over models and corpora, among the trials of "
+        "the last stage that a trial was in, and over the corpora of each model alone. The first "
+        "trial is chosen for all models.",
+    )
+    stages = searched_stages(results.sweep.search)
+    first = {trial.number: trial.runs[0] for trial in trials}
+    figures = {each.name: each.figures(stages[0].seeds) for each in models}
+    of_stage = {name: each for name, each in figures.items() if name in stages[0].models}
+    space = results.sweep.search_space
+    shares = shares_explained(
+        space, [(first[trial], rank) for trial, rank in mean_ranks(of_stage).items()]
+    )
+    importance = Table(
+        "importance",
+        "Which settings mattered",
+        ("key", "share"),
+        [(key, format_number(share, 2)) for key, share in shares.items()],
+        note="The share of the variance of the first stage's mean ranks that each key explains, as "
+        "Optuna's fANOVA estimates it. Few trials make it rough.",
+    )
+    text = [
+        describe_search(results),
+        describe_stages(stages),
+        f"Trial {trials[0].number} has the best mean rank: {trials[0].settings(keys)}. "
+        f"The best for one model alone, of the last stage: {for_one}.",
+        *advise_on_shared(trials, models),
+    ]
+    return Section("search", "The search", text, [ranks, *([importance] if shares else [])])
+
+
+def describe_stages(stages: Sequence[SearchStage]) -> str:
+    """Return a sentence on how many trials each stage had."""
+    each = "; ".join(
+        f"{stage.trials} with {len(stage.seeds)} "
+        f"{'seed' if len(stage.seeds) == 1 else 'seeds'}, each for {', '.join(stage.models)}"
+        for stage in stages
+    )
+    return f"Trials by stage: {each}."
 
 
 def labels(results: Results, model: SearchedModel) -> tuple[str, str]:

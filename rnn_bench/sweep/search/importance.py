@@ -1,40 +1,51 @@
 """How much each searched key decides, by Optuna."""
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rnn_bench.config.search import Choices, Domain
 from rnn_bench.sweep.search.studies import distribution, load_optuna
+from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.trials import SearchedModel
 
 FEWEST = 10  # trials of which this says anything
 
 
 def importances(model: SearchedModel) -> dict[str, float]:
-    """Return how much of the variance of a model's validation figures each searched key explains,
-    as Optuna's fANOVA estimates it, as shares of 1, the largest first; nothing of too few trials
-    or of one key.
+    """Return how much of the variance of a model's validation figures each searched key explains
+    (`shares_explained`).
+
+    Raises:
+        UsageError: Optuna is not installed.
+    """
+    complete = [trial for trial in model.trials if trial.is_complete]
+    return shares_explained(model.space, [(each.runs[0], each.figure) for each in complete])
+
+
+def shares_explained(
+    space: Mapping[str, Domain], figures: Iterable[tuple[RecordedRun, float]]
+) -> dict[str, float]:
+    """Return how much of the variance of some figures, each of a trial with a run of it, the keys
+    of a space explain, as Optuna's fANOVA estimates it, as shares of 1, the largest first; nothing
+    of too few trials or of one key.
 
     Raises:
         UsageError: Optuna is not installed.
     """
     optuna = load_optuna()
-    direction = "minimize" if model.sign == 1 else "maximize"
-    study = optuna.create_study(direction=direction)
-    distributions = {key: distribution(model.space[key]) for key in model.keys}
-    for trial in model.trials:
-        recorded = trial.runs[0].parameters
+    study = optuna.create_study()
+    distributions = {key: distribution(domain) for key, domain in space.items()}
+    for run, figure in figures:
         try:
-            values = {key: _value(model.space[key], recorded[key]) for key in model.keys}
+            values = {key: _value(domain, run.parameters[key]) for key, domain in space.items()}
         except (KeyError, ValueError):  # of a damaged row
             continue
-        if trial.is_complete and math.isfinite(trial.figure):
+        if math.isfinite(figure):
             study.add_trial(
-                optuna.trial.create_trial(
-                    params=values, distributions=distributions, value=trial.figure
-                )
+                optuna.trial.create_trial(params=values, distributions=distributions, value=figure)
             )
-    if len(study.trials) < FEWEST or len(model.keys) < 2:
+    if len(study.trials) < FEWEST or len(space) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     found = optuna.importance.get_param_importances(study, evaluator=evaluator)

@@ -1,6 +1,5 @@
 """Searching for settings that all models and corpora share."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +84,19 @@ def test_the_best_of_each_stage_go_on_with_all_models(
         (model, "2") for model in ("rnn", "gru", "majority")
     }
     assert all("test_accuracy" in run.data.metrics for run in finals)
+
+    found = results(tmp_path)
+    page = assemble_report(found)
+    (section,) = [each for each in page.sections if each.name == "search"]
+    table = next(each for each in section.tables if each.name == "ranks")
+    assert [row[2] for row in table.rows] == ["3", "3", "2", "1", "1", "1"]
+    assert table.columns[4:] == ("rnn", "gru")
+    chosen = str(table.rows[0][1])
+    assert {settings(run) for run in trials if run.data.tags["trial"] == chosen} == {
+        settings(run) for run in finals if run.data.tags["model"] != "majority"
+    }
+    assert f"Trial {chosen} has the best mean rank" in " ".join(section.text)
+    assert "settings for all" in answer.out
 
     again = rnn_bench(*HALVING)
     assert again.status == 0, again.err

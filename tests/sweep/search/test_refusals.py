@@ -10,10 +10,11 @@ from tests.conftest import SMALL, Command
 
 SEARCH = ("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=gru", *SMALL)
 LR = "search.space.optimizer.lr=[0.01,0.1]"
+HALVING = ("search.sampler=random",)
 REFUSED = [
     ((), "search.space is empty"),
     (("search.trials=0", LR), "search.trials=0 is not possible"),
-    (("search.seeds=0", LR), "search.seeds=0 is not possible"),
+    (("search.seeds=-1", LR), "search.seeds=-1 is not possible"),
     (("search.trails=3", LR), "search.trails"),
     (("search.sampler=tpo", LR), "one of tpe, random, grid"),
     (("search.space.optimizer.lr={low:0.1,high:0.01}",), "low=0.1 must be below high=0.01"),
@@ -40,6 +41,16 @@ REFUSED = [
     (("search.space.protocol.split_seed=[0,1]",), "validation does not compare its values"),
     (("search.space.optimizer.lr={low:1,high:2}", "search.sampler=grid"), "has no list"),
     (("search.pruner=median", LR), "sweep over several, such as seed=0,1,2"),
+    (("search.stages=[{}]", LR), "search.sampler=tpe is not possible with search.stages"),
+    ((*HALVING, "search.stages=[3]", LR), "write {best:8,corpora:6,seeds:1}"),
+    ((*HALVING, "search.stages=[{keep:3}]", LR), "a stage has best, corpora, seeds"),
+    ((*HALVING, "search.stages=[{seeds:0}]", LR), "must be a whole number above 0"),
+    ((*HALVING, "search.stages=[{best:3}]", LR), "the first stage has all trials"),
+    ((*HALVING, "search.stages=[{},{}]", LR), "lacks best"),
+    ((*HALVING, "search.stages=[{},{best:30}]", LR), "keep fewer"),
+    ((*HALVING, "search.stages=[{},{best:3,seeds:1}]", LR), "a later one has no fewer"),
+    ((*HALVING, "search.stages=[{seeds:2}]", LR), "this sweep has 1"),
+    ((*HALVING, "search.stages=[{corpora:2}]", LR), "this sweep has 1"),
     (
         ("protocol.parameters=1000", "search.space.model.hidden_size=[8,16]"),
         "not possible with protocol.parameters",
