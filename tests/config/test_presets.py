@@ -18,6 +18,7 @@ RUNS = {
     "paper": 50,
     "tuned": 18,
     "search": 6,
+    "recipe": 54,
     "memory": 54,
     "transfer": 30,
     "quick": 15,

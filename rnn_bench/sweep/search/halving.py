@@ -2,7 +2,7 @@
 
 Every trial is the same settings for each model on each corpus. A stage ranks its trials for each
 model on each corpus by validation, and those with the best mean rank go on to more corpora and
-seeds (Jamieson and Talwalkar 2016).
+seeds (Jamieson and Talwalkar 2016, arXiv 1502.07943).
 """
 
 import logging
