@@ -315,11 +315,11 @@ class Demo(Dataset):
     name: str = key("demo", "the corpus in tables and run names")
     articles: int = key(8000, "articles in all; half of them are test", between(20, 10_000_000))
     length: int = key(
-        60,
+        40,
         "mean words an article; lengths vary by half of it, less where the cue needs the room",
         between(6, 1_000_000),
     )
-    cue_distance: int = key(50, "most words between the class cue and the end", at_least(0))
+    cue_distance: int = key(30, "most words between the class cue and the end", at_least(0))
     noise: float = key(0.02, "share of articles with the other class's label", FRACTION)
     seed: int = key(0, "of the generated words", SEED)
 
