@@ -68,6 +68,22 @@ def test_a_sweep_ends_with_a_report_that_needs_no_other_file(
     assert command in html
 
 
+def test_the_report_says_the_best_possible_accuracy(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench("model=majority", "dataset.noise=0.1", *SMALL_CORPUS)
+    (run,) = recorded_runs()
+    best = float(run.data.tags["best_possible_accuracy"])
+    assert 0.8 < best < 1
+    assert f"The best possible accuracy on demo is {best:.4f}: the other labels are noise." in page(
+        workplace
+    )
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    client.set_tag(run.info.run_id, "best_possible_accuracy", "damaged")
+    assert report_command([]) == 0
+    assert "best possible" not in page(workplace)
+
+
 def test_the_figures_are_those_of_the_record(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
