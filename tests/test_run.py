@@ -100,7 +100,7 @@ def test_the_data_is_logged_as_an_mlflow_dataset(rnn_bench: Command, recorded_ru
     assert json.loads(logged.dataset.profile)["articles"] == {
         "train": 77,
         "validation": 19,
-        "test": 24,
+        "test": 96,
     }
 
 
