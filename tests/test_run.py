@@ -201,9 +201,9 @@ def test_a_job_travels_to_another_process(workplace: Path) -> None:
 
 
 LATE = (
-    *("model=rnn", "dataset.articles=960", "dataset.length=16", "dataset.cue_distance=8"),
+    *("model=rnn", "dataset.articles=2400", "dataset.length=30", "dataset.cue_distance=14"),
     *("model.hidden_size=16", "model.embedding_dim=16", "optimizer.lr=0.003", "threads=1"),
-    *("protocol.epochs=40", "protocol.patience=3", "model.kernel=torch"),
+    *("protocol.epochs=40", "protocol.patience=2", "model.kernel=torch"),
 )
 
 
