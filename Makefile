@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 DATASET ?= demo
-MODEL ?= rnn,lstm,gru
+MODEL ?= rnn,lstm,gru,tfidf,majority
+SEED ?= 0,1,2
 PART ?=
 ARGS ?=
 PORT ?= 5000
@@ -32,8 +33,8 @@ help: ## This list
 setup: $(INSTALLED) ## Install everything into .venv (PYTHON=python3.12 to choose another Python)
 	@echo "Ready. Next: make sweep"
 
-sweep: $(INSTALLED) ## Train and compare rnn, lstm and gru on the demo corpus (DATASET=isot,kaggle MODEL=gru ARGS="seed=0,1,2 ...")
-	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(ARGS)
+sweep: $(INSTALLED) ## Train and compare three cells and two baselines on the demo corpus (DATASET=isot,kaggle MODEL=gru SEED=0,1 ARGS="optimizer.lr=0.003 ...")
+	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(if $(filter seed=%,$(ARGS)),,seed=$(SEED)) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 90 % must be)
 	@$(VENV)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -44,7 +44,7 @@ def write_articles(corpus: str, count: int, folder: Path) -> str:
             return write_articles("demo", count, folder)
     overrides = [f"dataset={corpus}", "sweep_id=benchmark", *OVERRIDES]
     if corpus == "demo":
-        overrides.append(f"dataset.articles={count + -(-count // 4)}")
+        overrides.append(f"dataset.articles={2 * count}")
     composer = Composer()
     config = composer.job(composer.compose(overrides)).config
     articles = configured_corpus(config).articles

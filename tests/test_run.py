@@ -35,7 +35,7 @@ def test_a_run_leaves_one_finished_row_with_its_settings(
     (run,) = recorded_runs()
     assert run.info.status == "FINISHED"
     assert run.info.run_name == (
-        "gru-demo-articles120-length12-cue_distance2-embedding_dim8-hidden_size8-epochs2-s4"
+        "gru-demo-articles192-length12-cue_distance2-embedding_dim8-hidden_size8-epochs2-s4"
     )
     parameters, tags = run.data.params, run.data.tags
     assert (parameters["model.cell"], parameters["optimizer.lr"], parameters["seed"]) == (
@@ -100,7 +100,7 @@ def test_the_data_is_logged_as_an_mlflow_dataset(rnn_bench: Command, recorded_ru
     assert json.loads(logged.dataset.profile)["articles"] == {
         "train": 77,
         "validation": 19,
-        "test": 24,
+        "test": 96,
     }
 
 
@@ -201,9 +201,9 @@ def test_a_job_travels_to_another_process(workplace: Path) -> None:
 
 
 LATE = (
-    *("model=rnn", "dataset.articles=600", "dataset.length=16", "dataset.cue_distance=8"),
+    *("model=rnn", "dataset.articles=2400", "dataset.length=30", "dataset.cue_distance=14"),
     *("model.hidden_size=16", "model.embedding_dim=16", "optimizer.lr=0.003", "threads=1"),
-    *("protocol.epochs=40", "protocol.patience=3", "model.kernel=torch"),
+    *("protocol.epochs=40", "protocol.patience=2", "model.kernel=torch"),
 )
 
 

@@ -313,20 +313,20 @@ class Demo(Dataset):
 
     _target_: str = "rnn_bench.data.corpora.demo.DemoCorpus"
     name: str = key("demo", "the corpus in tables and run names")
-    articles: int = key(5000, "articles in all; a fifth of them is test", between(20, 10_000_000))
+    articles: int = key(8000, "articles in all; half of them are test", between(20, 10_000_000))
     length: int = key(
-        110,
+        40,
         "mean words an article; lengths vary by half of it, less where the cue needs the room",
-        between(4, 1_000_000),
+        between(6, 1_000_000),
     )
-    cue_distance: int = key(100, "most words between the class cue and the end", at_least(0))
+    cue_distance: int = key(30, "most words between the class cue and the end", at_least(0))
     noise: float = key(0.02, "share of articles with the other class's label", FRACTION)
     seed: int = key(0, "of the generated words", SEED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cue_distance > self.length - 2:
+        if self.cue_distance > self.length - 6:
             raise ConfigError(
                 f"dataset.cue_distance={self.cue_distance} is not possible: with "
-                f"dataset.length={self.length} it must be at most {self.length - 2}."
+                f"dataset.length={self.length} it must be at most {self.length - 6}."
             )

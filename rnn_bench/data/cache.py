@@ -55,11 +55,13 @@ class Content:
         fingerprint: a hash of the prepared texts and labels in order.
         edition: as of `Articles`.
         cleaning: the name in CLEANINGS of what was done to every text.
+        ceiling: the best possible accuracy on the test articles, as of `Articles`.
     """
 
     fingerprint: str
     edition: str
     cleaning: str = "none"
+    ceiling: float | None = None
 
 
 class CorpusReader:
@@ -82,9 +84,9 @@ class CorpusReader:
 
     @cached_property
     def content(self) -> Content:
-        """The fingerprint, edition and cleaning of the articles, which are read for it."""
+        """What a run must know beside the articles, which are read for it."""
         read = self.articles
-        return Content(content_fingerprint(read), read.edition, read.cleaning)
+        return Content(content_fingerprint(read), read.edition, read.cleaning, read.ceiling)
 
     @cached_property
     def key(self) -> str:

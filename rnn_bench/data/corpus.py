@@ -32,6 +32,8 @@ class Articles:
             preparation), `subject` and `date`, as (training values, then those of a validation
             file; test values). It is a function because it may read files that training does not
             need, and raises DataError if they are missing or do not fit the articles.
+        noise: whether each label is wrong by chance, so that no text tells it, in the order of
+            `columns`; None: not known, as of every corpus that is not generated.
     """
 
     train: tuple[list[str], list[int]]
@@ -42,6 +44,14 @@ class Articles:
     cleaning: str = "none"
     left_out: str = ""
     columns: Callable[[], Columns] = field(default=dict, compare=False, repr=False)
+    noise: tuple[list[bool], list[bool]] | None = None
+
+    @property
+    def ceiling(self) -> float | None:
+        """The best possible accuracy: the share of test labels that are not noise. None: not
+        known."""
+        wrong = self.noise[1] if self.noise else []
+        return 1 - sum(wrong) / len(wrong) if wrong else None
 
 
 class Corpus(ABC):

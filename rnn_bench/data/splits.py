@@ -11,7 +11,7 @@ from rnn_bench.config.dataset import Splitting
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.corpus import Articles, Columns, DataError
 
-TEST_FRACTION = 0.2  # of the study's corpora and the demo corpus
+TEST_FRACTION = 0.2  # of the study's corpora
 TEST_SPLIT_SEED = 99  # the study's
 FEWEST_ARTICLES = 10  # of a study corpus
 
@@ -146,6 +146,11 @@ def resplit(articles: Articles, splitting: Splitting, seed: int) -> Articles:
             ),
         )
 
+    noise = None
+    if articles.noise:
+        wrong = [*articles.noise[0], *articles.noise[1]]
+        noise = [wrong[i] for i in train], [wrong[i] for i in test]
+
     def columns() -> Columns:
         both = {name: [*first, *last] for name, (first, last) in articles.columns().items()}
         return {
@@ -160,4 +165,5 @@ def resplit(articles: Articles, splitting: Splitting, seed: int) -> Articles:
         validation=None,
         test=([texts[i] for i in test], [labels[i] for i in test]),
         columns=columns,
+        noise=noise,
     )

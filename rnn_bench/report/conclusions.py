@@ -10,6 +10,7 @@ from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
 from rnn_bench.report.formatting import format_count, format_estimate_with_count, join_words
 from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDED, WORSE, Estimate
+from rnn_bench.sweep.advice import name_ceilings
 from rnn_bench.tracking import schema
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
@@ -70,7 +71,8 @@ def explain_numbers(results: Results) -> str:
             "Better and worse mean p < 0.05; p is corrected for the number of pairs of the corpus "
             "(Holm)."
         )
-    return " ".join([*sentences, *name_other_editions(results)])
+    ceilings = name_ceilings([run for each in results.compared for run in each.completed])
+    return " ".join([*sentences, *ceilings, *name_other_editions(results)])
 
 
 def name_other_editions(results: Results) -> list[str]:

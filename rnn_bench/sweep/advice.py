@@ -1,4 +1,5 @@
-"""Lines that say where a sweep's budget, grid or article length was too small, with the cure."""
+"""Lines that say where a sweep's budget, grid or article length was too small, with the cure, and
+how accurate a model can be at all."""
 
 import json
 import math
@@ -31,6 +32,23 @@ def advise(runs: Sequence[RecordedRun]) -> list[str]:
         *_at_the_edge(networks),
         *_truncated(runs),
     ]
+
+
+def name_ceilings(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return a line for each corpus of completed runs that has known wrong labels, with the best
+    possible accuracy on it."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        if run.ceiling < 1:
+            found.setdefault(run.tags[schema.DATASET], []).append(run.ceiling)
+    lines = []
+    for corpus, each in found.items():
+        ends = dict.fromkeys(f"{value:.4f}" for value in (min(each), max(each)))
+        best = " to ".join(ends)
+        lines.append(
+            f"The best possible accuracy on {corpus} is {best}: the other labels are noise."
+        )
+    return lines
 
 
 def _best_at_the_end(runs: Sequence[RecordedRun]) -> list[str]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.evaluation.metrics import title_of
-from rnn_bench.sweep.advice import advise
+from rnn_bench.sweep.advice import advise, name_ceilings
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
@@ -32,9 +32,9 @@ def print_comparison(
     console: Console,
     primary: str = schema.TEST_ACCURACY,
 ) -> None:
-    """Print a table of the completed runs with advice on them, the failed runs with the ends of
-    their logs, the notes, and the address of MLflow's page. Runs that read no test articles are in
-    a table of their own, by validation loss; a search's trials are in none."""
+    """Print a table of the completed runs with what is possible and advice on them, the failed runs
+    with the ends of their logs, the notes, and the address of MLflow's page. Runs that read no test
+    articles are in a table of their own, by validation loss; a search's trials are in none."""
     completed = [run for run in runs if run.is_completed and run.is_tested]
     untested = [
         run
@@ -45,6 +45,8 @@ def print_comparison(
         console.print(validation_table(untested))
     if completed:
         console.print(comparison_table(completed, primary))
+        for line in name_ceilings(completed):
+            console.print(line, markup=False, highlight=False)
         for line in [*_count_learned(completed), *advise(completed)]:
             console.print(f"Mind: {line}", markup=False, highlight=False)
     for run in runs:

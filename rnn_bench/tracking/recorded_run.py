@@ -87,6 +87,14 @@ class RecordedRun:
         # Rows from before this tag: only baselines were computed by scikit-learn.
         return self.tags.get(schema.KERNEL) == "scikit-learn"
 
+    @property
+    def ceiling(self) -> float:
+        """The best possible accuracy on the run's test articles; nan if it is not known."""
+        try:
+            return float(self.row.data.tags[schema.CEILING])
+        except (KeyError, ValueError):
+            return math.nan
+
     def origin(self, sweep_id: str) -> str:
         """Return how a sweep came by the run: trained, reused, resumed or failed."""
         return self.tags.get(schema.SWEEP + sweep_id, "")

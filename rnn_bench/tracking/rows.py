@@ -113,6 +113,7 @@ def new_row(
     Returns:
         the row's MLflow run id.
     """
+    ceiling = corpus.content.ceiling
     all_tags = {
         schema.DATASET: name_of(config.dataset),
         schema.MODEL: name_of(config.model),
@@ -125,6 +126,7 @@ def new_row(
         schema.SWEEP_ID: config.sweep_id,
         f"{schema.SWEEP}{config.sweep_id}": schema.TRAINED,
         schema.DATA_EDITION: corpus.content.edition,
+        **({} if ceiling is None else {schema.CEILING: ceiling}),
         **published_tag(config),
         **({} if config.evaluation.test else {schema.TEST: schema.UNREAD}),
         schema.HOST: platform.node(),

@@ -16,6 +16,7 @@ OUTCOME = "outcome"  # FINISHED, DIVERGED, UNLEARNED, FAILED or KILLED
 ERROR = "error"
 OWNER, HEARTBEAT = "owner", "heartbeat"  # the process at work on it, and when it was last seen
 DATA_EDITION = "data_edition"  # published, other, sample or a commit
+CEILING = "best_possible_accuracy"  # of a corpus whose wrong labels are known
 PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config.dataset.Published
 TRIAL = "trial"  # its number in a search; also + "." + the search's sweep id: JSON, see trials.py
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"

@@ -245,6 +245,6 @@ def test_the_fused_kernel_trains_with_the_recipe_as_torch_does(
 @pytest.mark.parametrize("model", ["tfidf", "majority"])
 def test_a_baseline_has_no_part_in_the_recipe_of_networks(model: str, configured: Compose) -> None:
     recipe = (ORTHOGONAL, "protocol.embedding_std=0.1", "protocol.embedding_dropout=0.5")
-    config = configured("dataset.articles=120", f"model={model}", *recipe)
+    config = configured("dataset.articles=192", f"model={model}", *recipe)
     corpus: EncodedCorpus = encoded_corpus(config)
     assert not [*initial_model(config, corpus).parameters()]

@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from tests.conftest import SMALL, changed
 
-LONG = changed(SMALL, "dataset.articles=800", "protocol.epochs=40", "protocol.patience=null")
+LONG = changed(SMALL, "dataset.articles=1280", "protocol.epochs=40", "protocol.patience=null")
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:

@@ -30,7 +30,7 @@ Runs = Callable[[], list[Run]]
 
 SWEEP = (
     *("-m", "model=rnn,gru", "seed=0,1"),
-    *changed(SMALL, "dataset.articles=1500", "protocol.epochs=30", "protocol.patience=null"),
+    *changed(SMALL, "dataset.articles=2400", "protocol.epochs=30", "protocol.patience=null"),
     "hydra.launcher.jobs=2",
 )
 METRICS = ("train_loss", "val_loss", "val_accuracy", "test_accuracy", "test_loss")

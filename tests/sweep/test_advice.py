@@ -14,7 +14,7 @@ def advice(out: str) -> list[str]:
 
 
 def test_a_best_epoch_at_the_end_of_the_budget_is_named_with_the_key(rnn_bench: Command) -> None:
-    learns = ("dataset.articles=600", "optimizer.lr=0.01", "protocol.epochs=4")
+    learns = ("dataset.articles=960", "optimizer.lr=0.01", "protocol.epochs=4")
     (line,) = advice(rnn_bench(*changed(SMALL, *learns)).out)
     assert line == (
         "Mind: The best epoch is the last one of 1 of 1 network runs that learned (gru on demo): "

@@ -51,6 +51,22 @@ def test_baselines_train_by_the_same_command(rnn_bench: Command, recorded_runs: 
     assert {run.data.tags["kernel"] for run in recorded_runs()} == {"scikit-learn"}
 
 
+def test_the_best_possible_accuracy_is_recorded_and_said_of_every_split(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    sweep = ("model=majority", "dataset.noise=0.1", *SMALL_CORPUS)
+    answer = rnn_bench("-m", "dataset.folds=4", "dataset.fold=0,1,2,3", *sweep)
+    ceilings = [float(run.data.tags["best_possible_accuracy"]) for run in recorded_runs()]
+    wrong = [round(48 * (1 - ceiling), 6) for ceiling in ceilings]
+    assert len({*wrong}) > 1, "the test needs folds that differ"
+    assert all(count.is_integer() for count in wrong), "each fold has 48 articles"
+    best = f"{min(ceilings):.4f} to {max(ceilings):.4f}"
+    assert (
+        f"The best possible accuracy on demo is {best}: the other labels are noise." in answer.out
+    )
+    assert "best possible" not in rnn_bench("dataset.noise=0", "model=majority", *SMALL_CORPUS).out
+
+
 def test_two_commands_are_two_sweeps_with_folders_of_their_own(
     rnn_bench: Command, workplace: Path
 ) -> None:

@@ -34,7 +34,7 @@ def test_a_run_records_the_gradient_flow(
     rnn_bench(*SMALL, *FOLLOWED, f"protocol={protocol}")
     (run,) = recorded_runs()
     table = flow_of(run)
-    assert table["articles"][0] == 24
+    assert table["articles"][0] == 96
     assert (table[["initial", "trained"]] > 0).all(axis=None)
     assert not np.allclose(table["initial"], table["trained"])
     for name in ("initial", "trained"):
@@ -163,4 +163,4 @@ def test_two_processes_that_follow_a_finished_run_at_once_record_one_answer(
         wanted = missing_evaluations(config, run.data.metrics, "gru")
         evaluate_finished_run(client, run, wanted, config, encoded_corpus(config), "gru")
     assert len(history(workplace, run, "gradient_flow/trained_reach")) == 1
-    assert flow_of(run)["articles"][0] == 24
+    assert flow_of(run)["articles"][0] == 96

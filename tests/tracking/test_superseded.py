@@ -80,7 +80,7 @@ def test_a_new_metric_is_computed_for_the_runs_that_are_there(
     assert answer.status == 0
     assert len(recorded_runs()) == 2
     for run in recorded_runs():
-        assert run.data.metrics["test_articles"] == 24
+        assert run.data.metrics["test_articles"] == 96
         assert json.loads(run.data.tags[schema.METRIC_VERSIONS])["test_articles"] == 1
 
 
@@ -93,7 +93,7 @@ def test_a_new_metric_of_classes_is_computed_for_the_runs_that_are_there(
     rnn_bench(*SMALL)
     (run,) = recorded_runs()
     found = [run.data.metrics[f"test_count/{name}"] for name in ("fake", "real")]
-    assert sum(found) == 24
+    assert sum(found) == 96
     assert min(found) > 0
 
 

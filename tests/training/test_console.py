@@ -37,7 +37,7 @@ def shown_on_a_terminal(*arguments: str, rows: int = 40, columns: int = 100) -> 
 
 def test_a_person_sees_a_bar_over_batches_and_a_line_an_epoch(workplace: Path) -> None:
     shown = shown_on_a_terminal(
-        *changed(SMALL, "protocol.epochs=3", "dataset.articles=2000"), "seed=7"
+        *changed(SMALL, "protocol.epochs=3", "dataset.articles=3200"), "seed=7"
     )
     assert re.search(r"\d+/40", shown)
     for epoch in (1, 2, 3):

@@ -51,7 +51,7 @@ def test_another_seed_gives_other_losses(configured: Compose) -> None:
 def test_training_learns_a_near_cue(cell: str, configured: Compose) -> None:
     config = configured(
         f"model={cell}",
-        "dataset.articles=1000",
+        "dataset.articles=1600",
         "dataset.length=8",
         "dataset.cue_distance=0",
         "dataset.noise=0",
@@ -111,7 +111,7 @@ def test_the_notebook_protocol_does_what_a_naive_script_of_the_study_does(
     cell: str, configured: Compose
 ) -> None:
     config = configured(
-        *SMALL, "dataset.articles=300", f"model={cell}", "protocol=notebook", "protocol.epochs=3"
+        *SMALL, "dataset.articles=480", f"model={cell}", "protocol=notebook", "protocol.epochs=3"
     )
     corpus = encoded_corpus(config)
     results, _ = trained(config, corpus)

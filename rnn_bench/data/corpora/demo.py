@@ -1,10 +1,11 @@
 """A generated corpus of news-like articles. How far back a reader must remember is a setting.
 
 Words follow Zipf's law and say nothing about the class. The class is given by one cue word in each
-article, which follows a marker word. The distance from the cue to the end of the article is drawn
-evenly from 0 to `cue_distance` words, so that a cell that remembers half as far gets half of the
-articles right. Cue words of both classes also appear without the marker, so that counting words
-tells less than reading them in order.
+article: the first cue word after a marker word. Between the two stand some ordinary words, so that
+no pair of neighbours holds both, and cue words of both classes stand everywhere else: counting
+words or pairs tells less than reading in order. The distance from the cue to the end of the article
+is drawn evenly from 0 to `cue_distance` words, so that a cell that remembers half as far gets half
+of the articles right.
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from typing import Any
 import numpy as np
 
 from rnn_bench.data.corpus import Articles, Corpus
-from rnn_bench.data.splits import TEST_FRACTION
 
 CLASSES = ("fake", "real")
 WORDS = 500  # with thousands, cells memorize rare words before they find the cue
 CUES_PER_CLASS = 4
-DECOYS = 2  # cue words an article, of either class, without the marker
+DECOYS = 4  # cue words an article, of either class, that do not stand between marker and cue
+MOST_BETWEEN = 3  # ordinary words between marker and cue; there is one at least
+FEWEST = 3 + MOST_BETWEEN  # words of an article: marker, those between, cue, and one for decoys
 ZIPF_OFFSET = 2.7  # Mandelbrot's refinement: frequency proportional to 1 / (rank + 2.7)
+TEST_FRACTION = 0.5  # with fewer test articles, cells that differ are not told apart
 
 _SYLLABLES = [a + b for a, b in product("bdfgklmnprstvz", "aeiou")]
 _LEXICON = ["".join(syllables) for syllables in product(_SYLLABLES, repeat=2)]
@@ -30,6 +33,8 @@ _LEXICON = ["".join(syllables) for syllables in product(_SYLLABLES, repeat=2)]
 @dataclass
 class DemoCorpus(Corpus):
     """The demo corpus; the fields are the keys of `dataset=demo`."""
+
+    version = 2
 
     articles: int
     length: int
@@ -43,25 +48,28 @@ class DemoCorpus(Corpus):
 
     def read(self) -> Articles:
         random = np.random.default_rng(self.seed)
-        marker, *lexicon = random.permutation(_LEXICON)[: 1 + WORDS + 2 * CUES_PER_CLASS]
-        words, cues = lexicon[:WORDS], np.reshape(lexicon[WORDS:], (2, CUES_PER_CLASS))
+        marker, words, cues = draw_lexicon(random)
         frequency = 1 / (np.arange(WORDS) + ZIPF_OFFSET)
         frequency /= frequency.sum()
 
         classes = random.permutation(np.arange(self.articles) % 2)
         # Near cues are learned first, and the far ones from them: the distances must differ.
         distances = random.integers(0, self.cue_distance + 1, self.articles)
+        between = random.integers(1, MOST_BETWEEN + 1, self.articles)
         # A far cue needs long articles: the longest are then left out too, to keep the mean.
-        spread = min(self.length // 2, self.length - 2 - self.cue_distance)
+        spread = min(self.length // 2, self.length - FEWEST - self.cue_distance)
         lengths = random.integers(self.length - spread, self.length + spread + 1, self.articles)
         ends = lengths.cumsum()
         # One long row of words, cut into articles afterwards.
         row = random.choice(words, ends[-1], p=frequency)
-        decoys = random.integers(0, lengths, (DECOYS, self.articles)) + ends - lengths
-        row[decoys] = random.choice(cues.ravel(), decoys.shape)
-        row[ends - 2 - distances] = marker
-        chosen = random.integers(CUES_PER_CLASS, size=self.articles)
-        row[ends - 1 - distances] = cues[classes, chosen]
+        cue = ends - 1 - distances
+        marker_place = cue - 1 - between
+        # A decoy's place is drawn from the words outside the stretch from marker to cue.
+        decoys = random.integers(0, lengths - between - 2, (DECOYS, self.articles)) + ends - lengths
+        decoys += np.where(decoys >= marker_place, between + 2, 0)
+        row[decoys] = random.choice(np.ravel(cues), decoys.shape)
+        row[marker_place] = marker
+        row[cue] = np.array(cues)[classes, random.integers(CUES_PER_CLASS, size=self.articles)]
         all_words = row.tolist()
         texts = [
             " ".join(all_words[end - length : end])
@@ -70,4 +78,16 @@ class DemoCorpus(Corpus):
         flipped = random.random(self.articles) < self.noise
         labels = np.where(flipped, 1 - classes, classes).tolist()
         train = self.articles - int(self.articles * TEST_FRACTION)
-        return Articles((texts[:train], labels[:train]), (texts[train:], labels[train:]), CLASSES)
+        return Articles(
+            (texts[:train], labels[:train]),
+            (texts[train:], labels[train:]),
+            CLASSES,
+            noise=(flipped[:train].tolist(), flipped[train:].tolist()),
+        )
+
+
+def draw_lexicon(random: np.random.Generator) -> tuple[str, list[str], list[list[str]]]:
+    """Return the marker, the ordinary words, the most frequent first, and each class's cues."""
+    marker, *drawn = random.permutation(_LEXICON)[: 1 + WORDS + 2 * CUES_PER_CLASS].tolist()
+    cues = drawn[WORDS:]
+    return marker, drawn[:WORDS], [cues[:CUES_PER_CLASS], cues[CUES_PER_CLASS:]]

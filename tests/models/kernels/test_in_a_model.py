@@ -31,7 +31,7 @@ def test_the_first_losses_of_training_are_torch_s(
     configured: Callable[..., Config],
 ) -> None:
     config = configured(
-        *("dataset.articles=1000", f"model={cell}", f"model.num_layers={layers}"),
+        *("dataset.articles=1600", f"model={cell}", f"model.num_layers={layers}"),
         *("model.hidden_size=24", "dataset.length=30", "dataset.cue_distance=10"),
         *(f"protocol.readout={readout}", f"model.bidirectional={bidirectional}"),
     )
@@ -59,7 +59,7 @@ def test_the_first_losses_of_training_are_torch_s(
 def test_a_model_with_the_kernel_has_the_same_weights_and_can_be_copied(
     kernel: FusedKernel, configured: Callable[..., Config]
 ) -> None:
-    config = configured("dataset.articles=40", "dataset.length=8", "dataset.cue_distance=2")
+    config = configured("dataset.articles=64", "dataset.length=8", "dataset.cue_distance=2")
     corpus = encoded_corpus(config)
     plain, fused = (initial_model(config, corpus, each) for each in (None, kernel))
     assert isinstance(fused, RecurrentClassifier)

@@ -78,7 +78,7 @@ def test_a_person_sees_the_table_and_then_the_comparison(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    shown = shown_on_a_terminal("-m", *changed(SMALL, "protocol.epochs=4", "dataset.articles=1500"))
+    shown = shown_on_a_terminal("-m", *changed(SMALL, "protocol.epochs=4", "dataset.articles=2400"))
     assert "time left" in shown
     assert re.search(r"of 1 runs done", shown)
     assert "epoch  1/4" not in shown, "the log lines are in the runs' files"
