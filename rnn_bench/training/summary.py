@@ -32,7 +32,7 @@ def training_tags(history: Sequence[EpochResult], corpus: EncodedCorpus) -> dict
     return {
         "trained_epochs": len(history),
         "learned_epoch": learned_epoch(history),
-        "training_seconds": round(training_seconds(history), 3),
+        "training_seconds": round(training_seconds(history), 6),
         **{f"truncated/{split}": round(share, 4) for split, share in corpus.truncated.items()},
     }
 
