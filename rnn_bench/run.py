@@ -30,7 +30,7 @@ from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import Watch
 from rnn_bench.training.prediction import predict
 from rnn_bench.training.start import start_training
-from rnn_bench.training.summary import learned_epoch, training_metrics
+from rnn_bench.training.summary import learned_epoch, training_metrics, training_tags
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ def train_and_test(
 
     outcome = outcome_of(training.history)
     metrics = training_metrics(training.history, corpus, config.protocol.select_by)
+    tags = training_tags(training.history, corpus)
     predicted, figure = None, f"best epoch {metrics[schema.BEST_EPOCH]:.0f}"
     if config.evaluation.test:
         logits = predict(model, corpus.test, config.protocol)
@@ -92,7 +93,7 @@ def train_and_test(
         metrics |= evaluate(logits, corpus.test, corpus.classes, config.protocol)
         figure = f"test accuracy {metrics[schema.TEST_ACCURACY]:.4f}"
     else:
-        metrics.pop(f"{schema.TRUNCATED}test", None)
+        tags.pop(f"{schema.TRUNCATED}test")
     log.info("%s  %s, %s, run %s", attempt.name, outcome, figure, attempt.run_id)
     metrics |= {
         schema.PARAMETER_COUNT: sum(each.numel() for each in model.state_dict().values()),
@@ -103,7 +104,7 @@ def train_and_test(
         wanted, model, corpus, config, attempt.artifacts, attempt.name, attempt.on_batch
     )
     write_artifacts(attempt.folder, config, corpus, model.state_dict(), predicted)
-    attempt.finish(metrics, outcome)
+    attempt.finish(metrics, tags, outcome)
 
 
 def outcome_of(history: Sequence[EpochResult]) -> str:

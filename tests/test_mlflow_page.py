@@ -95,7 +95,7 @@ def page(chromium: str, sweep: Sweep) -> Iterator[Page]:
     with mlflow_ui(sweep.folder) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         # MLflow builds a chart when it comes into view: here all of them are.
-        page = browser.new_page(viewport={"width": 1400, "height": 6000})
+        page = browser.new_page(viewport={"width": 1400, "height": 3000})
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(sweep.address.replace("127.0.0.1:5000", f"127.0.0.1:{port}"))
         yield page
@@ -183,6 +183,13 @@ def test_the_page_draws_a_line_through_the_loss_of_each_epoch_for_each_run(
     lines = chart(page, loss).locator(".scatterlayer .trace:has(.point)")
     expect_visible(lines.locator("path.js-line"), count=3)
     expect_visible(lines.locator("path.point"), count=3 * EPOCHS)
+
+
+def test_the_page_draws_no_chart_of_how_a_training_went(page: Page, sweep: Sweep) -> None:
+    chart(page, "test_accuracy").wait_for()
+    for name in ("trained_epochs", "learned_epoch", "training_seconds", "truncated/train"):
+        assert all(name in run.data.tags for run in sweep.runs)
+        expect(chart(page, name)).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -81,6 +81,11 @@ def test_a_run_records_every_epoch_and_the_test(
         "parameter_count",
     } <= run.data.metrics.keys()
     assert "test_accuracy_batch_mean" not in run.data.metrics
+    tags = {"trained_epochs", "learned_epoch", "training_seconds"}
+    tags |= {f"truncated/{split}" for split in ("train", "validation", "test")}
+    assert tags <= run.data.tags.keys()
+    assert not tags & run.data.metrics.keys(), "MLflow would draw a chart of each"
+    assert float(run.data.tags["training_seconds"]) <= run.data.metrics["train_seconds"]
     assert run.data.metrics["peak_memory_bytes"] > 100e6
 
 
@@ -213,10 +218,10 @@ def test_patience_that_counts_from_learning_does_not_end_a_run_that_learns_late(
     for count_from in ("start", "learning"):
         assert rnn_bench(*LATE, f"protocol.patience_from={count_from}").status == 0
     soon, late = recorded_runs()
-    assert (soon.data.tags["outcome"], soon.data.metrics["learned_epoch"]) == ("unlearned", 0)
+    assert (soon.data.tags["outcome"], soon.data.tags["learned_epoch"]) == ("unlearned", "0")
     assert late.data.tags["outcome"] == "finished"
-    assert late.data.metrics["learned_epoch"] > soon.data.metrics["trained_epochs"]
-    assert late.data.metrics["trained_epochs"] < 40, "patience ends it once it has learned"
+    assert int(late.data.tags["learned_epoch"]) > int(soon.data.tags["trained_epochs"])
+    assert int(late.data.tags["trained_epochs"]) < 40, "patience ends it once it has learned"
     assert late.data.tags["run_key"] != soon.data.tags["run_key"]
 
 
@@ -228,7 +233,7 @@ def test_a_run_that_learns_nothing_goes_on_to_the_end_and_is_an_answer(
     (run,) = recorded_runs()
     assert answer.status == 0
     assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "unlearned")
-    assert run.data.metrics["trained_epochs"] == 4, "of 3 batches, for 11 updates"
+    assert run.data.tags["trained_epochs"] == "4", "of 3 batches, for 11 updates"
     assert "epoch  4/4" in answer.out
     assert " unlearned" in next(line for line in answer.out.splitlines() if line[:5] == "demo ")
     assert "reused" in rnn_bench(*SMALL, *still, "protocol.min_updates=11").out

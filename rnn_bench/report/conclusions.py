@@ -11,7 +11,9 @@ from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_c
 from rnn_bench.report.formatting import format_count, format_estimate_with_count, join_words
 from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDED, WORSE, Estimate
 from rnn_bench.sweep.advice import name_ceilings
+from rnn_bench.sweep.equality import describe_equality, describe_sizes
 from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
 MOST_UNLEARNED = 6  # named; the others are counted
@@ -110,10 +112,15 @@ def describe_best(results: Results, corpus: str) -> str:
     metric = title_of(results.sweep.primary_metric)
     if not networks or not others:
         return f"On {corpus}, {best.label} has a {metric} of {accuracy}."
-    return (
-        f"On {corpus}, {best.label} has the highest mean {metric} of the networks: "
-        f"{accuracy}. {describe_others(results, corpus, best, others)}"
-    )
+    runs = {each.label: each.completed for each in networks}
+    place = ", ".join(part for part in (describe_equality(runs), f"on {corpus}") if part)
+    sentences = [
+        f"{place[0].upper()}{place[1:]}, {best.label} has the highest mean {metric} of the "
+        f"networks: {accuracy}.",
+        describe_others(results, corpus, best, others),
+        describe_sizes(runs),
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def describe_others(
@@ -173,9 +180,12 @@ def count_corpora(results: Results) -> str:
     count = len(results.corpora)
     if not wins:
         return f"On {count} corpora and settings, only baselines are completed."
+    runs = networks_by_title(results)
+    equality = describe_equality(runs)
     winners = join_words([f"{label} on {n}" for label, n in wins.most_common()])
+    start = f"A{equality[1:]}, of" if equality else "Of"
     sentences = [
-        f"Of the {count} corpora and settings, the network with the highest mean "
+        f"{start} the {count} corpora and settings, the network with the highest mean "
         f"{title_of(results.sweep.primary_metric)} is {winners}."
     ]
     if not results.ranks_by_accuracy:
@@ -191,6 +201,15 @@ def count_corpora(results: Results) -> str:
     else:
         sentences.append(NO_BASELINE)
     return " ".join(sentences)
+
+
+def networks_by_title(results: Results) -> dict[str, list[RecordedRun]]:
+    """Return the completed runs of the networks of all corpora together, by label."""
+    found: dict[str, list[RecordedRun]] = {}
+    for each in results.compared:
+        if not each.is_baseline:
+            found.setdefault(each.label, []).extend(each.completed)
+    return found
 
 
 def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:

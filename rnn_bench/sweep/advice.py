@@ -78,7 +78,7 @@ def _best_at_the_start(runs: Sequence[RecordedRun]) -> list[str]:
 
 def _trained_epochs(run: RecordedRun) -> float:
     """Return how many epochs a run trained; of a row that lacks it, how many it might."""
-    trained = run.metric(schema.TRAINED_EPOCHS)
+    trained = run.tag_number(schema.TRAINED_EPOCHS)
     return run.number("protocol.epochs", 0) if math.isnan(trained) else trained
 
 
@@ -123,7 +123,8 @@ def _truncated(runs: Sequence[RecordedRun]) -> list[str]:
     found: dict[str, None] = {}
     for run in runs:
         shares = {
-            split: run.metric(schema.TRUNCATED + split) for split in ("train", "validation", "test")
+            split: run.tag_number(schema.TRUNCATED + split)
+            for split in ("train", "validation", "test")
         }
         if any(share > MUCH for share in shares.values()):
             cut = ", ".join(f"{100 * share:.0f} % of {split}" for split, share in shares.items())

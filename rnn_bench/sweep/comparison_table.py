@@ -12,6 +12,7 @@ from rich.table import Table
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.sweep.advice import advise, name_ceilings
+from rnn_bench.sweep.equality import describe_equality
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
@@ -45,7 +46,7 @@ def print_comparison(
         console.print(validation_table(untested))
     if completed:
         console.print(comparison_table(completed, primary))
-        for line in name_ceilings(completed):
+        for line in [*name_ceilings(completed), *_describe_equality(completed)]:
             console.print(line, markup=False, highlight=False)
         for line in [*_count_learned(completed), *advise(completed)]:
             console.print(f"Mind: {line}", markup=False, highlight=False)
@@ -164,6 +165,21 @@ def _configurations(runs: Sequence[RecordedRun]) -> list[list[RecordedRun]]:
     for run in runs:
         groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     return [*groups.values()]
+
+
+def _describe_equality(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return a line for each dataset whose networks are all equal in size or training time."""
+    datasets: dict[str, dict[str, list[RecordedRun]]] = {}
+    for run in runs:
+        if not run.is_baseline:
+            networks = datasets.setdefault(run.tags[schema.DATASET], {})
+            networks.setdefault(run.tags[schema.MODEL], []).append(run)
+    found = {dataset: describe_equality(networks) for dataset, networks in datasets.items()}
+    return [
+        f"The networks on {dataset} are compared {equality}."
+        for dataset, equality in found.items()
+        if equality
+    ]
 
 
 def _count_learned(runs: Sequence[RecordedRun]) -> list[str]:

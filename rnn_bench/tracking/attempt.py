@@ -169,14 +169,16 @@ class Attempt:
         if result.epoch == 1:
             self.claims.confirm(self.run_id)
 
-    def finish(self, metrics: Mapping[str, float], outcome: str) -> None:
-        """Record the final metrics, the artifact folder and the outcome.
+    def finish(
+        self, metrics: Mapping[str, float], tags: Mapping[str, object], outcome: str
+    ) -> None:
+        """Record the final metrics and tags, the artifact folder and the outcome.
 
         Raises:
             Withdrawn: another process has the run.
         """
         self.claims.confirm(self.run_id)
-        self._record.finish(metrics, outcome)
+        self._record.finish(metrics, tags, outcome)
         self._watch(Ended(self.run_id, outcome, metrics.get(schema.TEST_ACCURACY)))
 
 

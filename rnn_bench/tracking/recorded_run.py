@@ -60,6 +60,16 @@ class RecordedRun:
         """Return the last value of a metric; nan if it was not recorded."""
         return float(self.row.data.metrics.get(name, math.nan))
 
+    def tag_number(self, name: str) -> float:
+        """Return the number that a tag is; nan if it was not recorded or is damaged. Where there is
+        no such tag, a metric of the name has it."""
+        try:
+            return float(self.row.data.tags[name])
+        except KeyError:
+            return self.metric(name)
+        except ValueError:
+            return math.nan
+
     @property
     def state(self) -> str:
         """finished, diverged, unlearned, failed, killed, running, or abandoned: RUNNING without a

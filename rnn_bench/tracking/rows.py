@@ -63,15 +63,15 @@ class Record:
 
     def add_tags(self, values: Mapping[str, object]) -> None:
         """Record tags, without those whose value is None."""
-        known = {name: str(value) for name, value in values.items() if value is not None}
-        self.outbox.send(Message(tags=known))
+        self.outbox.send(Message(tags=known_tags(values)))
 
-    def finish(self, values: Mapping[str, float], outcome: str) -> None:
-        """Record the final metrics, the artifact folder and the outcome, and delete the run's
-        checkpoints once MLflow has all of it."""
+    def finish(self, values: Mapping[str, float], tags: Mapping[str, object], outcome: str) -> None:
+        """Record the final metrics and tags, the artifact folder and the outcome, and delete the
+        run's checkpoints once MLflow has all of it."""
         now = now_ms()
         metrics = [(name, float(value), now, 0) for name, value in values.items()]
-        end = Message(metrics, {schema.OUTCOME: outcome}, True, status="FINISHED", ended_ms=now)
+        all_tags = known_tags({**tags, schema.OUTCOME: outcome})
+        end = Message(metrics, all_tags, True, status="FINISHED", ended_ms=now)
         self.outbox.send(end, now=True)
         if not self.outbox.waiting:
             clear_run_folder(self.outbox.folder)
@@ -138,6 +138,11 @@ def new_row(
     run_id = str(client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
     fill_row(client, run_id, config, corpus)
     return run_id
+
+
+def known_tags(values: Mapping[str, object]) -> dict[str, str]:
+    """Return values as MLflow's tags, without those that are None."""
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def package_versions() -> dict[str, str]:

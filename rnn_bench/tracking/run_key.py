@@ -17,6 +17,7 @@ from rnn_bench.data.fingerprint import code_hash, digest
 from rnn_bench.models.cell import cell_class
 from rnn_bench.tracking import schema
 from rnn_bench.training.epochs import RECIPE_VERSION
+from rnn_bench.training.schedule import TIMED_VERSION, is_timed
 
 FIRST_VERSION = 1
 LONGEST_NAME = 250  # characters of a run's name that every database of MLflow takes
@@ -53,6 +54,8 @@ def result_versions(config: Config) -> dict[str, int | str]:
         **_version_of("model", target_of(config.model)),
         **_version_of("optimizer", target_of(config.optimizer)),
     }
+    if is_timed(config.protocol):
+        versions["timed schedule"] = TIMED_VERSION
     if cell := getattr(config.model, "cell", None):
         versions |= _version_of("cell", cell_class(cell))
     return versions

@@ -21,6 +21,11 @@ PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config
 TRIAL = "trial"  # its number in a search; also + "." + the search's sweep id: JSON, see trials.py
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
 CONCURRENT_JOBS = "concurrent_jobs"
+# Numbers of a training that are tags, because MLflow draws a chart of every metric.
+TRAINED_EPOCHS = "trained_epochs"
+LEARNED_EPOCH = "learned_epoch"  # 0: never; see training/learning.py
+TRAINING_SECONDS = "training_seconds"  # without validation
+TRUNCATED = "truncated/"  # + train, validation or test: share of articles beyond max_length
 VERSION = "version."  # + package: python, torch, ...
 COPIED_FROM, COPIED_STATE = "copied_from", "copied_state"
 
@@ -44,10 +49,7 @@ EPOCH_SECONDS = "epoch_seconds"
 # Once, at the end.
 TEST_ACCURACY, TEST_LOSS, TEST_MACRO_F1 = "test_accuracy", "test_loss", "test_macro_f1"
 TEST_ACCURACY_BATCH_MEAN = "test_accuracy_batch_mean"
-BEST_EPOCH, TRAIN_SECONDS = "best_epoch", "train_seconds"
-TRAINED_EPOCHS = "trained_epochs"
-LEARNED_EPOCH = "learned_epoch"  # 0: never; see training/learning.py
-TRUNCATED = "truncated/"  # + train, validation or test: share of articles beyond max_length
+BEST_EPOCH, TRAIN_SECONDS = "best_epoch", "train_seconds"  # with validation
 TOKENS_PER_SECOND, PARAMETER_COUNT = "tokens_per_second", "parameter_count"
 PEAK_MEMORY_BYTES = "peak_memory_bytes"
 TRANSFER = "transfer/"  # + corpus + "/accuracy" or "/unknown_share"

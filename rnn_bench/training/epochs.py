@@ -121,6 +121,8 @@ class Training:
         self.updates = updates_an_epoch(protocol, len(corpus.train))
         self.schedule = Schedule(optimizer, protocol, self.budget * self.updates)
         self.stopping = Stopping(protocol.patience, protocol.select_by, protocol.patience_from)
+        limit = protocol.train_seconds
+        self.seconds = math.inf if limit is None else limit
         self.history: list[EpochResult] = []
 
     def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
@@ -160,9 +162,7 @@ class Training:
 
     def _seconds_left(self) -> float:
         """Return the time that is left for training after the epochs so far."""
-        limit = self.protocol.train_seconds
-        spent = sum(result.training_seconds for result in self.history)
-        return math.inf if limit is None else limit - spent
+        return self.seconds - sum(result.training_seconds for result in self.history)
 
     def _epoch(self, epoch: int, on_batch: OnBatch) -> EpochResult:
         protocol, train, validation = self.protocol, self.corpus.train, self.corpus.validation
@@ -179,7 +179,9 @@ class Training:
             loss.backward()
             if protocol.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
-            self.schedule.prepare((epoch - 1) * self.updates + done - 1)
+            left = seconds_left - (time.perf_counter() - start)
+            time_spent = 0.0 if left == math.inf else 1 - left / self.seconds
+            self.schedule.prepare((epoch - 1) * self.updates + done - 1, time_spent)
             self.optimizer.step()
             if self.average:
                 self.average.update_parameters(self.model)

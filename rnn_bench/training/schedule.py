@@ -7,13 +7,17 @@ from torch.optim import Optimizer
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.protocol import Protocol
 
+# Raised when other learning rates follow from the time for training.
+TIMED_VERSION = 2
+
 
 class Schedule:
     """Sets an optimizer's learning rates before each update, as shares of the rates it was made
     with.
 
-    A share depends on the number of the update alone, so that a resumed training has nothing to
-    restore. Without warm-up and with a constant rate the optimizer is left alone.
+    A share depends on the number of the update alone, and on the share of the time for training
+    that is spent, so that a resumed training has nothing to restore. Without warm-up and with a
+    constant rate the optimizer is left alone.
 
     Args:
         planned: the updates of all epochs, if nothing ends training early.
@@ -33,15 +37,23 @@ class Schedule:
             )
         self.rates = [group.get("lr", math.nan) for group in groups]
 
-    def prepare(self, update: int) -> None:
-        """Set the learning rates of an update; the first is 0."""
+    def prepare(self, update: int, time_spent: float = 0.0) -> None:
+        """Set the learning rates of an update; the first is 0. Where a greater share of the time
+        than of the planned updates is spent, they are those of that share of the updates."""
         if not self.is_constant:
-            share = rate_share(self.protocol, update, self.planned)
+            reached = max(update, min(time_spent, 1.0) * self.planned)
+            share = rate_share(self.protocol, reached, self.planned)
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * share
 
 
-def rate_share(protocol: Protocol, update: int, planned: int) -> float:
+def is_timed(protocol: Protocol) -> bool:
+    """Return whether learning rates depend on the time for training."""
+    changes = protocol.schedule != "constant" or protocol.warmup > 0
+    return changes and protocol.train_seconds is not None
+
+
+def rate_share(protocol: Protocol, update: float, planned: int) -> float:
     """Return the share of the learning rate that an update gets: 1 in the first one after the
     warm-up; 0 would be reached in the one after the last.
 

@@ -1,9 +1,15 @@
 """What a sweep says of settings that were too narrow."""
 
+import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.sweep.advice import advise
+from rnn_bench.tracking.recorded_run import RecordedRun
 from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
 
 Runs = Callable[[], list[Run]]
@@ -19,6 +25,50 @@ def test_a_best_epoch_at_the_end_of_the_budget_is_named_with_the_key(rnn_bench: 
     assert line == (
         "Mind: The best epoch is the last one of 1 of 1 network runs that learned (gru on demo): "
         "the budget may be too small. Raise protocol.epochs."
+    )
+
+
+LEARNS_TOO_FAST = (
+    *("dataset.articles=600", "dataset.noise=0.2", "model.dropout=0", "optimizer.lr=0.02"),
+    *("protocol.batch_size=2", "protocol.epochs=3"),
+)
+
+
+def test_a_best_epoch_that_is_the_first_is_named_with_the_key(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(*changed(SMALL, *LEARNS_TOO_FAST))
+    (run,) = recorded_runs()
+    assert run.data.tags["outcome"] == "finished"
+    assert run.data.metrics["best_epoch"] == 1
+    (line,) = advice(answer.out)
+    assert line == (
+        "Mind: The best epoch is the first one of 1 of 1 network runs that learned (gru on demo): "
+        "it may learn too fast. Lower optimizer.lr."
+    )
+
+
+def test_numbers_of_rows_that_have_them_as_metrics_are_read(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench(*SMALL, "protocol.max_length=11")
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    (row,) = recorded_runs()
+    lines = advise([RecordedRun(row, client)])
+    assert "tokens, and cut there." in lines[-1]
+    numbers = [name for name in row.data.tags if re.match("trained_|learned_|truncated/", name)]
+    for name in numbers:
+        client.log_metric(row.info.run_id, name, float(row.data.tags[name]))
+        client.delete_tag(row.info.run_id, name)
+    old = RecordedRun(client.get_run(row.info.run_id), client)
+    assert len(numbers) == 5
+    assert [old.tag_number(name) for name in numbers] == [
+        float(row.data.tags[name]) for name in numbers
+    ]
+    assert advise([old]) == lines
+    client.set_tag(row.info.run_id, "trained_epochs", "damaged")
+    assert math.isnan(
+        RecordedRun(client.get_run(row.info.run_id), client).tag_number("trained_epochs")
     )
 
 
@@ -42,7 +92,9 @@ def test_articles_that_are_cut_are_counted_by_split(
 ) -> None:
     answer = rnn_bench("model=majority", *SMALL_CORPUS, "protocol.max_length=11")
     (run,) = recorded_runs()
-    shares = [run.data.metrics[f"truncated/{split}"] for split in ("train", "validation", "test")]
+    shares = [
+        float(run.data.tags[f"truncated/{split}"]) for split in ("train", "validation", "test")
+    ]
     train, validation, test = (f"{100 * share:.0f} %" for share in shares)
     assert min(shares) > 0.05
     (line,) = advice(answer.out)

@@ -129,6 +129,15 @@ def test_a_raised_version_is_another_run_with_the_same_question(
     assert question_key(config, "fingerprint") == question
 
 
+def test_only_a_schedule_that_depends_on_time_has_its_version(configured: Compose) -> None:
+    falls, ends = "protocol.schedule=cosine", "protocol.train_seconds=60"
+    rises = "protocol.warmup=0.1"
+    for keys in ((), (falls,), (ends,), (rises,)):
+        assert "timed schedule" not in result_versions(configured(*keys))
+    for keys in ((falls, ends), (rises, ends)):
+        assert result_versions(configured(*keys))["timed schedule"] == 2
+
+
 def test_another_cell_s_version_decides_nothing(
     configured: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The learning rate of each update."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from rnn_bench.training.epochs import Training
 from rnn_bench.training.optimizer import build_optimizer
 from rnn_bench.training.schedule import Schedule
 from rnn_bench.training.start import start_training
-from tests.conftest import SMALL
+from tests.conftest import SMALL, changed
 
 Compose = Callable[..., Config]
 
@@ -91,6 +92,18 @@ def test_each_group_of_parameters_keeps_its_share() -> None:
     assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.2]
 
 
+def test_time_that_is_spent_sooner_than_updates_takes_their_place() -> None:
+    optimizer = sgd()
+    protocol = Protocol(name="p", schedule="linear", warmup=0.2, train_seconds=60.0)
+    timed = Schedule(optimizer, protocol, 10)
+    for update, spent, share in (
+        *((0, 0.0, 1 / 3), (0, 0.1, 2 / 3), (0, 0.2, 1), (3, 0.6, 1 / 2), (6, 0.3, 1 / 2)),
+        *((1, 1.0, 0), (1, 1.2, 0)),
+    ):
+        timed.prepare(update, spent)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(RATE * share)
+
+
 def test_an_optimizer_without_a_learning_rate_is_refused() -> None:
     optimizer = sgd()
     del optimizer.param_groups[0]["lr"]
@@ -120,6 +133,21 @@ def test_a_training_falls_from_its_model_s_own_rate_over_all_its_epochs(
     assert count > 4
     assert count % 2 == 0
     assert found == pytest.approx([0.02 * (1 - done / count) for done in range(count)])
+
+
+def test_seconds_that_are_spent_lower_the_rate_of_a_training_with_many_epochs_left(
+    configured: Compose,
+) -> None:
+    keys = ("protocol.train_seconds=1000", "protocol.epochs=1000000", "protocol.patience=null")
+    config = configured(*changed(SMALL, *keys, "protocol.schedule=linear", "optimizer.lr=0.02"))
+    corpus = encoded_corpus(config)
+    training = start_training(initial_model(config, corpus), corpus, config)
+    assert isinstance(training, Training)
+    next(training.epochs(lambda *_: None))
+    training.history[0] = replace(training.history[0], training_seconds=900.0)
+    next(training.epochs(lambda *_: None))
+    (group,) = training.optimizer.param_groups
+    assert 0 < group["lr"] < 0.1 * 0.02
 
 
 def test_without_a_schedule_the_rate_is_the_optimizer_s(configured: Compose) -> None:

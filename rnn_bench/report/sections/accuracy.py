@@ -60,6 +60,6 @@ def accuracy_section(results: Results) -> Section | None:
 def count_learned(configuration: Configuration) -> str:
     """Return `1 of 3` seeds with which a network learned; empty where that was not recorded."""
     runs = configuration.completed
-    known = [run for run in runs if not isnan(run.metric(schema.LEARNED_EPOCH))]
-    learned = sum(run.metric(schema.LEARNED_EPOCH) > 0 for run in known)
-    return f"{learned} of {len(runs)}" if len(known) == len(runs) else ""
+    epochs = [run.tag_number(schema.LEARNED_EPOCH) for run in runs]
+    learned = sum(epoch > 0 for epoch in epochs)
+    return "" if any(map(isnan, epochs)) else f"{learned} of {len(runs)}"

@@ -69,7 +69,8 @@ def can_run_on(gpu: int | None, device: Device) -> bool:
 def memory_need(config: Config, corpus: EncodedCorpus) -> int:
     """Estimate, generously, the GPU memory in bytes for training one run.
 
-    It is the sum of the CUDA context; each weight five times; a batch's activations with their
+    It is the sum of the CUDA context; each weight five times, and once more where
+    `protocol.ema_decay` keeps an average of it; a batch's activations with their
     gradients (for each token the embedding, and for each layer at most 4 gates, cell and hidden
     state); and the encoded corpus. A user's own model counts as one of the usual size.
     """
@@ -84,9 +85,10 @@ def memory_need(config: Config, corpus: EncodedCorpus) -> int:
     # Test articles are read 256 at a time without gradients: never more than twice a batch of 128.
     tokens = max(config.protocol.batch_size, 128) * config.protocol.max_length
     activations = 2 * tokens * (embedding + layers * directions * 6 * size)
+    copies = COPIES + (config.protocol.ema_decay > 0)
     splits = (corpus.train, corpus.validation, corpus.test)
     numbers = sum(len(split.tokens) + 4 * len(split) for split in splits)
-    return CUDA_CONTEXT + BYTES * (COPIES * weights + activations + numbers)
+    return CUDA_CONTEXT + BYTES * (copies * weights + activations + numbers)
 
 
 def devices_for(

@@ -99,7 +99,7 @@ def row_cells(run: QueuedRun) -> list[str]:
     state = progress.state
     if progress.test_accuracy is not None:
         state += f" {progress.test_accuracy:.4f}"
-    left = progress.seconds_left()
+    left = run.seconds_left()
     return [
         state,
         f"{progress.epoch}/{progress.epochs}" if progress.epochs else "",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rnn_bench.config.composition import Job
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.tracking import schema
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Event, Started, Waiting
@@ -29,6 +30,14 @@ class QueuedRun:
     is_elsewhere: bool = False
     progress: "Progress" = field(default_factory=lambda: Progress())
 
+    def seconds_left(self) -> float | None:
+        """Estimate the seconds to the end of training: of all epochs, or of the time for training
+        if that is over sooner; None if there is no pace yet."""
+        left, limit = self.progress.seconds_left(), self.job.config.protocol.train_seconds
+        if left is None or limit is None or is_baseline(self.job.config.model):
+            return left
+        return min(left, max(0.0, limit - self.progress.training_seconds))
+
 
 @dataclass
 class Progress:
@@ -48,6 +57,8 @@ class Progress:
     tokens_per_second: float | None = None
     test_accuracy: float | None = None
     began: float | None = None  # time.monotonic() when training began
+    epoch_began: float = 0.0  # time.monotonic() when the current epoch did
+    trained: float = 0.0  # seconds of training in this attempt's epochs, without validation
     ended: float | None = None
 
     def observe(self, event: Event) -> None:
@@ -58,12 +69,14 @@ class Progress:
             case Started(run_id=run_id, epochs=epochs, done=done):
                 self.state, self.run_id, self.epochs = "training", run_id, epochs
                 self.epoch = self.first_epoch = done
-                self.began = time.monotonic()
+                self.began = self.epoch_began = time.monotonic()
             case BatchDone(done=done, total=total):
                 self.fraction = done / total
             case EpochDone(result=result, tokens_per_second=speed):
                 self.epoch, self.fraction = result.epoch, 0.0
                 self.result, self.tokens_per_second = result, speed
+                self.trained += result.training_seconds
+                self.epoch_began = time.monotonic()
             case Ended(run_id=run_id, outcome=outcome, test_accuracy=accuracy):
                 self.run_id, self.test_accuracy = run_id, accuracy
                 self.end(outcome)
@@ -81,6 +94,11 @@ class Progress:
         """The seconds from the beginning of training to its end, or to now."""
         return 0.0 if self.began is None else (self.ended or time.monotonic()) - self.began
 
+    @property
+    def training_seconds(self) -> float:
+        """The seconds of training in this attempt, with the current epoch to now."""
+        return self.trained + time.monotonic() - self.epoch_began
+
     def seconds_left(self) -> float | None:
         """Estimate the seconds to the last epoch at the pace so far; None if there is no pace yet.
         A run that stops early takes less."""
@@ -97,7 +115,7 @@ def seconds_left(runs: Sequence[QueuedRun], slots: int) -> float | None:
     """
     estimated = actual = 0.0
     for run in runs:
-        left = run.progress.seconds_left()
+        left = run.seconds_left()
         if left is not None or run.progress.state in schema.ANSWERS:
             estimated += run.estimated_seconds
             actual += run.progress.seconds + (left or 0.0)
@@ -106,7 +124,7 @@ def seconds_left(runs: Sequence[QueuedRun], slots: int) -> float | None:
     total = longest = 0.0
     for run in runs:
         if not run.progress.is_over:
-            left = run.progress.seconds_left()
+            left = run.seconds_left()
             left = run.estimated_seconds * actual / estimated if left is None else left
             total, longest = total + left, max(longest, left)
     return max(total / slots, longest)

@@ -9,6 +9,7 @@ import pytest
 from rnn_bench.config.launcher import Packed
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.models.initial import initial_model
 from rnn_bench.sweep.local.devices import Device, memory_need, share_devices
 from tests.conftest import SMALL_CORPUS, Command
 from tests.sweep.local.conftest import GIB, GPUS
@@ -57,6 +58,14 @@ def test_more_layers_need_more_memory(configured: Compose) -> None:
         memory_need(configured(f"model.num_layers={layers}"), corpus) for layers in (1, 4)
     )
     assert 0.6 * GIB < small < large
+
+
+def test_an_average_of_the_weights_needs_the_memory_of_another_model(configured: Compose) -> None:
+    config = configured(*SMALL_CORPUS, "protocol.ema_decay=0.99")
+    corpus = encoded_corpus(config)
+    weights = initial_model(config, corpus).parameters()
+    without = memory_need(configured(*SMALL_CORPUS), corpus)
+    assert memory_need(config, corpus) - without >= 4 * sum(each.numel() for each in weights)
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,26 @@ def test_a_row_says_how_far_a_run_is(training: QueuedRun) -> None:
     ]
     assert row.split()[:6] == ["gru-demo-s0", "training", "1/15", "0.5100", "0.6200", "81,234"]
     assert summary.startswith("0 of 1 runs done")
+
+
+def test_the_time_left_is_at_most_what_the_protocol_leaves_for_training(
+    training: QueuedRun,
+) -> None:
+    assert training.progress.began
+    training.progress.began -= 100  # seconds, for 1.5 of 15 epochs
+    alone = training.seconds_left()
+    assert alone
+    assert alone >= 900
+    assert "15 min" in drawn([training])[1]
+    protocol = replace(training.job.config.protocol, train_seconds=21.5)
+    config = replace(training.job.config, protocol=protocol)
+    training.job = replace(training.job, config=config)
+    left = training.seconds_left()
+    assert left is not None
+    assert left <= 20, "1.5 s were trained"
+    assert "min" not in "".join(drawn([training])[1:])
+    protocol.train_seconds = 1.0
+    assert training.seconds_left() == 0
 
 
 def test_the_end_of_a_run_is_shown(training: QueuedRun, new_run: NewRun) -> None:
