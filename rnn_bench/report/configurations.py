@@ -94,7 +94,10 @@ def dataset_settings(runs: Sequence[RecordedRun], searched: Collection[str] = ()
     def same_dataset(run: RecordedRun) -> str:
         return run.tags[schema.DATASET]
 
-    settings = varying_settings(runs, same_dataset, ("dataset.", "protocol."), searched)
+    # A baseline keeps `lstm`, of which networks have the number.
+    sizes = {run.parameters.get("protocol.parameters") for run in runs} - {"lstm"}
+    left_out = [*searched, *(["protocol.parameters"] if len(sizes) == 1 else [])]
+    settings = varying_settings(runs, same_dataset, ("dataset.", "protocol."), left_out)
     fingerprints: dict[tuple[str, str], set[str]] = {}
     for run in runs:
         corpus = same_dataset(run), settings[run.id]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.tracking.store import open_existing
@@ -61,12 +63,14 @@ def test_a_network_beside_a_baseline_is_equal_to_none(rnn_bench: Command) -> Non
     out = rnn_bench("-m", "model=gru,majority", *TWO_EPOCHS, *equal).out
     assert "are compared at" not in out
     assert answer(out).startswith("On demo, gru has a test accuracy of ")
+    assert "The baseline is majority" in answer(out)
 
 
 def test_sizes_are_not_claimed_of_a_cell_that_only_its_owner_can_import(
-    rnn_bench: Command, workplace: Path
+    rnn_bench: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("my_cells.py").write_text(MY_CELL)
+    (workplace / "my_cells.py").write_text(MY_CELL)
+    monkeypatch.syspath_prepend(workplace)
     out = rnn_bench("-m", "model.cell=gru,my_cells.Mean", *SMALL).out
     assert "gru" in answer(out)
     assert "Sizes differ" not in answer(out)
