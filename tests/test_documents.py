@@ -105,6 +105,15 @@ def a_run(words: list[str], request: pytest.FixtureRequest) -> None:
     assert (answer.status, answer.err) == (0, ""), answer.out
 
 
+def a_search_for_shared_settings(words: list[str], request: pytest.FixtureRequest) -> None:
+    """Planned, with six editions of the demo corpus in place of corpora that are not here."""
+    rnn_bench: Command = request.getfixturevalue("rnn_bench")
+    others = [word for word in words if not word.startswith("dataset=") and word != "plan=true"]
+    demo = ("dataset=demo", "dataset.noise=0,0.1,0.2,0.3,0.4,0.5", "dataset.articles=100")
+    answer = rnn_bench(*others, *demo, "plan=true")
+    assert (answer.status, answer.err) == (0, ""), answer.out
+
+
 def a_cluster_sweep(words: list[str], request: pytest.FixtureRequest) -> None:
     """Its runs are composed. That the cluster's tests run the same launcher is looked up."""
     engine = "ray" if "hydra/launcher=ray_cluster" in words else "slurm"
@@ -212,6 +221,7 @@ def the_record_of_golden_values(words: list[str], request: pytest.FixtureRequest
 
 CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench (?=.*hydra/launcher=)": a_cluster_sweep,
+    r"python -m rnn_bench (?=.*(experiment=recipe|search.stages))": a_search_for_shared_settings,
     r"python -m rnn_bench\b(?!\.)": a_run,
     r"python -m rnn_bench\.data ": a_data_command,
     r"python -m rnn_bench\.report ?": a_report,

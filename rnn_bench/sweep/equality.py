@@ -49,9 +49,11 @@ def _equal_size(networks: Networks) -> str:
     wanted = asked.pop() if len(asked) == 1 else ""
     count = int(wanted) if wanted.isdecimal() else median_low(weights.values())
     about = "" if {*weights.values()} == {count} else "about "
-    sizes = ", ".join(
-        f"{runs[0].parameters['model.hidden_size']} {label}" for label, runs in networks.items()
-    )
+    hidden = {
+        label: int(runs[0].parameters["model.hidden_size"]) for label, runs in networks.items()
+    }
+    ordered = sorted(hidden.items(), key=lambda item: item[1])
+    sizes = ", ".join(f"{size} {label}" for label, size in ordered)
     named = f": hidden size {sizes}" if len(networks) <= MOST_SIZES else ""
     return f"size ({about}{count:,} recurrent weights each{named})"
 

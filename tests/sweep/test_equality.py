@@ -69,9 +69,9 @@ def test_a_network_beside_a_baseline_is_equal_to_none(rnn_bench: Command) -> Non
 def test_sizes_are_not_claimed_of_a_cell_that_only_its_owner_can_import(
     rnn_bench: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (workplace / "my_cells.py").write_text(MY_CELL)
+    (workplace / "owner_cells.py").write_text(MY_CELL)
     monkeypatch.syspath_prepend(workplace)
-    out = rnn_bench("-m", "model.cell=gru,my_cells.Mean", *SMALL).out
+    out = rnn_bench("-m", "model.cell=gru,owner_cells.Mean", *SMALL).out
     assert "gru" in answer(out)
     assert "Sizes differ" not in answer(out)
     assert "equal size" not in answer(out)

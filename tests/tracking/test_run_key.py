@@ -122,9 +122,9 @@ def test_a_raised_version_is_another_run_with_the_same_question(
 ) -> None:
     config = configured()
     before, question = key(config), question_key(config, "fingerprint")
-    assert result_versions(config)[part] == 1
-    monkeypatch.setattr(place, 2)
-    assert result_versions(config)[part] == 2
+    version = result_versions(config)[part]
+    monkeypatch.setattr(place, version + 1)
+    assert result_versions(config)[part] == version + 1
     assert key(config) != before
     assert question_key(config, "fingerprint") == question
 
@@ -190,8 +190,8 @@ def test_each_part_of_the_recipe_is_another_question(change: str, configured: Co
 
 
 KEYS = {
-    ("protocol.tokens=whitespace",): "08a1c65631e8c41db14a56e138a7584c",
-    ("model=lstm", "protocol=notebook", "seed=3"): "ebd0914a157d3d9ff06361e837acea9e",
+    ("protocol.tokens=whitespace",): "f07d4320f0ef9b0ed6d2b8aa5e2b17ed",
+    ("model=lstm", "protocol=notebook", "seed=3"): "2e223d2d5d7c90b7245f5574d6aa0bd9",
     (
         "model=tfidf",
         "dataset=isot",
