@@ -79,7 +79,7 @@ class Search(Option):
     batch: int = key(
         5,
         "trials of each model that are proposed at once, before any of them is known, and so may "
-        "be made at once",
+        "be made at once; with stages, all of a stage are",
         at_least(1),
     )
     pruner: str = key(

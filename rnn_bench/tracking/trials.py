@@ -131,8 +131,6 @@ def searched_models(
     are `search_facts`."""
     models = _object(facts.get("models"))
     space, seeds = searched_space(facts), facts.get("seeds")
-    if stages := searched_stages(facts):
-        seeds = stages[-1].seeds
     count = len(seeds) if isinstance(seeds, list) else 1
     found: dict[str, dict[int, list[RecordedRun]]] = {}
     for run in runs:

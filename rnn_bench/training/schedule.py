@@ -15,9 +15,9 @@ class Schedule:
     """Sets an optimizer's learning rates before each update, as shares of the rates it was made
     with.
 
-    A share depends on the number of the update alone, and on the share of the time for training
-    that is spent, so that a resumed training has nothing to restore. Without warm-up and with a
-    constant rate the optimizer is left alone.
+    A share depends on the number of the update, and on how much of `protocol.train_seconds` is
+    spent, so that a resumed training has nothing to restore. Without warm-up and with a constant
+    rate the optimizer is left alone.
 
     Args:
         planned: the updates of all epochs, if nothing ends training early.

@@ -11,8 +11,6 @@ from tests.conftest import SMALL_CORPUS
 from tests.survival.long_run import started, wait_for
 from tests.survival.test_survival import kill_with_all
 
-pytest.importorskip("optuna")
-
 SEARCH = (
     *("-m", "hydra/sweeper=search", "model=rnn,gru", *SMALL_CORPUS, "protocol.epochs=3"),
     *("search.trials=12", "search.batch=2", "search.seeds=2", "hydra.launcher.jobs=2"),

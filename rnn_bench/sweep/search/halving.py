@@ -15,9 +15,9 @@ from scipy.stats import rankdata
 
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.overrides import key_of
-from rnn_bench.config.search import Choices, Stage
+from rnn_bench.config.search import Stage
 from rnn_bench.sweep.search.questions import Question, lines_of
-from rnn_bench.sweep.search.studies import Trial, distribution, load_optuna, show_trials
+from rnn_bench.sweep.search.studies import Trial, load_optuna, propose, show_trials
 
 log = logging.getLogger("rnn_bench")
 
@@ -35,6 +35,11 @@ def mean_ranks(figures: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
         ranks.append(rankdata([value if math.isfinite(value) else math.inf for value in values]))
     means = [float(mean(of)) for of in zip(*ranks, strict=True)]
     return dict(zip(numbers, means, strict=True))
+
+
+def best_trials(ranks: Mapping[int, float], count: int) -> list[int]:
+    """Return so many trials with the best mean ranks; of equal ones the first."""
+    return sorted(ranks, key=lambda number: (ranks[number], number))[:count]
 
 
 class Halving:
@@ -58,21 +63,15 @@ class Halving:
                         f"search.stages[{number}].{name}={asked} is not possible: this sweep has "
                         f"{len(swept)}."
                     )
-        optuna, domains = load_optuna(), settings.domains()
+        optuna = load_optuna()
         self.study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed))
-        space = {key: distribution(domain) for key, domain in domains.items()}
-        self.trials: dict[int, list[Trial]] = {}
-        for _ in range(settings.trials):
-            proposal = self.study.ask(space)
-            values = {
-                key: value if isinstance(domain, Choices) else domain.rounded(value)
-                for key, domain in domains.items()
-                for value in [proposal.params[key]]
-            }
-            self.trials[proposal.number] = [
+        self.trials = {
+            proposal.number: [
                 Trial(each, proposal, {key: values[key] for key in each.space})
                 for each in questions
             ]
+            for proposal, values in propose(self.study, settings.domains(), settings.trials)
+        }
 
     def plan(self) -> list[tuple[int, list[Question], list[int]]]:
         """Return of each stage the number of its trials, its models and its seeds."""
@@ -109,10 +108,11 @@ class Halving:
         going, ranks = [*self.trials], dict[int, float]()
         for number, (count, questions, seeds) in enumerate(self.plan(), start=1):
             if number > 1:
-                going = sorted(going, key=lambda each: ranks[each])[:count]
+                going = best_trials(ranks, count)
             log.info(
-                "Stage %d of %d: %d trials of %d models with %d seeds.",
-                *(number, len(self.stages), len(going), len(questions), len(seeds)),
+                "Stage %d of %d: %d trials of each of %d models, with %s.",
+                *(number, len(self.stages), len(going), len(questions)),
+                "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds",
             )
             names = {each.name for each in questions}
             trials = [
@@ -127,7 +127,7 @@ class Halving:
                 for each, rank in ranks.items():
                     self.study.tell(each, rank)
                 show_trials(self.study, shown_in, title)
-        best = min(going, key=lambda each: ranks[each])
+        (best,) = best_trials(ranks, 1)
         return self.trials[best] if any(each.figures for each in self.trials[best]) else []
 
     def _questions(self, stage: Stage) -> list[Question]:
@@ -139,9 +139,10 @@ class Halving:
     ) -> dict[str, dict[int, float]]:
         found: dict[str, dict[int, float]] = {}
         for trial in trials:
-            sign = 1 if trial.question.config.protocol.select_by == "val_loss" else -1
-            own = [sign * trial.figures.get(seed, math.inf) for seed in seeds]
-            found.setdefault(trial.question.name, {})[trial.number] = mean(own)
+            own = [trial.figures.get(seed, math.nan) for seed in seeds]
+            found.setdefault(trial.question.name, {})[trial.number] = trial.question.sign * mean(
+                own
+            )
         return found
 
 

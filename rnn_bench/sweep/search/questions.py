@@ -44,6 +44,11 @@ class Question:
         return next(iter(self.jobs.values())).config
 
     @property
+    def sign(self) -> int:
+        """1 where a lower figure of validation is better, else -1."""
+        return 1 if self.config.protocol.select_by == "val_loss" else -1
+
+    @property
     def trials(self) -> int:
         """The number of trials: of a grid, its cells; none where there is nothing to search."""
         if not self.space:

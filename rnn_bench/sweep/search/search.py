@@ -36,7 +36,7 @@ class Search:
         """Check the search.
 
         Raises:
-            UsageError: the space is not possible, or Optuna is not installed.
+            UsageError: the space or the stages are not possible, or Optuna is not installed.
         """
         config = jobs[0].config
         self.settings, self.sweep_id = config.search, config.sweep_id

@@ -4,7 +4,7 @@ before."""
 import itertools
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
@@ -55,9 +55,8 @@ class Study:
     def __init__(self, question: Question, sweep_id: str, output_dir: Path) -> None:
         optuna = load_optuna()
         self.question, self.settings = question, question.config.search
-        select_by = question.config.protocol.select_by
         self.study = optuna.create_study(
-            direction="minimize" if select_by == "val_loss" else "maximize",
+            direction="minimize" if question.sign == 1 else "maximize",
             sampler=_sampler(self.settings),
             pruner=_pruner(self.settings),
         )
@@ -75,16 +74,11 @@ class Study:
 
     def ask(self) -> list[Trial]:
         """Return the next batch of trials."""
-        space = {key: distribution(domain) for key, domain in self.question.space.items()}
-        batch = []
-        for _ in range(min(self.settings.batch, self.left)):
-            proposal = self.study.ask(space)
-            values = {
-                key: value if isinstance(domain, Choices) else domain.rounded(value)
-                for key, domain in self.question.space.items()
-                for value in [proposal.params[key]]
-            }
-            batch.append(Trial(self.question, proposal, values))
+        count = min(self.settings.batch, self.left)
+        batch = [
+            Trial(self.question, proposal, values)
+            for proposal, values in propose(self.study, self.question.space, count)
+        ]
         self.trials += batch
         return batch
 
@@ -105,8 +99,27 @@ class Study:
         """Return the complete trial with the best mean figure, of equal ones the first; None if
         there is none."""
         complete = [trial for trial in self.trials if trial.is_complete]
-        sign = 1 if self.question.config.protocol.select_by == "val_loss" else -1
+        sign = self.question.sign
         return min(complete, key=lambda each: sign * mean(each.figures.values()), default=None)
+
+
+def propose(
+    study: Any, space: Mapping[str, Domain], count: int
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Return so many trials that an Optuna study proposes, each with its values by key."""
+    distributions = {key: distribution(domain) for key, domain in space.items()}
+    proposals = [study.ask(distributions) for _ in range(count)]
+    return [
+        (
+            proposal,
+            {
+                key: value if isinstance(domain, Choices) else domain.rounded(value)
+                for key, domain in space.items()
+                for value in [proposal.params[key]]
+            },
+        )
+        for proposal in proposals
+    ]
 
 
 def storage_in(output_dir: Path) -> str:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rnn_bench.config.search import Choices, Domain
-from rnn_bench.sweep.search.halving import mean_ranks
+from rnn_bench.sweep.search.halving import best_trials, mean_ranks
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.trials import SearchedModel, SearchStage
@@ -41,7 +41,7 @@ def shared_trials(
     found: dict[int, SharedTrial] = {}
     ranks: dict[int, float] = {}
     for number, stage in enumerate(stages, start=1):
-        going = sorted(ranks, key=lambda trial: ranks[trial])[: stage.trials]
+        going = best_trials(ranks, stage.trials)
         figures: dict[str, dict[str, dict[int, float]]] = {}  # by cell, model and trial
         runs: dict[int, list[RecordedRun]] = {}
         for each in models:
@@ -129,7 +129,9 @@ def _advise(chosen: Iterable[tuple[str, Mapping[str, Domain], RecordedRun]]) -> 
 
 
 def _edge(domain: Domain, value: float) -> str:
-    """Return `lower` or `upper` for a number at an edge of its domain, else ""."""
+    """Return `lower` or `upper` for a number at an edge of its domain, else "". Below 0 there is
+    nothing to search."""
+    is_least = value == 0
     if isinstance(domain, Choices):
         numbers = [each for each in domain.values if isinstance(each, int | float)]
         if len(numbers) < max(2, len(domain.values)) or isinstance(numbers[0], bool):
@@ -142,5 +144,5 @@ def _edge(domain: Domain, value: float) -> str:
     if not math.isfinite(value):
         return ""
     if value <= low + share * (high - low):
-        return "lower"
+        return "" if is_least else "lower"
     return "upper" if value >= high - share * (high - low) else ""

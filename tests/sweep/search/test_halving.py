@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from mlflow.entities import Run
 
 from rnn_bench.config.tracking import Tracking
@@ -14,8 +13,6 @@ from rnn_bench.sweep.search.halving import mean_ranks
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from tests.conftest import SMALL_CORPUS, Command
-
-pytest.importorskip("optuna")
 
 STAGES = "search.stages=[{corpora:1,seeds:1},{best:3,corpora:2,seeds:1},{best:2,corpora:2,seeds:2}]"
 HALVING = (

@@ -65,7 +65,6 @@ def test_a_search_that_cannot_be_is_refused_with_the_key(
     rnn_bench: Command,
     recorded_runs: Callable[[], list[Run]],
 ) -> None:
-    pytest.importorskip("optuna")
     lines = {key.partition("=")[0]: key for key in (*SEARCH, *line)}
     answer = rnn_bench(*lines.values())
     assert answer.status == 2
@@ -108,7 +107,6 @@ def test_a_search_without_optuna_says_how_to_install_it(
 def test_a_preset_may_be_narrowed_to_models_that_lack_a_key_of_its_space(
     rnn_bench: Command,
 ) -> None:
-    pytest.importorskip("optuna")
     answer = rnn_bench("+experiment=search", "model=gru", "hydra/launcher=basic", "plan=true")
     assert answer.status == 0
     assert "model.c" not in answer.out

@@ -23,8 +23,6 @@ from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Answer, Command, changed
 
-pytest.importorskip("optuna")
-
 Runs = Callable[[], list[Run]]
 
 SHORT = (*SMALL_CORPUS, "protocol.epochs=2", "threads=1")
