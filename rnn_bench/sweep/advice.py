@@ -84,7 +84,7 @@ def _trained_epochs(run: RecordedRun) -> float:
 
 def _at_the_edge(runs: Sequence[RecordedRun]) -> list[str]:
     """Return a line for each number that was swept and whose smallest or largest value has the
-    lowest mean validation loss, with all other settings equal."""
+    lowest mean validation loss, with all other settings equal. Below 0 there is nothing to try."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for key in sorted({key for run in runs for key in run.parameters}):
         if not key.startswith(COMPARED) or key in NOT_COMPARED or not _varies(key, runs):
@@ -104,7 +104,7 @@ def _at_the_edge(runs: Sequence[RecordedRun]) -> list[str]:
                 continue
             best = min(means, key=lambda value: means[value])
             for edge, which in ((min(means), "smallest"), (max(means), "largest")):
-                if best == edge:
+                if best == edge and not (which == "smallest" and best == 0):
                     values = found.setdefault((key, f"{best:g}", which), [])
                     values += [names[group]] * (names[group] not in values)
     return [

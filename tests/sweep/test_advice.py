@@ -88,6 +88,16 @@ def test_a_best_value_at_the_edge_of_those_tried_is_named(
     ) in advice(answer.out)
 
 
+def test_nothing_smaller_than_0_is_proposed(rnn_bench: Command, recorded_runs: Runs) -> None:
+    learns = ("dataset.articles=960", "optimizer.lr=0.01", "protocol.epochs=3")
+    answer = rnn_bench("-m", *changed(SMALL, *learns), "model.dropout=0,0.95")
+    losses = {
+        run.data.params["model.dropout"]: run.data.metrics["val_loss"] for run in recorded_runs()
+    }
+    assert losses["0.0"] < losses["0.95"], "the test needs the smallest one to be the best"
+    assert not [line for line in advice(answer.out) if "dropout" in line]
+
+
 def test_articles_that_are_cut_are_counted_by_split(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
