@@ -1,6 +1,7 @@
-"""The trials of a search in the record. Each is a tag of its runs, and what was searched a tag of
+"""The trials of a search in the record. Each is a tag of its runs, and what was searched tags of
 the experiment."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 
-from rnn_bench.config.errors import ConfigError, UsageError
+from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.search import Domain, Search
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun, read_object
 
-LONGEST_TAG = 5000  # characters of an experiment's tag
+LONGEST_TAG = 5000  # characters of an experiment's tag, of JSON without other letters than ASCII
 
 
 @dataclass(frozen=True)
@@ -96,23 +97,24 @@ class SearchStage:
 def note_search(
     client: MlflowClient, experiment_id: str, sweep_id: str, facts: Mapping[str, Any]
 ) -> None:
-    """Record what a search searches.
-
-    Raises:
-        UsageError: the space is too long for a tag.
-    """
+    """Record what a search searches, in as many tags of the experiment as it takes."""
     text = json.dumps(facts)
-    if len(text) > LONGEST_TAG:
-        raise UsageError(
-            f"search.space and the names of the models take {len(text):,} characters, and MLflow "
-            f"keeps {LONGEST_TAG:,} in a tag. Divide the search into several."
-        )
-    client.set_experiment_tag(experiment_id, schema.SEARCH + sweep_id, text)
+    parts = [text[at : at + LONGEST_TAG] for at in range(0, len(text), LONGEST_TAG)]
+    for number, part in reversed([*enumerate(parts, start=1)]):
+        client.set_experiment_tag(experiment_id, _tag_of_part(sweep_id, number), part)
 
 
 def search_facts(client: MlflowClient, experiment_id: str, sweep_id: str) -> dict[str, Any]:
     """Return what `note_search` recorded; nothing of a sweep that is no search."""
-    return read_object(client.get_experiment(experiment_id).tags.get(schema.SEARCH + sweep_id))
+    tags = client.get_experiment(experiment_id).tags
+    names = (_tag_of_part(sweep_id, number) for number in itertools.count(1))
+    return read_object(
+        "".join(tags[name] for name in itertools.takewhile(tags.__contains__, names))
+    )
+
+
+def _tag_of_part(sweep_id: str, number: int) -> str:
+    return schema.SEARCH + sweep_id + (f".{number}" if number > 1 else "")
 
 
 def tag_trial(

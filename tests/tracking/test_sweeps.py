@@ -24,6 +24,7 @@ from rnn_bench.tracking.sweeps import (
     recorded_sweeps,
     sweep_runs,
 )
+from rnn_bench.tracking.trials import note_search, search_facts
 from tests.conftest import SMALL_CORPUS, Command
 
 SWEEP = "20260102-030405-abcd"
@@ -233,3 +234,16 @@ def test_a_quotation_mark_in_a_name_reaches_mlflow_as_it_is(
 @pytest.mark.parametrize("text", [None, "", "not JSON", "[1]", '{"a": 1'])
 def test_a_damaged_tag_is_read_as_an_empty_object(text: str | None) -> None:
     assert read_object(text) == {}
+
+
+# --- a search -----------------------------------------------------------------------------------
+
+
+def test_what_a_long_search_searches_takes_several_tags(store: Store) -> None:
+    keys = [f"protocol.key_{number}" for number in range(20)]
+    facts = {"models": {f"gru on corpus {number}: é": {"keys": keys} for number in range(18)}}
+    note_search(*store, SWEEP, facts)
+    note_search(*store, SWEEP + "2", {"models": {}})
+    assert search_facts(*store, SWEEP) == facts
+    assert search_facts(*store, SWEEP + "2") == {"models": {}}
+    assert search_facts(*store, "another") == {}
