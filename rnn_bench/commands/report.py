@@ -35,7 +35,15 @@ def make_report(
     Raises:
         UsageError: there is no such sweep, or the folder cannot be written.
     """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with store_errors(str(client.tracking_uri)):
-        report = assemble_report(Results(read_sweep(client, experiment_id, sweep_id)))
-    return write_report(report, Path(folder))
+        return write_results(Results(read_sweep(client, experiment_id, sweep_id)), folder)
+
+
+def write_results(results: Results, folder: str | Path) -> Path:
+    """Write the report on a sweep's results into a folder; return the page's path.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    return write_report(assemble_report(results), Path(folder))

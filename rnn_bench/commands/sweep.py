@@ -9,15 +9,16 @@ from mlflow import MlflowClient
 from omegaconf import OmegaConf, open_dict
 
 from rnn_bench.commands import FAILED, SUCCESS, shows_tracebacks
-from rnn_bench.commands.report import make_report
+from rnn_bench.commands.report import write_results
 from rnn_bench.commands.sweep_request import SweepRequest
 from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.metrics import metric_names
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.terminal import print_comparison
 from rnn_bench.sweep.audits import record_audits
 from rnn_bench.sweep.cluster.environment import check_store, environment_overrides
-from rnn_bench.sweep.comparison_table import print_comparison
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.launch import launch
 from rnn_bench.sweep.local.devices import check_devices, devices_for
@@ -37,9 +38,10 @@ from rnn_bench.tracking.availability import short_timeouts, unreachable
 from rnn_bench.tracking.outbox import check_output_folder, send_unsent, unsent
 from rnn_bench.tracking.rows import package_versions
 from rnn_bench.tracking.run_key import SweepKeys, run_name
-from rnn_bench.tracking.store import open_store, store_errors, store_uri
+from rnn_bench.tracking.store import open_store, store_errors
 from rnn_bench.tracking.superseded import AskedRun, explain_new_runs
 from rnn_bench.tracking.sweeps import (
+    Sweep,
     end_open_rows,
     keep_command,
     note_sweep,
@@ -209,10 +211,11 @@ def train(
         KeyboardInterrupt: a signal came.
     """
     if request.is_sweep:
-        primary = request.jobs[0].config.primary_metric
+        config = request.jobs[0].config
+        how = config.primary_metric, config.report.margin
         count = None if search else len(jobs_by_key)
         with store_errors(str(client.tracking_uri)):
-            note_sweep(client, experiment_id, request.sweep_id, request.words, count, primary)
+            note_sweep(client, experiment_id, request.sweep_id, request.words, count, *how)
     try:
         launch(request.arguments, request.jobs, shows_tracebacks())
     except BaseException as error:
@@ -220,9 +223,9 @@ def train(
             interrupted = isinstance(error, KeyboardInterrupt)
             conclude(request, jobs_by_key, client, experiment_id, search, interrupted)
         raise
-    status = conclude(request, jobs_by_key, client, experiment_id, search)
-    if request.is_sweep:
-        write_page(client, experiment_id, request.sweep_id)
+    status, results = conclude(request, jobs_by_key, client, experiment_id, search)
+    if request.is_sweep and results is not None:
+        write_page(results)
     return status
 
 
@@ -233,9 +236,9 @@ def conclude(
     experiment_id: str,
     search: Search | None = None,
     interrupted: bool = False,
-) -> int:
+) -> tuple[int, Results | None]:
     """Record waiting results and the ends of dead runs, audit the corpora, and print the comparison
-    of the runs. Return the exit status."""
+    of the runs. Return the exit status, and the results unless MLflow cannot be reached."""
     config = request.jobs[0].config
     output_dir = Path(config.output_dir)
     if waiting := send_unsent(unsent(output_dir)):
@@ -255,7 +258,7 @@ def conclude(
             raise
         if not waiting:
             log.error("There is no comparison: MLflow cannot be reached. %s", describe(error))
-        return FAILED
+        return FAILED, None
     recorded = {run.tags[schema.RUN_KEY] for run in runs}
     missing = [
         run_name(job.config, job.defaults)
@@ -271,12 +274,16 @@ def conclude(
         notes += record_audits(client, [run.row for run in runs], jobs_by_key)
     if search:
         notes += print_search(client, experiment_id, search)
-    store = store_uri(config.tracking)
-    primary = config.primary_metric
-    print_comparison(runs, notes, config.sweep_id, store, output_dir, console, primary)
+    with short_timeouts():
+        sweep = Sweep(config.sweep_id, experiment_id, str(client.tracking_uri), [])
+        if runs:
+            sweep = read_sweep(client, experiment_id, config.sweep_id)
+        results = Results(sweep)
+        print_comparison(results, notes, output_dir, console)
     all_completed = all(run.is_completed for run in runs)
     is_over = search is None or search.is_over
-    return SUCCESS if is_over and all_completed and not missing and not incomplete else FAILED
+    answered = is_over and all_completed and not missing and not incomplete
+    return SUCCESS if answered else FAILED, results
 
 
 def print_search(client: MlflowClient, experiment_id: str, search: Search) -> list[str]:
@@ -295,11 +302,11 @@ def print_search(client: MlflowClient, experiment_id: str, search: Search) -> li
     return notes
 
 
-def write_page(client: MlflowClient, experiment_id: str, sweep_id: str) -> None:
+def write_page(results: Results) -> None:
     """Write the report on a sweep, or log why it cannot be written."""
     try:
         with short_timeouts():
-            page = make_report(client, experiment_id, sweep_id, Path("reports", sweep_id))
+            page = write_results(results, Path("reports", results.sweep.id))
         log.info("Report: %s", page)
     except Exception as error:
         log.warning("There is no report: %s", describe(error))

@@ -92,6 +92,8 @@ def reference() -> str:
             parts += [f"\n### {names}\n", *_words(schema, WORDS[group]), *_table(group, options)]
     parts += ["\n## tracking\n", "Where runs are recorded.\n"]
     parts += _table("tracking", [("", defaults.tracking)])
+    parts += ["\n## report\n", f"{_docstring(_schema(defaults.report))}\n"]
+    parts += _table("report", [("", defaults.report)])
     parts += [
         "\n## search\n",
         f"{_docstring(_schema(defaults.search))} More: [protocols.md](protocols.md#a-search).\n",

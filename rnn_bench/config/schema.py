@@ -18,6 +18,7 @@ from rnn_bench.config.model import Majority, Nbsvm, Recurrent, Tfidf
 from rnn_bench.config.optimizer import SGD, Adam, AdamW, RMSprop
 from rnn_bench.config.options import SEED, Allowed, Option, at_least, key, target_of
 from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.report import Report
 from rnn_bench.config.search import Search
 from rnn_bench.config.tracking import Tracking
 
@@ -38,6 +39,7 @@ class Config(Option):
     evaluation: Evaluation = field(default_factory=Evaluation)
     tracking: Tracking = field(default_factory=Tracking)
     search: Search = field(default_factory=Search)
+    report: Report = field(default_factory=Report)
     seed: int = key(0, "of initial weights, batch order and dropout; never of the splits", SEED)
     device: str = key("auto", DEVICE.text, DEVICE)
     threads: int | None = key(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from rnn_bench.data.corpus import DataError
@@ -47,6 +47,15 @@ class Predictions:
         """Return the predictions of the most probable class for each article."""
         shares = probabilities(logits).numpy()
         return cls(classes, labels.cpu().numpy(), logits.argmax(1).numpy(), shares)
+
+    def of(self, articles: Shaped[np.ndarray, " some"]) -> "Predictions":
+        """Return the predictions of some of the articles, by positions or a mask."""
+        return Predictions(
+            self.classes,
+            self.labels[articles],
+            self.predictions[articles],
+            self.probabilities[articles],
+        )
 
     @property
     def correct(self) -> Bool[np.ndarray, " articles"]:
@@ -110,6 +119,19 @@ def read_predictions(path: Path) -> Predictions:
         predictions=index.get_indexer(pd.Index(table["prediction"])),
         probabilities=shares,
     )
+
+
+def ratio_by_article(
+    numerators: Float[np.ndarray, " articles"], denominators: Float[np.ndarray, " articles"]
+) -> Float[np.ndarray, " articles"]:
+    """Return a value for each article whose mean is the ratio of two sums over articles, and whose
+    variance over articles gives the ratio's standard error to first order (the infinitesimal
+    jackknife, Efron 1982, doi 10.1137/1.9781611970319, chapter 6); 0 where the denominator is."""
+    whole = denominators.mean() if len(denominators) else 0.0
+    if not whole:
+        return np.zeros(len(denominators))
+    ratio = numerators.mean() / whole
+    return np.asarray(ratio + (numerators - ratio * denominators) / whole)
 
 
 def evaluate_predictions(

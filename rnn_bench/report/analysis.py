@@ -1,34 +1,28 @@
 """The results of a sweep: predictions, estimates and comparisons, each computed once."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
-from math import nan
+from math import inf, isnan, nan
 from pathlib import Path
+from statistics import mean
 from typing import TypeVar
 
 import numpy as np
 
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.corpus import DataError
-from rnn_bench.evaluation.metrics import METRICS, compute_metrics
+from rnn_bench.evaluation.metrics import METRICS, article_values, compute_metrics
 from rnn_bench.evaluation.predictions import (
     Predictions,
     PredictionScores,
     evaluate_predictions,
     read_predictions,
 )
+from rnn_bench.report.comparing import Comparison, Outcomes, best_of, compare_all
 from rnn_bench.report.configurations import Configuration, choose_tuned, group_runs
 from rnn_bench.report.palette import colours
-from rnn_bench.report.statistics import (
-    Comparison,
-    Correctness,
-    Estimate,
-    accuracy_of,
-    compare_all,
-    mean_over_seeds,
-    within_shares,
-)
+from rnn_bench.report.statistics import Estimate, estimate, mean_over_seeds
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.sweeps import Sweep
@@ -54,8 +48,14 @@ class Results:
         self.corpora = list(dict.fromkeys(each.corpus for each in self.compared))
 
     def on(self, corpus: str) -> list[Configuration]:
-        """Return the compared configurations of a corpus."""
-        return [each for each in self.compared if each.corpus == corpus]
+        """Return the compared configurations of a corpus, the best in the primary metric first."""
+        found = [each for each in self.compared if each.corpus == corpus]
+        return sorted(found, key=lambda each: (isnan(m := self.primary[each.key].value), -m))
+
+    @cached_property
+    def ordered(self) -> list[Configuration]:
+        """The compared configurations by corpus, the best ones first."""
+        return [each for corpus in self.corpora for each in self.on(corpus)]
 
     @cached_property
     def palette(self) -> dict[str, str]:
@@ -128,61 +128,73 @@ class Results:
         }
 
     @cached_property
-    def correctness(self) -> dict[str, Correctness]:
-        """Correct test articles by config key, where every completed run has predictions."""
+    def outcomes(self) -> dict[str, Outcomes]:
+        """The correct test articles by config key, where every completed run has predictions."""
+        return self.outcomes_of(schema.TEST_ACCURACY)
+
+    def outcomes_of(self, metric: str) -> dict[str, Outcomes]:
+        """Return the articles' values of a recorded metric by config key, where every completed run
+        has predictions."""
         found = {}
         for each in self.compared:
-            rows = [
-                self.predictions[run.id] for run in each.completed if run.id in self.predictions
-            ]
-            if len(rows) == len(each.completed):
-                found[each.key] = Correctness(
-                    each.label,
-                    each.key,
-                    labels=rows[0].labels,
-                    correct=np.stack([row.correct for row in rows]),
-                    is_random=not each.is_baseline,
-                )
+            splits = each.splits
+            if not all(run.id in self.predictions for run in each.completed):
+                continue
+            rows = [[self.predictions[run.id] for run in runs] for runs in splits.values()]
+            sizes = [run.split_sizes.get("train", 0) for run in each.completed]
+            found[each.key] = Outcomes(
+                each.label,
+                each.key,
+                splits=tuple(
+                    np.stack([article_values(row, metric) for row in of_split]) for of_split in rows
+                ),
+                labels=tuple(of_split[0].labels for of_split in rows),
+                seeds=tuple(run.tags[schema.SEED] for run in next(iter(splits.values()))),
+                is_random=not each.is_baseline,
+                shares_batches=not each.is_baseline,
+                train_articles=mean(sizes) or inf,
+            )
         return found
 
     @cached_property
     def accuracies(self) -> dict[str, Estimate]:
-        """The test accuracy by config key, with an interval over seeds; over test articles if all
-        seeds give one model."""
-        found = {}
-        for each in self.compared:
-            correctness = self.correctness.get(each.key)
-            found[each.key] = (
-                within_shares(mean_over_seeds(self.values(each, schema.TEST_ACCURACY)))
-                if correctness is None
-                else accuracy_of(correctness)
-            )
-        return found
+        """The test accuracy by config key."""
+        return self._estimates(self.outcomes, schema.TEST_ACCURACY)
 
     @property
     def ranks_by_accuracy(self) -> bool:
-        """Whether the sweep's primary metric is test accuracy, which differences are tested of."""
+        """Whether the sweep's primary metric is test accuracy."""
         return self.sweep.primary_metric == schema.TEST_ACCURACY
 
     @cached_property
-    def primary(self) -> dict[str, Estimate]:
-        """The primary metric by config key; of another than accuracy with an interval over seeds
-        alone."""
+    def primary_outcomes(self) -> dict[str, Outcomes]:
+        """The articles' values of the sweep's primary metric by config key."""
         if self.ranks_by_accuracy:
-            return self.accuracies
-        name = self.sweep.primary_metric
+            return self.outcomes
+        return self.outcomes_of(self.sweep.primary_metric)
+
+    @cached_property
+    def primary(self) -> dict[str, Estimate]:
+        """The primary metric by config key."""
+        return self._estimates(self.primary_outcomes, self.sweep.primary_metric)
+
+    def _estimates(self, outcomes: Mapping[str, Outcomes], metric: str) -> dict[str, Estimate]:
         return {
-            each.key: within_shares(mean_over_seeds(self.values(each, name)))
+            each.key: estimate(outcomes[each.key])
+            if each.key in outcomes
+            else mean_over_seeds(self.values(each, metric))
             for each in self.compared
         }
 
     @cached_property
     def comparisons(self) -> dict[str, list[Comparison]]:
-        """The comparisons of each pair of configurations, by corpus; only corpora with a pair."""
+        """The comparisons of each pair of configurations in the primary metric, by corpus, the best
+        ones first; only corpora with a pair."""
         found = {}
         for corpus in self.corpora:
-            keys = [each.key for each in self.on(corpus) if each.key in self.correctness]
-            if pairs := compare_all([self.correctness[key] for key in keys]):
+            keys = [each.key for each in self.on(corpus) if each.key in self.primary_outcomes]
+            models = [self.primary_outcomes[key] for key in keys]
+            if pairs := compare_all(models, self.sweep.margin):
                 found[corpus] = pairs
         return found
 
@@ -193,6 +205,22 @@ class Results:
         names = {first.label, second.label}
         pairs = self.comparisons.get(corpus, [])
         return next((each for each in pairs if {each.first, each.second} == names), None)
+
+    def best(self, corpus: str) -> list[Configuration]:
+        """Return the configurations of a corpus that no other one is better than, the one with the
+        highest mean first."""
+        found = self.on(corpus)
+        names = best_of([each.label for each in found], self.comparisons.get(corpus, []))
+        return [each for each in found if each.label in names]
+
+    def chance(self, corpus: str) -> float:
+        """Return the accuracy of the best constant on a corpus: the share of its largest class in
+        the test articles of all splits; nan without predictions."""
+        for each in self.on(corpus):
+            if each.key in self.outcomes:
+                labels = np.concatenate(self.outcomes[each.key].labels)
+                return float(np.bincount(labels).max() / len(labels)) if len(labels) else nan
+        return nan
 
 
 def read_all_predictions(run: RecordedRun, path: Path) -> Predictions:

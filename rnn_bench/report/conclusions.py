@@ -1,80 +1,85 @@
-"""The conclusions that the statistics support, in sentences."""
+"""The answer of a report: which models are the best, in sentences."""
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
+from math import isnan
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.comparing import (
+    BETTER,
+    EQUIVALENT,
+    FEWEST_SEEDS,
+    UNDECIDED,
+    WORSE,
+    Comparison,
+)
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
-from rnn_bench.report.formatting import format_count, format_estimate_with_count, join_words
-from rnn_bench.report.statistics import BETTER, ONE_SEED, SIGNIFICANCE, UNDECIDED, WORSE, Estimate
+from rnn_bench.report.formatting import format_estimate, join_words
+from rnn_bench.report.statistics import Estimate, share_of_seeds
 from rnn_bench.sweep.advice import name_ceilings
-from rnn_bench.sweep.equality import describe_equality, describe_sizes
+from rnn_bench.sweep.equality import describe_equality
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
-MOST_UNLEARNED = 6  # named; the others are counted
-NOT_COMPARED = "is not compared with"
+MOST_NAMES = 4  # in a list of models; the others are counted
+HARDLY = 0.25  # recall below which a class is hardly found
+LEAKED = 0.01  # share of test articles that training has too, above which it is worth a word
 NO_BASELINE = "No baseline was trained, so whether a network is needed is not known."
+MODELS_ALONE = (
+    f"With fewer than {FEWEST_SEEDS} seeds this compares trained models and ranks no architectures."
+)
 
 
 def write_conclusions(results: Results) -> list[str]:
-    """Return paragraphs on which network is the most accurate, and whether it beats the
-    baselines."""
+    """Return a paragraph of at most three sentences for each corpus: which models are the best,
+    what their rivals are, and what to mind of the data."""
     if not results.compared:
         return ["No run of this sweep is completed yet."]
     if points := accuracies_by_distance(results):
         corpus = farthest_corpus(results)
-        paragraphs = [f"{describe_distances(points)} {describe_best(results, corpus)}"]
-    elif len(results.corpora) > MOST_PARAGRAPHS:
-        paragraphs = [count_corpora(results)]
-    else:
-        paragraphs = [describe_corpus(results, corpus) for corpus in results.corpora]
-    return [*paragraphs, *describe_unlearned(results)]
-
-
-def describe_unlearned(results: Results) -> list[str]:
-    """Return a paragraph on the networks that did not learn with every seed; none if all did."""
-    from scipy.stats import binomtest
-
-    found = [each for each in results.compared if each.unlearned]
-    if not found:
-        return []
-    parts = []
-    for each in found[:MOST_UNLEARNED]:
-        count = len(each.completed)
-        share = binomtest(count - each.unlearned, count).proportion_ci(method="exact")
-        interval = f" ({share.low:.2f} to {share.high:.2f} of all seeds)" if count > 1 else ""
-        parts.append(f"{each.title} {each.learned_seeds}{interval}")
-    if more := len(found) - len(parts):
-        parts.append(f"{more} more configurations not in all of theirs")
-    return [
-        f"{join_words(parts)}. Where a network did not learn, validation never beat the best "
-        "constant prediction by more than chance, and a mean over its seeds says little of it."
-    ]
+        return [describe_distances(points), describe_corpus(results, corpus)]
+    if len(results.corpora) > MOST_PARAGRAPHS:
+        return [count_corpora(results)]
+    return [describe_corpus(results, corpus) for corpus in results.corpora]
 
 
 def explain_numbers(results: Results) -> str:
-    """Return what the numbers of the conclusions mean."""
+    """Return what the numbers of the conclusions mean, and what their intervals cover."""
     if not results.compared:
         return ""
-    sentences = ["Accuracies are means over seeds. Brackets: 95 % confidence interval."]
-    if not results.ranks_by_accuracy:
-        metric = title_of(results.sweep.primary_metric)
-        sentences = [
-            f"Models are ranked by {metric}, the mean over seeds. Brackets: 95 % confidence "
-            "interval over seeds. Only differences in accuracy are tested."
-        ]
-    elif results.comparisons:
+    metric = title_of(results.sweep.primary_metric)
+    sentences = [] if results.ranks_by_accuracy else [f"Models are ranked by {metric}."]
+    sentences += [describe_cover(results)]
+    if any(not each.of_models for pairs in results.comparisons.values() for each in pairs):
         sentences.append(
-            "Better and worse mean p < 0.05; p is corrected for the number of pairs of the corpus "
-            "(Holm)."
+            "Better and worse: p < 0.05, corrected for the number of pairs of the corpus (Holm). "
+            f"Equivalent: the difference is below {results.sweep.margin:g}, likewise."
         )
     ceilings = name_ceilings([run for each in results.compared for run in each.completed])
     return " ".join([*sentences, *ceilings, *name_other_editions(results)])
+
+
+def describe_cover(results: Results) -> str:
+    """Return what the intervals cover, and what they leave out."""
+    found = [results.primary[each.key] for each in results.compared]
+    covers = dict.fromkeys(each.over for each in found if each.has_interval)
+    if not covers:
+        return "There are no intervals: predictions are missing, or seeds."
+    if all(each.endswith("splits") for each in covers):
+        return (
+            "Brackets: 95 % interval. It covers the splits of the corpus, with their articles and "
+            "seeds, not another corpus."
+        )
+    sources = "seeds and test articles" if any("seed" in each for each in covers) else "articles"
+    sentence = f"Brackets: 95 % interval. It covers {sources}, not another split of the corpus"
+    if any(each.of_models for each in found):
+        few = f"where there are fewer than {FEWEST_SEEDS} seeds, articles alone"
+        return f"{sentence}; {few}." if "seeds" in sources else f"{sentence} and not other seeds."
+    return f"{sentence}."
 
 
 def name_other_editions(results: Results) -> list[str]:
@@ -93,111 +98,188 @@ def name_other_editions(results: Results) -> list[str]:
 
 
 def describe_corpus(results: Results, corpus: str) -> str:
-    """Return how the best network compares with the other networks and with the baselines."""
-    networks, baselines = rank(results, corpus)
-    sentences = [describe_best(results, corpus)]
-    if networks and baselines:
-        sentences.append(describe_baseline(results, corpus, networks[0], baselines))
-    elif networks:
-        sentences.append(NO_BASELINE)
-    return " ".join(sentences)
+    """Return the answer on one corpus."""
+    sentences = [
+        describe_best(results, corpus),
+        describe_rivals(results, corpus),
+        describe_warnings(results, corpus),
+    ]
+    return " ".join(each for each in sentences if each)
 
 
 def describe_best(results: Results, corpus: str) -> str:
-    """Return how the best network compares with the others; the best baseline where there is no
-    network."""
-    networks, baselines = rank(results, corpus)
-    best, *others = networks or baselines
-    accuracy = format_estimate_with_count(results.primary[best.key])
+    """Return which models are the best on a corpus: all that no other one is better than."""
+    found, best = results.on(corpus), results.best(corpus)
     metric = title_of(results.sweep.primary_metric)
-    if not networks or not others:
-        return f"On {corpus}, {best.label} has a {metric} of {accuracy}."
-    runs = {each.label: each.completed for each in networks}
-    place = ", ".join(part for part in (describe_equality(runs), f"on {corpus}") if part)
-    sentences = [
-        f"{place[0].upper()}{place[1:]}, {best.label} has the highest mean {metric} of the "
-        f"networks: {accuracy}.",
-        describe_others(results, corpus, best, others),
-        describe_sizes(runs),
+    start = capitalize(", ".join(filter(None, (equality_on(results, corpus), f"on {corpus}"))))
+    chance = results.chance(corpus)
+    beside = "" if isnan(chance) or not results.ranks_by_accuracy else f"; chance {chance:.3f}"
+    first = found[0]
+    value = format_estimate(results.primary[first.key], 3) + beside
+    if len(found) == 1:
+        return f"{start}, {first.label} has a {metric} of {value}."
+    if not are_ranked(results, corpus):
+        return (
+            f"{start}, the trained {first.label} has the highest {metric} of {len(found)} models: "
+            f"{value}. {MODELS_ALONE}"
+        )
+    if len(best) == 1:
+        return f"{start}, {first.label} is the best of {len(found)} models: {metric} {value}."
+    names = name_some([f"{each.label} {short(results.primary[each.key])}" for each in best])
+    pairs = pairs_among(results, corpus, best)
+    if all(each.relation(each.first) == EQUIVALENT for each in pairs):
+        verdict = f"they are equivalent within {results.sweep.margin:g}"
+    else:
+        verdict = "nothing here separates them"
+    which = f"the best of {len(found)} models are"
+    if len(best) == len(found):
+        which = f"each of the {len(found)} models may be the best:"
+    return f"{start}, {which} {names} ({metric}{beside}); {verdict}."
+
+
+def describe_rivals(results: Results, corpus: str) -> str:
+    """Return how the best network and the best baseline compare, or what would separate the best
+    models."""
+    found, best = results.on(corpus), results.best(corpus)
+    networks = [each for each in found if not each.is_baseline]
+    baselines = [each for each in found if each.is_baseline]
+    if not are_ranked(results, corpus):
+        return describe_limits(results, corpus, best) if networks and baselines else ""
+    if networks and baselines:
+        ahead, behind = sorted((networks[0], baselines[0]), key=found.index)
+        pair = results.comparison(corpus, ahead, behind)
+        if pair is not None and not pair.of_models and behind not in best:
+            what = "network" if behind is networks[0] else "baseline"
+            others = networks if what == "network" else baselines
+            name = f"The best {what}" if len(others) > 1 else f"The {what}"
+            return f"{name} is {behind.label}: {describe_difference(pair, behind.label)}."
+    limits = describe_limits(results, corpus, best)
+    if limits or baselines or not networks:
+        return limits
+    return NO_BASELINE
+
+
+def describe_difference(pair: Comparison, name: str) -> str:
+    """Return how much worse, or better, a model is than the other of a pair."""
+    other = pair.second if name == pair.first else pair.first
+    ends = sorted((abs(pair.low), abs(pair.high)))
+    size = f"{abs(pair.difference):.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
+    relation = pair.relation(name)
+    if relation in (BETTER, WORSE):
+        word = "better" if relation == BETTER else "worse"
+        return f"{size} {word} than {other}"
+    if relation == EQUIVALENT:
+        return f"equivalent to {other} within {pair.margin:g}"
+    return f"not to be told from {other} yet"
+
+
+def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]) -> str:
+    """Return which difference this sweep could have found between the best models, and how many
+    more seeds would separate them; empty where everything is decided."""
+    pairs = pairs_among(results, corpus, best)
+    undecided = [
+        each for each in pairs if each.relation(each.first) == UNDECIDED and not each.of_models
     ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    if not undecided:
+        return ""
+    first = undecided[0]
+    sentence = f"This sweep finds a difference of {first.smallest:.3f} in 4 of 5 cases"
+    names = f"{first.first} and {first.second}"
+    if not first.more_seeds:
+        return f"{sentence}; more seeds alone would not separate {names}."
+    next_seed = 1 + max(int(run.tags[schema.SEED]) for each in best for run in each.completed)
+    last = next_seed + first.more_seeds - 1
+    listed = (
+        ",".join(map(str, range(next_seed, last + 1)))
+        if first.more_seeds <= MOST_NAMES
+        else f"{next_seed},{next_seed + 1},...,{last}"
+    )
+    return f"{sentence}; about {first.more_seeds} more seeds would separate {names}: seed={listed}."
 
 
-def describe_others(
-    results: Results, corpus: str, best: Configuration, others: Sequence[Configuration]
-) -> str:
-    """Return which of the other networks the best one is better than, and which not."""
-    if not results.ranks_by_accuracy:
-        ranked = [
-            f"{other.label} has {format_estimate_with_count(results.primary[other.key])}"
-            for other in others
-        ]
-        return f"{join_words(ranked)}."
-    names: dict[str, list[str]] = {}
-    for other in others:
-        relation, p = compare(results, corpus, best, other)
-        names.setdefault(relation, []).append(f"{other.label}{p}")
+def describe_warnings(results: Results, corpus: str) -> str:
+    """Return what to mind of a corpus: seeds without learning, classes that the best model hardly
+    finds, test articles that training has too."""
     parts = [
-        f"{relation} {join_words(names[relation])}"
-        for relation in (BETTER, WORSE, UNDECIDED, NOT_COMPARED)
-        if relation in names
+        *unlearned_seeds(results, corpus),
+        *hardly_found_classes(results, corpus),
+        *leaked_articles(results, corpus),
     ]
-    sentence = f"It {' and '.join(parts)}."
-    pairs = [results.comparison(corpus, best, other) for other in others]
-    if any(pair is not None and pair.one_seed for pair in pairs):
-        sentence += f" {ONE_SEED}"
-    return sentence
+    return f"Mind: {'; '.join(parts)}." if parts else ""
 
 
-def describe_baseline(
-    results: Results, corpus: str, best: Configuration, baselines: Sequence[Configuration]
-) -> str:
-    """Return how the best network compares with the strongest baseline."""
-    strongest = baselines[0]
-    relation, p = compare(results, corpus, best, strongest)
-    name = "The baseline" if len(baselines) == 1 else "The strongest baseline"
-    accuracy = format_estimate_with_count(results.primary[strongest.key])
-    if not results.ranks_by_accuracy:
-        return f"{name} is {strongest.label}, with {accuracy}."
-    return f"{name} is {strongest.label}, with {accuracy}; {best.label} {relation} it{p}."
+def unlearned_seeds(results: Results, corpus: str) -> list[str]:
+    """Return for each network that did not learn with every seed in how many it did."""
+    found = []
+    for each in results.on(corpus):
+        if each.unlearned:
+            count = len(each.completed)
+            low, high = share_of_seeds(count - each.unlearned, count)
+            interval = f" ({low:.2f} to {high:.2f} of all seeds)" if count > 1 else ""
+            found.append(f"{each.label} {each.learned_seeds}{interval}")
+        if each.diverged:
+            found.append(f"{each.label} diverged in {each.diverged} of {len(each.completed)} runs")
+    return found
+
+
+def hardly_found_classes(results: Results, corpus: str) -> list[str]:
+    """Return the classes of which the best model finds the fewest articles, if it hardly finds
+    any."""
+    first = results.on(corpus)[0]
+    found = [results.predictions[r.id] for r in first.completed if r.id in results.predictions]
+    if not found or first.unlearned:
+        return []
+    recalls = []
+    for number, name in enumerate(found[0].classes):
+        articles = sum(int((each.labels == number).sum()) for each in found)
+        right = sum(int(((each.labels == number) & each.correct).sum()) for each in found)
+        if articles and right / articles < HARDLY:
+            runs = max(1, len(found) // max(1, len(first.splits)))
+            recalls.append((right / articles, name, right / runs, articles // runs))
+    return [
+        f"{first.label} finds {right:.0f} of the {articles:,} test articles of {name}"
+        for _, name, right, articles in sorted(recalls)[:2]
+    ]
+
+
+def leaked_articles(results: Results, corpus: str) -> list[str]:
+    """Return how many test articles are also in training, if they are more than a few."""
+    audit = results.audits.get(corpus)
+    if audit is None:
+        return []
+    shared, articles = audit.duplicates.test_in_train, audit.splits["test"].articles
+    if shared < LEAKED * articles or not shared:
+        return []
+    return [f"{shared:,} of {articles:,} test articles are also in training"]
 
 
 def count_corpora(results: Results) -> str:
-    """Return on how many corpora each network is the best, and beats the others and the
-    strongest baseline."""
-    wins, baseline_relations = Counter[str](), Counter[str]()
-    beats_all = 0
+    """Return on how many corpora each model is among the best."""
+    wins, alone = Counter[str](), Counter[str]()
+    networks_needed = ranked = 0
     for corpus in results.corpora:
-        networks, baselines = rank(results, corpus)
-        if not networks:
+        if not are_ranked(results, corpus):
             continue
-        best, *others = networks
-        wins[best.label] += 1
-        relations = {compare(results, corpus, best, other)[0] for other in others}
-        beats_all += relations == {BETTER}
-        if baselines:
-            baseline_relations[compare(results, corpus, best, baselines[0])[0]] += 1
+        ranked += 1
+        best = results.best(corpus)
+        wins.update(each.label for each in best)
+        if len(best) == 1:
+            alone[best[0].label] += 1
+        networks_needed += all(not each.is_baseline for each in best)
     count = len(results.corpora)
-    if not wins:
-        return f"On {count} corpora and settings, only baselines are completed."
-    runs = networks_by_title(results)
-    equality = describe_equality(runs)
-    winners = join_words([f"{label} on {n}" for label, n in wins.most_common()])
-    start = f"A{equality[1:]}, of" if equality else "Of"
-    sentences = [
-        f"{start} the {count} corpora and settings, the network with the highest mean "
-        f"{title_of(results.sweep.primary_metric)} is {winners}."
-    ]
-    if not results.ranks_by_accuracy:
-        return sentences[0]
-    if len({each.label for each in results.compared if not each.is_baseline}) > 1:
-        sentences.append(f"It is better than every other network on {beats_all or 'none'}.")
-    if baseline_relations:
-        found = [
-            f"{relation} the strongest baseline on {n}"
-            for relation, n in baseline_relations.most_common()
+    if not ranked:
+        return f"{MODELS_ALONE} The tables have the accuracies on {count} corpora and settings."
+    equality = describe_equality(networks_by_title(results))
+    start = f"{capitalize(equality)}, of" if equality else "Of"
+    names = name_some(
+        [
+            f"{label} on {n}" + (f" (alone on {alone[label]})" if alone[label] else "")
+            for label, n in wins.most_common()
         ]
-        sentences.append(f"It {join_words(found)}.")
+    )
+    sentences = [f"{start} {ranked} corpora and settings, among the best are {names}."]
+    if any(each.is_baseline for each in results.compared):
+        sentences.append(f"Every baseline is worse than the best on {networks_needed or 'none'}.")
     else:
         sentences.append(NO_BASELINE)
     return " ".join(sentences)
@@ -212,6 +294,12 @@ def networks_by_title(results: Results) -> dict[str, list[RecordedRun]]:
     return found
 
 
+def equality_on(results: Results, corpus: str) -> str:
+    """Return `at equal size (...)` where it is true of the networks of a corpus."""
+    networks = [each for each in results.on(corpus) if not each.is_baseline]
+    return describe_equality({each.label: each.completed for each in networks})
+
+
 def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
     """Return up to which distance each model finds the cue."""
     reached: dict[str, float] = {}
@@ -223,30 +311,38 @@ def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
         f"{label} {f'up to {distance:g} words' if distance else 'at no distance'}"
         for label, distance in sorted(reached.items(), key=lambda each: -each[1])
     ]
-    first_estimate = next(iter(points.values()))[0][1]
     return (
         f"Distance from the end at which a model finds the cue: {join_words(parts)}. A model finds "
-        f"it where the lower end of the 95 % confidence interval (over "
-        f"{format_count(first_estimate)}) is above {FOUND}, half way from chance to certainty."
+        f"it where the lower end of the 95 % interval is above {FOUND}, half way from chance to "
+        "certainty."
     )
 
 
-def rank(results: Results, corpus: str) -> tuple[list[Configuration], list[Configuration]]:
-    """Return the networks and the baselines of a corpus, the best in the primary metric first."""
-    order = sorted(results.on(corpus), key=lambda each: -results.primary[each.key].value)
-    return (
-        [each for each in order if not each.is_baseline],
-        [each for each in order if each.is_baseline],
-    )
+def are_ranked(results: Results, corpus: str) -> bool:
+    """Return whether the models of a corpus can be ranked: the one with the highest mean has enough
+    seeds, or needs none, and there is another such one."""
+    first = results.on(corpus)[0]
+    pairs = [each for each in results.comparisons.get(corpus, []) if not each.of_models]
+    return any(first.label in (each.first, each.second) for each in pairs)
 
 
-def compare(
-    results: Results, corpus: str, first: Configuration, second: Configuration
-) -> tuple[str, str]:
-    """Return what the first is to the second, and the corrected p in brackets."""
-    found = results.comparison(corpus, first, second)
-    if found is None:
-        return NOT_COMPARED, ""
-    p = found.corrected_p
-    in_words = "p < 0.001" if p < 0.001 else f"p = {p:.{3 if p < SIGNIFICANCE else 2}f}"
-    return found.relation(first.label), f" ({in_words})"
+def pairs_among(results: Results, corpus: str, some: Sequence[Configuration]) -> list[Comparison]:
+    """Return the comparisons between some models of a corpus."""
+    names = {each.label for each in some}
+    pairs = results.comparisons.get(corpus, [])
+    return [each for each in pairs if {each.first, each.second} <= names]
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Return a list of names; beyond a few their number."""
+    if len(names) <= MOST_NAMES:
+        return join_words(names)
+    return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
+
+
+def short(estimate: Estimate) -> str:
+    return format_estimate(estimate, 3)
+
+
+def capitalize(text: str) -> str:
+    return text[:1].upper() + text[1:]

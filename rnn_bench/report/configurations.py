@@ -12,14 +12,16 @@ from rnn_bench.tracking.sweeps import Sweep
 
 # Settings that are tuned: validation loss chooses among configurations that differ in them alone.
 TUNED = "optimizer."
+# Settings that say which articles are test: the runs of all splits are of one configuration.
+SPLITS = ("dataset.fold", "dataset.resample")
 # Settings that no label shows, because a name or another setting says the same.
 NOT_SHOWN = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """The runs that share a config key, by seed. `corpus` and `label` are the dataset's and the
-    model's name, with the settings that vary in the sweep."""
+    """The runs that differ in seed and split alone, by split and seed. `corpus` and `label` are the
+    dataset's and the model's name, with the settings that vary in the sweep."""
 
     key: str
     corpus: str
@@ -32,6 +34,26 @@ class Configuration:
         return tuple(run for run in self.runs if run.is_completed)
 
     @property
+    def splits(self) -> dict[str, list[RecordedRun]]:
+        """The completed runs by split, of which most corpora have one."""
+        found: dict[str, list[RecordedRun]] = {}
+        for run in self.completed:
+            found.setdefault(split_of(run), []).append(run)
+        return found
+
+    @property
+    def seeds(self) -> str:
+        """The number of seeds, and of splits where there are several: `3 x 10 splits`."""
+        counts = sorted({len(runs) for runs in self.splits.values()})
+        words = " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1])))) if counts else "0"
+        return words if len(self.splits) < 2 else f"{words} x {len(self.splits)} splits"
+
+    @property
+    def diverged(self) -> int:
+        """The number of runs whose loss became infinite or not a number."""
+        return sum(run.state == schema.DIVERGED for run in self.completed)
+
+    @property
     def unlearned(self) -> int:
         """The number of runs that never beat the best constant prediction on validation."""
         return sum(run.state == schema.UNLEARNED for run in self.completed)
@@ -39,8 +61,8 @@ class Configuration:
     @property
     def learned_seeds(self) -> str:
         """`learned in 1 of 3 seeds`; empty if all runs learned."""
-        count = len(self.completed)
-        return f"learned in {count - self.unlearned} of {count} seeds" if self.unlearned else ""
+        count, what = len(self.completed), "seeds" if len(self.splits) < 2 else "runs"
+        return f"learned in {count - self.unlearned} of {count} {what}" if self.unlearned else ""
 
     @property
     def title(self) -> str:
@@ -71,20 +93,49 @@ def group_runs(sweep: Sweep) -> list[Configuration]:
 
     prefixes = ("model.", "optimizer.")
     models = varying_settings(sweep.tested, same_model_and_dataset, prefixes, sweep.searched)
-    groups: dict[str, list[RecordedRun]] = {}
-    for run in sweep.tested:
-        groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
     found = [
         Configuration(
-            key=key,
+            key=runs[0].tags[schema.CONFIG_KEY],
             corpus=with_settings(runs[0].tags[schema.DATASET], datasets[runs[0].id]),
             model=runs[0].tags[schema.MODEL],
             label=with_settings(runs[0].tags[schema.MODEL], models[runs[0].id]),
-            runs=tuple(sorted(runs, key=lambda run: by_value(run.tags[schema.SEED]))),
+            runs=tuple(sorted(runs, key=by_split_and_seed)),
         )
-        for key, runs in groups.items()
+        for runs in join_splits(sweep.tested)
     ]
     return sorted(found, key=lambda each: by_value(each.corpus))
+
+
+def join_splits(runs: Sequence[RecordedRun]) -> list[list[RecordedRun]]:
+    """Return the runs of each config key together, those of all splits of the corpus as one."""
+    groups: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.tags[schema.CONFIG_KEY], []).append(run)
+    joined: dict[tuple[object, ...], list[RecordedRun]] = {}
+    taken: dict[tuple[object, ...], int] = {}
+    for group in groups.values():
+        settings = (
+            *(group[0].tags[schema.DATASET], group[0].tags[schema.MODEL]),
+            *fixed_settings(group[0], (schema.SEED, *SPLITS)),
+        )
+        # Equal settings of one split are two configurations: the articles or a version changed.
+        split = settings, split_of(group[0])
+        taken[split] = taken.get(split, -1) + 1
+        joined.setdefault((settings, taken[split]), []).extend(group)
+    return [*joined.values()]
+
+
+def split_of(run: RecordedRun) -> str:
+    """Return which split of its corpus a run has, in words; empty if there is one only."""
+    parameters = run.parameters
+    fold, resample = (parameters.get(key, "None") for key in SPLITS)
+    if resample != "None":
+        return f"resample {resample}"
+    return f"fold {fold}" if parameters.get("dataset.folds", "None") != "None" else ""
+
+
+def by_split_and_seed(run: RecordedRun) -> list[tuple[int, float, str]]:
+    return [*by_value(split_of(run)), *by_value(run.tags[schema.SEED])]
 
 
 def dataset_settings(runs: Sequence[RecordedRun], searched: Collection[str] = ()) -> dict[str, str]:
@@ -96,14 +147,15 @@ def dataset_settings(runs: Sequence[RecordedRun], searched: Collection[str] = ()
 
     # A baseline keeps `lstm`, of which networks have the number.
     sizes = {run.parameters.get("protocol.parameters") for run in runs} - {"lstm"}
-    left_out = [*searched, *(["protocol.parameters"] if len(sizes) == 1 else [])]
+    left_out = [*SPLITS, *searched, *(["protocol.parameters"] if len(sizes) == 1 else [])]
     settings = varying_settings(runs, same_dataset, ("dataset.", "protocol."), left_out)
-    fingerprints: dict[tuple[str, str], set[str]] = {}
+    fingerprints: dict[tuple[str, str, str], set[str]] = {}
     for run in runs:
-        corpus = same_dataset(run), settings[run.id]
+        corpus = same_dataset(run), settings[run.id], split_of(run)
         fingerprints.setdefault(corpus, set()).add(run.fingerprint)
+    changed = {corpus[:2] for corpus, found in fingerprints.items() if len(found) > 1}
     for run in runs:
-        if len(fingerprints[same_dataset(run), settings[run.id]]) > 1:
+        if (same_dataset(run), settings[run.id]) in changed:
             settings[run.id] = f"{settings[run.id]} {run.fingerprint[:6]}".strip()
     return settings
 
@@ -180,15 +232,21 @@ def choose_tuned(found: Sequence[Configuration]) -> list[Configuration]:
     the optimizer's settings alone. The report shows no other's test accuracy."""
     rivals: dict[tuple[object, ...], list[Configuration]] = {}
     for each in found:
-        rivals.setdefault((each.corpus, each.model, fixed_settings(each.runs[0])), []).append(each)
+        fixed = tuned_settings(each.runs[0])
+        rivals.setdefault((each.corpus, each.model, fixed), []).append(each)
     best = [min(group, key=lambda each: each.validation_loss) for group in rivals.values()]
     return [each for each in found if each in best]
 
 
-def fixed_settings(run: RecordedRun) -> tuple[tuple[str, str], ...]:
-    """Return a run's settings without the seed and what is tuned."""
+def tuned_settings(run: RecordedRun) -> tuple[tuple[str, str], ...]:
+    """Return a run's settings without seed, split and what is tuned."""
     return tuple(
         (name, value)
-        for name, value in sorted(run.parameters.items())
-        if name != schema.SEED and (not name.startswith(TUNED) or name == f"{TUNED}name")
+        for name, value in fixed_settings(run, (schema.SEED, *SPLITS))
+        if not name.startswith(TUNED) or name == f"{TUNED}name"
     )
+
+
+def fixed_settings(run: RecordedRun, left_out: Collection[str]) -> list[tuple[str, str]]:
+    """Return a run's settings in order, without some."""
+    return [each for each in sorted(run.parameters.items()) if each[0] not in left_out]

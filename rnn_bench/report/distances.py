@@ -13,7 +13,7 @@ def accuracies_by_distance(results: Results) -> dict[str, list[tuple[float, Esti
     """Return pairs of distance and accuracy by label, by growing distance; nothing for a sweep of
     one distance."""
     found: dict[str, list[tuple[float, Estimate]]] = {}
-    for each in results.compared:
+    for each in results.ordered:
         distance = each.runs[0].number(DISTANCE)
         if not math.isnan(distance):
             point = distance, results.accuracies[each.key]

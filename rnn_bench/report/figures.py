@@ -28,7 +28,7 @@ HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 def draw_accuracies(results: Results) -> Figure:
     """Draw the test accuracy of each configuration with its interval, and of each seed."""
-    order = results.compared[::-1]
+    order = results.ordered[::-1]
     several = len(results.corpora) > 1
     names = [each.title if several else each.label for each in order]
 
@@ -37,10 +37,11 @@ def draw_accuracies(results: Results) -> Figure:
         axes = canvas.subplots()
         for row, each in enumerate(order):
             colour, estimate = results.palette[each.label], results.accuracies[each.key]
-            if math.isfinite(estimate.low):
+            if estimate.has_interval:
                 axes.plot([estimate.low, estimate.high], [row] * 2, color=colour, lw=2)
             seeds = results.values(each, schema.TEST_ACCURACY)
-            axes.plot(seeds, [row] * len(seeds), "|", color=colour, ms=9, alpha=0.6)
+            below = [row - 0.22] * len(seeds)
+            axes.plot(seeds, below, "o", color=colour, ms=3, alpha=0.6, mew=0)
             axes.plot([estimate.value], [row], marker(each.model), color=colour, ms=6)
         axes.set_yticks(
             range(len(order)), [fold_text(name, max(0.36 * width, 1.4)) for name in names]
@@ -52,17 +53,17 @@ def draw_accuracies(results: Results) -> Figure:
         return canvas
 
     values = "; ".join(
-        f"{each.title} {results.accuracies[each.key].value:.4f}" for each in results.compared
+        f"{each.title} {results.accuracies[each.key].value:.4f}" for each in results.ordered
     )
     text = f"Mean test accuracy of each model: {values}."
-    title = "Test accuracy: mean (symbol), 95 % confidence interval (line), each seed (tick)"
+    title = "Test accuracy: mean (symbol), 95 % interval (line), each run (point below)"
     return draw_figure("accuracy", title, text, draw)
 
 
 def draw_losses(results: Results) -> Figure | None:
     """Draw the losses by epoch, a panel a configuration and a line a seed; None if no run has
     two epochs."""
-    shown = [each for each in results.compared if any(len(run.val_losses) > 1 for run in each.runs)]
+    shown = [each for each in results.ordered if any(len(run.val_losses) > 1 for run in each.runs)]
     if not shown:
         return None
     several = len(results.corpora) > 1
@@ -108,7 +109,7 @@ def draw_times(results: Results, seconds: Mapping[str, float]) -> Figure | None:
     """Draw test accuracy over training time (`seconds`, by run id), a panel a corpus and a point
     a run; None if there are no times."""
     points: dict[str, list[tuple[Configuration, list[tuple[float, float]]]]] = {}
-    for each in results.compared:
+    for each in results.ordered:
         timed = [
             (seconds[run.id], results.metric(run, schema.TEST_ACCURACY))
             for run in each.completed
@@ -220,7 +221,7 @@ def draw_distances(
         for label, found in points.items():
             xs, ys = [x for x, _ in found], [estimate.value for _, estimate in found]
             axes.plot(xs, ys, "o-", color=palette[label], label=label, ms=4, lw=1.3)
-            spans = [(x, e.low, e.high) for x, e in found if math.isfinite(e.low)]
+            spans = [(x, e.low, e.high) for x, e in found if e.has_interval]
             if spans:
                 axes.vlines(*zip(*spans, strict=True), color=palette[label], lw=1.5, alpha=0.7)
         axes.set_xscale("log")
@@ -236,5 +237,5 @@ def draw_distances(
         f"{label}: " + ", ".join(f"{estimate.value:.3f} at {x:g}" for x, estimate in found)
         for label, found in points.items()
     )
-    title = "Test accuracy by the distance of the cue, with 95 % confidence intervals"
+    title = "Test accuracy by the distance of the cue, with 95 % intervals"
     return draw_figure("distance", title, f"{values}.", draw)

@@ -18,31 +18,17 @@ def format_mean(values: Sequence[float], places: int = 4) -> str:
     return format_number(mean(known), places) if known else ""
 
 
-def format_interval(estimate: Estimate) -> str:
+def format_interval(estimate: Estimate, places: int = 4) -> str:
     """Return `0.8123 to 0.9012`; empty without an interval."""
-    if not math.isfinite(estimate.low):
+    if not estimate.has_interval:
         return ""
-    return f"{estimate.low:.4f} to {estimate.high:.4f}"
+    return f"{estimate.low:.{places}f} to {estimate.high:.{places}f}"
 
 
-def format_estimate(estimate: Estimate) -> str:
-    """Return `0.8567 (0.8123 to 0.9012)`; without brackets where the interval has no width."""
-    interval = format_interval(estimate) if estimate.low < estimate.high else ""
-    return format_number(estimate.value) + (f" ({interval})" if interval else "")
-
-
-def format_estimate_with_count(estimate: Estimate) -> str:
-    """Return `0.857 (0.812 to 0.901, 5 seeds)`."""
-    if not math.isfinite(estimate.low):
-        return f"{estimate.value:.3f}"
-    interval = f"{estimate.low:.3f} to {estimate.high:.3f}"
-    return f"{estimate.value:.3f} ({interval}, {format_count(estimate)})"
-
-
-def format_count(estimate: Estimate) -> str:
-    """Return what an interval is over: `5 seeds`, `1,351 test articles`."""
-    unit = estimate.unit if estimate.n != 1 else estimate.unit.removesuffix("s")
-    return f"{estimate.n:,} {unit}"
+def format_estimate(estimate: Estimate, places: int = 4) -> str:
+    """Return `0.8567 (0.8123 to 0.9012)`; without brackets where there is no interval."""
+    interval = format_interval(estimate, places)
+    return format_number(estimate.value, places) + (f" ({interval})" if interval else "")
 
 
 def format_p(p: float) -> str:

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.errors import UsageError, describe
+from rnn_bench.config.report import MARGIN
 from rnn_bench.config.search import Domain
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun, read_object
@@ -28,7 +29,8 @@ from rnn_bench.tracking.trials import (
 
 log = logging.getLogger(__name__)
 
-NOTE = {"command": str, "runs": int, "primary_metric": str}  # what is recorded of a sweep
+# What is recorded of a sweep.
+NOTE = {"command": str, "runs": int, "primary_metric": str, "margin": float}
 LONGEST_TAG = 5000  # characters of an experiment's tag
 REQUIRED_TAGS = (
     *(schema.DATASET, schema.MODEL, schema.PROTOCOL, schema.SEED),
@@ -41,7 +43,8 @@ class Sweep:
     """The runs that a command asked for, as far as they are recorded, oldest first.
 
     `command` is empty and `asked`, the number of runs asked for, is None where they are unknown.
-    `primary_metric` is what it ranks its models by, and `search` what it searched, if it did.
+    `primary_metric` is what it ranks its models by, `margin` the difference below which two are
+    equivalent, and `search` what it searched, if it did.
     """
 
     id: str
@@ -51,6 +54,7 @@ class Sweep:
     command: str = ""
     asked: int | None = None
     primary_metric: str = schema.TEST_ACCURACY
+    margin: float = MARGIN
     search: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -99,11 +103,13 @@ def note_sweep(
     arguments: Sequence[str],
     runs: int | None,
     primary_metric: str = schema.TEST_ACCURACY,
+    margin: float = MARGIN,
 ) -> None:
-    """Record how many runs a sweep asks for, if that is known, its primary metric, and its command
-    line if a tag can hold it."""
+    """Record how many runs a sweep asks for, if that is known, its primary metric, its margin of
+    equivalence, and its command line if a tag can hold it."""
     command = _command(arguments)
-    facts = {"primary_metric": primary_metric} | ({} if runs is None else {"runs": runs})
+    facts: dict[str, Any] = {"primary_metric": primary_metric, "margin": margin}
+    facts |= {} if runs is None else {"runs": runs}
     note = json.dumps({"command": "" if _is_long(command) else command, **facts})
     client.set_experiment_tag(experiment_id, schema.SWEEP + sweep_id, note)
 
@@ -209,7 +215,8 @@ def _sweep(
     if note and not command:
         command = _kept_command(sweep_id, runs)
     primary = note.get("primary_metric", schema.TEST_ACCURACY)
-    return Sweep(sweep_id, experiment_id, store, runs, command, note.get("runs"), primary)
+    margin = note.get("margin", MARGIN)
+    return Sweep(sweep_id, experiment_id, store, runs, command, note.get("runs"), primary, margin)
 
 
 def sweep_runs(client: MlflowClient, experiment_id: str, sweep_id: str) -> list[RecordedRun]:

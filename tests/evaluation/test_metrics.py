@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,15 @@ from sklearn.metrics import classification_report
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.encoding import Split
 from rnn_bench.evaluation.metrics import (
+    METRICS,
+    article_values,
+    compute_metrics,
     evaluate,
     metric_names,
     missing_metrics,
     names_by_class,
 )
-from rnn_bench.evaluation.predictions import probabilities
+from rnn_bench.evaluation.predictions import Predictions, probabilities
 
 
 def split(labels: list[int]) -> Split:
@@ -91,3 +96,53 @@ def test_a_diverged_model_is_evaluated_as_it_is() -> None:
 
 def test_probabilities_add_up_to_one() -> None:
     torch.testing.assert_close(probabilities(LOGITS).sum(1), torch.ones(4).double())
+
+
+# --- values by article ----------------------------------------------------------------------------
+
+
+def random_predictions(articles: int = 300, seed: int = 0) -> Predictions:
+    random = np.random.default_rng(seed)
+    labels = random.integers(3, size=articles)
+    guesses = np.where(random.random(articles) < 0.7, labels, random.integers(3, size=articles))
+    shares = np.full((articles, 3), 1 / 3)
+    return Predictions(("a", "b", "c"), labels, guesses, shares)
+
+
+@pytest.mark.parametrize("name", metric_names(("a", "b", "c")))
+def test_the_values_by_article_have_the_metric_as_mean(name: str) -> None:
+    predictions = random_predictions()
+    values = article_values(predictions, name)
+    assert values.shape == (300,)
+    assert values.mean() == pytest.approx(compute_metrics(predictions)[name])
+
+
+@pytest.mark.parametrize("name", metric_names(("a", "b", "c")))
+def test_the_values_by_article_have_the_metric_s_standard_error(name: str) -> None:
+    """Against the bootstrap over articles."""
+    predictions, random = random_predictions(), np.random.default_rng(1)
+    draws = [
+        compute_metrics(predictions.of(random.integers(300, size=300)))[name] for _ in range(300)
+    ]
+    values = article_values(predictions, name)
+    assert values.std(ddof=1) / np.sqrt(300) == pytest.approx(np.std(draws), rel=0.2)
+
+
+def test_a_metric_without_values_by_article_gets_the_jackknife_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictions = random_predictions()
+    exact = article_values(predictions, "test_macro_f1")
+    bare = replace(METRICS["test_macro_f1"], by_article=None)
+    monkeypatch.setitem(METRICS, "test_macro_f1", bare)
+    values = article_values(predictions, "test_macro_f1")
+    assert values.shape == (100,) and values.mean() == pytest.approx(exact.mean())
+    errors = [each.std(ddof=1) / np.sqrt(len(each)) for each in (values, exact)]
+    assert errors[0] == pytest.approx(errors[1], rel=0.2)
+
+
+def test_a_class_that_is_never_predicted_has_values_of_0() -> None:
+    predictions = random_predictions()
+    never = replace(predictions, predictions=np.zeros(300, dtype=int))
+    assert not article_values(never, "test_precision/b").any()
+    assert not article_values(never, "test_f1/c").any()

@@ -3,9 +3,11 @@
 A file `NAME.py` defines `compute(predictions)`, and may define a whole `VERSION` (else 1) and a
 `LABEL` for reports (else its name). It is recorded as the metric `test_NAME`. A file with
 `BY_CLASS = True` computes a number for each class, in order; they are recorded as
-`test_NAME/CLASS`. Metrics are computed from stored predictions, so a new or corrected one needs no
-run to be trained again: raise VERSION when `compute` gives other numbers, and the recorded ones are
-computed anew.
+`test_NAME/CLASS`. A file may define `by_article(predictions)`, a value for each article (for each
+class and article) whose mean is the metric and whose variance gives its standard error; without it
+the jackknife finds such values. Metrics are computed from stored predictions, so a new or corrected
+one needs no run to be trained again: raise VERSION when `compute` gives other numbers, and the
+recorded ones are computed anew.
 """
 
 import importlib
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pkgutil import iter_modules
 from typing import Any
 
+import numpy as np
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -25,18 +28,20 @@ from rnn_bench.data.encoding import Split
 from rnn_bench.evaluation.predictions import Predictions
 from rnn_bench.training.prediction import batch_mean_accuracy
 
+GROUPS = 100  # of articles, each left out once by the jackknife
 LONGEST_CLASS_NAME = 100  # characters of a metric's name
 
 
 @dataclass(frozen=True)
 class Metric:
     """A number computed from test predictions, or one for each class, the version of its
-    definition, and its name in reports."""
+    definition, its name in reports, and, if it has them, its values by article."""
 
     compute: Callable[[Predictions], Any]
     version: int = 1
     label: str = ""
     by_class: bool = False
+    by_article: Callable[[Predictions], Any] | None = None
 
 
 def load_metric(name: str) -> Metric:
@@ -44,7 +49,8 @@ def load_metric(name: str) -> Metric:
     file = importlib.import_module(f"{__name__}.{name}")
     label = getattr(file, "LABEL", name.replace("_", " "))
     by_class = getattr(file, "BY_CLASS", False)
-    return Metric(file.compute, getattr(file, "VERSION", 1), label, by_class)
+    by_article = getattr(file, "by_article", None)
+    return Metric(file.compute, getattr(file, "VERSION", 1), label, by_class, by_article)
 
 
 METRICS = {f"test_{file.name}": load_metric(file.name) for file in iter_modules(__path__)}
@@ -97,6 +103,34 @@ def compute_metrics(predictions: Predictions, names: Iterable[str] = METRICS) ->
         else:
             figures[name] = float(found)
     return figures
+
+
+def article_values(predictions: Predictions, name: str) -> Float[np.ndarray, " values"]:
+    """Return values whose mean is the metric of a recorded name, and whose variance divided by
+    their number is its squared standard error over articles: one for each article, or of a metric
+    without `by_article` one for each of GROUPS groups of articles, the jackknife's pseudo-values.
+
+    Raises:
+        KeyError: there is no such metric.
+    """
+    part = name.partition("/")[0]
+    metric, row = METRICS[part], 0
+    if metric.by_class:
+        row = names_by_class(part, predictions.classes).index(name)
+    if metric.by_article is not None:
+        values = np.atleast_2d(np.asarray(metric.by_article(predictions), dtype=float))
+        return np.asarray(values[row])
+
+    def compute(some: Predictions) -> float:
+        return float(np.atleast_1d(metric.compute(some))[row])
+
+    articles, whole = len(predictions.labels), compute(predictions)
+    groups = np.arange(articles) % GROUPS
+    count = min(GROUPS, articles)
+    if count < 2:
+        return np.full(count, whole)
+    without = np.array([compute(predictions.of(groups != each)) for each in range(count)])
+    return np.asarray(whole - (count - 1) * (without - without.mean()))
 
 
 def missing_metrics(recorded: Iterable[str], versions: Mapping[str, int]) -> list[str]:

@@ -4,10 +4,16 @@ from math import isnan
 
 from rnn_bench.evaluation.metrics import METRICS
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.comparing import FEWEST_SEEDS
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_accuracies
-from rnn_bench.report.formatting import format_interval, format_mean, format_number
+from rnn_bench.report.formatting import (
+    format_interval,
+    format_mean,
+    format_number,
+    join_words,
+)
 from rnn_bench.tracking import schema
 
 
@@ -20,45 +26,56 @@ def accuracy_section(results: Results) -> Section | None:
         if name != schema.TEST_ACCURACY and not metric.by_class
     ]
     rows = []
-    for each in results.compared:
-        estimate = results.accuracies[each.key]
-        diverged = sum(run.state == schema.DIVERGED for run in each.completed)
+    for each in results.ordered:
+        estimate, chance = results.accuracies[each.key], results.chance(each.corpus)
         rows.append(
             (
                 each.corpus,
-                each.label + (f" ({diverged} diverged)" if diverged else ""),
+                each.label + (f" ({each.diverged} diverged)" if each.diverged else ""),
                 format_number(estimate.value),
                 format_interval(estimate),
+                format_number(chance),
                 *(format_mean(results.values(each, name)) for name in others),
                 format_mean(results.values(each, schema.TEST_LOSS)),
                 format_mean(results.values(each, schema.BEST_EPOCH), 1),
-                str(len(each.completed)),
+                each.seeds,
                 count_learned(each),
             )
         )
-    methods = dict.fromkeys(results.accuracies[each.key].method for each in results.compared)
     table = Table(
         "accuracy",
         "Test accuracy",
         (
-            *("corpus", "model", "test accuracy", "95 % interval"),
+            *("corpus", "model", "test accuracy", "95 % interval", "chance"),
             *(METRICS[name].label for name in others),
             *("test loss", "best epoch", "seeds", "learned"),
         ),
         rows,
         words=2,
-        note="Means over seeds. Test loss is in nats; best epoch is the one with the lowest "
-        "validation loss; learned counts the seeds with which a network beat the best constant "
-        "prediction on validation by more than chance. 95 % confidence interval: "
-        f"{'; '.join(methods)}. All runs of a corpus use the same split, so the intervals do not "
-        "show what another split would change.",
+        note=f"Means over seeds, the best first. {describe_intervals(results)} Chance is the share "
+        "of the largest class of the test articles. Test loss is in nats; best epoch is the one "
+        "with the lowest validation loss; learned counts the runs in which a network beat the best "
+        "constant prediction on validation by more than chance.",
     )
     figures = [draw_accuracies(results)]
     return Section("accuracy", "Test accuracy", tables=[table], figures=figures)
 
 
+def describe_intervals(results: Results) -> str:
+    """Return how the intervals of accuracies were computed, and what they leave out."""
+    found = [results.accuracies[each.key] for each in results.compared]
+    covers = join_words([*dict.fromkeys(each.over for each in found if each.has_interval)])
+    if not covers:
+        return "There are no intervals, because predictions are missing."
+    words = f"95 % interval: Wilson's with the effective size of the standard error, over {covers}"
+    few = any(each.of_models for each in found)
+    models = f"; with fewer than {FEWEST_SEEDS} seeds it is of the trained models" if few else ""
+    splits = any(each.splits.keys() - {""} for each in results.compared)
+    return f"{words}{models}." + ("" if splits else " Other splits of the corpus may differ.")
+
+
 def count_learned(configuration: Configuration) -> str:
-    """Return `1 of 3` seeds with which a network learned; empty where that was not recorded."""
+    """Return `1 of 3` runs in which a network learned; empty where that was not recorded."""
     runs = configuration.completed
     epochs = [run.tag_number(schema.LEARNED_EPOCH) for run in runs]
     learned = sum(epoch > 0 for epoch in epochs)

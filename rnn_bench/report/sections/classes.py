@@ -13,7 +13,7 @@ MANY = 30  # rows, beyond which the table is folded away
 def classes_section(results: Results) -> Section | None:
     metrics = [metric for metric in METRICS.values() if metric.by_class]
     rows = []
-    for each in results.compared:
+    for each in results.ordered:
         found = [results.predictions[r.id] for r in each.completed if r.id in results.predictions]
         if not found:
             continue

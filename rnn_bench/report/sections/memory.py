@@ -50,14 +50,14 @@ def distance_table(points: dict[str, list[tuple[float, Estimate]]]) -> Table:
         estimates = dict(found)
         cells = [format_estimate(estimates[x]) if x in estimates else "" for x in distances]
         rows.append((label, *cells))
-    methods = dict.fromkeys(e.method for found in points.values() for _, e in found)
+    covers = dict.fromkeys(e.over for found in points.values() for _, e in found)
     return Table(
         "distance",
         "Test accuracy by the distance of the cue",
         ("model", *(f"{distance:g} words" for distance in distances)),
         rows,
         note="The cue stands at most this many words before the end of the article. Brackets: "
-        f"95 % confidence interval, {'; '.join(methods)}.",
+        f"95 % interval over {', or '.join(filter(None, covers))}.",
     )
 
 
@@ -71,7 +71,7 @@ def reach_table(results: Results) -> Table:
             ),
             str(len(each.completed)),
         )
-        for each in results.compared
+        for each in results.ordered
         if any(map(math.isfinite, results.values(each, schema.TRAINED_REACH)))
     ]
     return Table(

@@ -2,64 +2,83 @@
 
 import math
 
+from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.comparing import FEWEST_PAIRED, FEWEST_SEEDS, UNDECIDED, Comparison
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import format_p
-from rnn_bench.report.statistics import ONE_SEED, Comparison
 
 MANY = 60  # pairs, beyond which the tables are folded away
 METHODS = {
-    "hierarchical": "Hierarchical: bootstrap over seeds and test articles (10,000 resamples); "
-    "interval and p from Student's t with the bootstrap's standard error.",
-    "bootstrap": "Bootstrap: over test articles only, because all seeds give the same model "
-    "(10,000 resamples); interval and p from Student's t with the bootstrap's standard error.",
-    "McNemar": "McNemar: exact test on the articles that only one of the two trained models "
-    "classifies correctly; interval from a bootstrap over test articles.",
+    "seeds": "Seeds: variance over seeds and test articles together (Gallas, Pennello and Myers "
+    "2007), Student's t.",
+    "paired seeds": f"Paired seeds: the same, of the differences seed by seed, where "
+    f"{FEWEST_PAIRED} or more seeds read their batches in the same order.",
+    "articles": "Articles: variance over test articles alone.",
+    "McNemar": "McNemar: score test on the articles that one of two trained models alone has "
+    "right, with Tango's interval.",
+    "splits": "Splits: variance over splits, corrected for shared training articles (Nadeau and "
+    "Bengio 2003), Student's t.",
 }
 
 
 def pairs_section(results: Results) -> Section | None:
+    metric = title_of(results.sweep.primary_metric)
     tables = [
-        pairs_table(f"pairs-{number}", corpus, found)
+        pairs_table(f"pairs-{number}", f"{metric[:1].upper()}{metric[1:]} on {corpus}", found)
         for number, (corpus, found) in enumerate(results.comparisons.items(), start=1)
     ]
     if not tables:
         return None
+    pairs = [each for found in results.comparisons.values() for each in found]
     text = [
-        "Each row compares the test accuracies of two models on the same articles. A difference "
-        "is significant if p (Holm), which is corrected for the number of pairs of the corpus, is "
-        "below 0.05. P(1st > 2nd) is how often the first model is more accurate than the second, "
-        "over all pairs of their seeds; a tie counts half. 1 fit: all seeds give the same model.",
+        "Each row compares two models on the same test articles. A model is better if p (Holm), "
+        "which is corrected for the number of pairs of the corpus, is below 0.05, and equivalent "
+        f"if the difference is below {results.sweep.margin:g} by two one-sided tests, likewise "
+        "corrected. Smallest is the difference that such a sweep finds in 4 of 5 cases; more "
+        "seeds, how many would find the one that was measured.",
     ]
-    if any(each.one_seed for found in results.comparisons.values() for each in found):
-        text.append(ONE_SEED)
-    is_long = sum(len(table.rows) for table in tables) > MANY
+    if any(each.superiority for each in pairs):
+        text.append(
+            "P(1st > 2nd) is how often a training of the first model is more accurate than one of "
+            "the second, over all pairs of their seeds; a tie counts half. 1 fit: all seeds give "
+            "the same model."
+        )
+    if any(each.of_models for each in pairs):
+        text.append(
+            f"Where a model has fewer than {FEWEST_SEEDS} seeds, trained models are compared: that "
+            "ranks no architectures."
+        )
+    is_long = len(pairs) > MANY
     return Section("pairs", "Which differences are real", text, tables, folded=is_long)
 
 
-def pairs_table(name: str, corpus: str, found: list[Comparison]) -> Table:
+def pairs_table(name: str, title: str, found: list[Comparison]) -> Table:
     columns = (
-        *("first", "result", "second", "difference", "95 % interval", "p", "p (Holm)"),
-        *("P(1st > 2nd)", "method", "seeds"),
+        *("first", "result", "second", "difference", "95 % interval", "p (Holm)"),
+        *("p (equivalence)", "smallest", "more seeds", "P(1st > 2nd)", "method", "seeds"),
     )
     rows = [
         (
-            *(each.first, each.relation(each.first), each.second),
+            *(each.first, describe_relation(each), each.second),
             f"{each.difference:+.4f}",
             f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "",
-            *(format_p(each.p), format_p(each.corrected_p)),
-            "" if each.one_seed else f"{each.probability:.2f}",
-            *(method_name(each), each.seeds),
+            *(format_p(each.corrected_p), format_p(each.corrected_equivalence_p)),
+            f"{each.smallest:.4f}",
+            str(each.more_seeds) if each.more_seeds and is_undecided(each) else "",
+            "{:.2f} ({:.2f} to {:.2f})".format(*each.superiority) if each.superiority else "",
+            *(each.method, each.trainings),
         )
         for each in found
     ]
-    title = f"On {corpus}, {found[0].articles:,} test articles"
-    note = " ".join(dict.fromkeys(METHODS[method_name(each)] for each in found))
+    note = " ".join(METHODS[method] for method in dict.fromkeys(each.method for each in found))
     return Table(name, title, columns, rows, words=3, note=note)
 
 
-def method_name(each: Comparison) -> str:
-    """Return the key of METHODS for a comparison."""
-    if "McNemar" in each.method:
-        return "McNemar"
-    return "hierarchical" if "hierarchical" in each.method else "bootstrap"
+def describe_relation(each: Comparison) -> str:
+    relation = each.relation(each.first)
+    return f"{relation}, as trained" if each.of_models and relation != UNDECIDED else relation
+
+
+def is_undecided(each: Comparison) -> bool:
+    return each.relation(each.first) == UNDECIDED

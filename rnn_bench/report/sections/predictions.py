@@ -14,7 +14,7 @@ Found = list[tuple[Configuration, list[PredictionScores], list[float]]]
 
 def predictions_section(results: Results) -> Section | None:
     found: Found = []
-    for each in results.compared:
+    for each in results.ordered:
         runs = [run for run in each.completed if run.id in results.scores]
         if runs:
             accuracies = [results.metric(run, schema.TEST_ACCURACY) for run in runs]

@@ -3,7 +3,7 @@
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Link, Section, Table
 from rnn_bench.report.formatting import format_number
-from rnn_bench.sweep.comparison_table import ui_command
+from rnn_bench.report.terminal import ui_command
 from rnn_bench.tracking import schema
 
 

@@ -6,7 +6,7 @@ from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_times
 from rnn_bench.report.formatting import format_mean, format_number
-from rnn_bench.sweep.comparison_table import MEASURABLE
+from rnn_bench.report.terminal import MEASURABLE
 from rnn_bench.tracking import schema
 
 CONDITIONS = (schema.HOST, schema.DEVICE, schema.THREADS, schema.CONCURRENT_JOBS)
@@ -18,7 +18,7 @@ def time_section(results: Results) -> Section | None:
     if figure is None:
         return None
     rows = []
-    for each in results.compared:
+    for each in results.ordered:
         seconds = [by_run[run.id] for run in each.completed if run.id in by_run]
         if not seconds:
             continue
@@ -52,7 +52,7 @@ def comparable_seconds(results: Results) -> dict[str, float]:
     """Return the training time by run id, for the largest group of runs with the same CONDITIONS.
     Resumed runs are left out."""
     groups: dict[tuple[str, ...], dict[str, float]] = {}
-    for each in results.compared:
+    for each in results.ordered:
         for run in each.completed:
             seconds = run.metrics.get(schema.TRAIN_SECONDS)
             origins = [how for tag, how in run.tags.items() if tag.startswith(schema.SWEEP)]

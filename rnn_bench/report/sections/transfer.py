@@ -6,12 +6,12 @@ from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import format_estimate
-from rnn_bench.report.statistics import mean_over_seeds, within_shares
+from rnn_bench.report.statistics import mean_over_seeds
 from rnn_bench.tracking import schema
 
 
 def transfer_section(results: Results) -> Section | None:
-    shown = [each for each in results.compared if transfer_corpora(each)]
+    shown = [each for each in results.ordered if transfer_corpora(each)]
     if not shown:
         return None
     own = {dataset_of(each) for each in shown}
@@ -23,7 +23,7 @@ def transfer_section(results: Results) -> Section | None:
     ]
     accuracies, unknown_shares = [], []
     for each in shown:
-        start, seeds = (each.corpus, each.label), str(len(each.completed))
+        start, seeds = (each.corpus, each.label), each.seeds
         cells = [write_accuracy(results, each, test) for test in tests]
         accuracies.append((*start, *cells, seeds))
         cells = [write_unknown_share(each, test) for test in tests]
@@ -34,9 +34,8 @@ def transfer_section(results: Results) -> Section | None:
         ("trained on", "model", *(f"tested on {test}" for test in counted), "seeds"),
         accuracies,
         words=2,
-        note="Means over seeds. Brackets: 95 % confidence interval, Student's t over seeds, or for "
-        "one model Wilson over the test articles of its own corpus. Training never sees the other "
-        "corpus.",
+        note="Means over seeds. Brackets: 95 % interval, on the own corpus over seeds and test "
+        "articles, on another one Student's t over seeds. Training never sees the other corpus.",
     )
     unknown_table = Table(
         "unknown",
@@ -65,7 +64,7 @@ def write_accuracy(results: Results, each: Configuration, corpus: str) -> str:
     if corpus == dataset_of(each):
         return format_estimate(results.accuracies[each.key])
     values = transfer_values(each, corpus, "accuracy")
-    return format_estimate(within_shares(mean_over_seeds(values))) if values else ""
+    return format_estimate(mean_over_seeds(values)) if values else ""
 
 
 def write_unknown_share(each: Configuration, corpus: str) -> str:

@@ -11,8 +11,11 @@ from rich.table import Table
 
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.evaluation.metrics import title_of
-from rnn_bench.sweep.advice import advise, name_ceilings
-from rnn_bench.sweep.equality import describe_equality
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.conclusions import explain_numbers, write_conclusions
+from rnn_bench.report.configurations import Configuration
+from rnn_bench.report.formatting import format_estimate, format_number
+from rnn_bench.sweep.advice import advise
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.store import store_uri
@@ -25,40 +28,34 @@ MEASURABLE = 0.05  # seconds; tokens a second are not shown of baselines that ta
 
 
 def print_comparison(
-    runs: Sequence[RecordedRun],
-    notes: Sequence[str],
-    sweep_id: str,
-    store: str,
-    output_dir: Path,
-    console: Console,
-    primary: str = schema.TEST_ACCURACY,
+    results: Results, notes: Sequence[str], output_dir: Path, console: Console
 ) -> None:
-    """Print a table of the completed runs with what is possible and advice on them, the failed runs
-    with the ends of their logs, the notes, and the address of MLflow's page. Runs that read no test
+    """Print a table of the completed runs, the answer, and what to mind; then the failed runs with
+    the ends of their logs, the notes, and the address of MLflow's page. Runs that read no test
     articles are in a table of their own, by validation loss; a search's trials are in none."""
-    completed = [run for run in runs if run.is_completed and run.is_tested]
+    sweep = results.sweep
     untested = [
         run
-        for run in runs
-        if run.is_completed and not run.is_tested and f"{schema.TRIAL}.{sweep_id}" not in run.tags
+        for run in sweep.runs
+        if run.is_completed and not run.is_tested and f"{schema.TRIAL}.{sweep.id}" not in run.tags
     ]
     if untested:
         console.print(validation_table(untested))
-    if completed:
-        console.print(comparison_table(completed, primary))
-        for line in [*name_ceilings(completed), *_describe_equality(completed)]:
+    if results.compared:
+        console.print(comparison_table(results))
+        lines = [*write_conclusions(results), explain_numbers(results), *_not_compared(results)]
+        lines += [f"Mind: {line}" for line in advise(sweep.completed)]
+        for line in lines:
             console.print(line, markup=False, highlight=False)
-        for line in [*_count_learned(completed), *advise(completed)]:
-            console.print(f"Mind: {line}", markup=False, highlight=False)
-    for run in runs:
+    for run in sweep.runs:
         if not run.is_completed:
             print_failure(run, output_dir, console)
     for note in notes:
         console.print(note, markup=False)
-    if runs:
-        start, server = ui_command(store)
-        address = server + comparison_page(runs[0].row.info.experiment_id, sweep_id, primary)
-        line = f"Sweep {sweep_id}. Compare its runs in MLflow: {start}{address}"
+    if sweep.runs:
+        start, server = ui_command(sweep.store)
+        address = server + comparison_page(sweep.experiment_id, sweep.id, sweep.primary_metric)
+        line = f"Sweep {sweep.id}. Compare its runs in MLflow: {start}{address}"
         console.print(line, markup=False, highlight=False)
 
 
@@ -114,12 +111,13 @@ def comparison_page(experiment_id: str, sweep_id: str, primary: str = schema.TES
     )
 
 
-def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACCURACY) -> Table:
-    """Return a table with a row for each configuration, by dataset, the highest mean of the primary
-    metric first."""
-    has_several_seeds = len({run.tags[schema.SEED] for run in runs}) > 1
+def comparison_table(results: Results) -> Table:
+    """Return a table with a row for each compared configuration, by dataset, the highest mean of
+    the primary metric first, with its 95 % interval."""
+    metric, is_accuracy = results.sweep.primary_metric, results.ranks_by_accuracy
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("dataset", "model", title_of(primary), "best epoch", "time", "tokens/s"):
+    chance = ["chance"] if is_accuracy else []
+    for heading in ("dataset", "model", title_of(metric), *chance, "epoch", "time", "tokens/s"):
         is_text = heading in ("dataset", "model")  # folded, never cut, where the window is narrow
         table.add_column(
             heading,
@@ -127,18 +125,46 @@ def comparison_table(runs: Sequence[RecordedRun], primary: str = schema.TEST_ACC
             overflow="fold" if is_text else "ellipsis",
             no_wrap=not is_text,
         )
-    if has_several_seeds:
-        table.add_column("runs", justify="right")
-    for group in sorted(
-        _configurations(runs),
-        key=lambda group: (group[0].tags[schema.DATASET], -_mean(primary, group)),
-    ):
-        count = [str(len(group))] if has_several_seeds else []
-        table.add_row(*_cells(group, primary), *count)
-    if has_several_seeds:
-        table.caption = "Several seeds: mean (lowest to highest)"
-        table.caption_justify = "left"
+    has_several = any(len(each.completed) > 1 for each in results.compared)
+    if has_several:
+        table.add_column("seeds", justify="right")
+    for each in results.ordered:
+        cells = _cells(results, each)
+        table.add_row(*map(escape, cells if has_several else cells[:-1]))
     return table
+
+
+def _cells(results: Results, each: Configuration) -> list[str]:
+    value, runs = format_estimate(results.primary[each.key]), each.completed
+    if each.diverged:
+        value += " diverged" if len(runs) == 1 else f" {each.diverged} diverged"
+    if each.unlearned:
+        learned = len(runs) - each.unlearned
+        value += " unlearned" if len(runs) == 1 else f" {learned} of {len(runs)} learned"
+    seconds = mean(run.metric(schema.TRAIN_SECONDS) for run in runs)
+    speed = mean(run.metric(schema.TOKENS_PER_SECOND) for run in runs)
+    return [
+        *(each.corpus, each.label, value),
+        *([format_number(results.chance(each.corpus))] if results.ranks_by_accuracy else []),
+        _spread(schema.BEST_EPOCH, runs, "{:.0f}".format),
+        f"{seconds:.1f} s",
+        f"{speed:,.0f}" if seconds >= MEASURABLE else "",
+        each.seeds,
+    ]
+
+
+def _not_compared(results: Results) -> list[str]:
+    """Return a line on the configurations whose test accuracy is not shown, because validation
+    loss chose another."""
+    completed = [each for each in results.configurations if each.completed]
+    more = len(completed) - len(results.compared)
+    if not more:
+        return []
+    what = "1 configuration" if more == 1 else f"{more} configurations"
+    return [
+        f"Not shown: {what} of other optimizer settings. Validation loss chose the ones above; the "
+        "report lists all."
+    ]
 
 
 def validation_table(runs: Sequence[RecordedRun]) -> Table:
@@ -167,59 +193,12 @@ def _configurations(runs: Sequence[RecordedRun]) -> list[list[RecordedRun]]:
     return [*groups.values()]
 
 
-def _describe_equality(runs: Sequence[RecordedRun]) -> list[str]:
-    """Return a line for each dataset whose networks are all equal in size or training time."""
-    datasets: dict[str, dict[str, list[RecordedRun]]] = {}
-    for run in runs:
-        if not run.is_baseline:
-            networks = datasets.setdefault(run.tags[schema.DATASET], {})
-            networks.setdefault(run.tags[schema.MODEL], []).append(run)
-    found = {dataset: describe_equality(networks) for dataset, networks in datasets.items()}
-    return [
-        f"The networks on {dataset} are compared {equality}."
-        for dataset, equality in found.items()
-        if equality
-    ]
-
-
-def _count_learned(runs: Sequence[RecordedRun]) -> list[str]:
-    """Return a line for each configuration of several seeds that did not learn with all of them."""
-    lines = []
-    for group in _configurations(runs):
-        unlearned = sum(run.state == schema.UNLEARNED for run in group)
-        if len(group) > 1 and unlearned:
-            name = f"{_configuration(group[0])} on {group[0].tags[schema.DATASET]}"
-            lines.append(f"{name} learned in {len(group) - unlearned} of {len(group)} seeds.")
-    return lines
-
-
-def _cells(group: Sequence[RecordedRun], primary: str) -> list[str]:
-    seconds = _mean(schema.TRAIN_SECONDS, group)
-    value = _spread(primary, group, "{:.4f}".format)
-    if diverged := sum(run.state == schema.DIVERGED for run in group):
-        value += " diverged" if len(group) == 1 else f" {diverged} diverged"
-    if len(group) == 1 and group[0].state == schema.UNLEARNED:
-        value += " unlearned"
-    return [
-        escape(group[0].tags[schema.DATASET]),
-        escape(_configuration(group[0])),
-        value,
-        _spread(schema.BEST_EPOCH, group, "{:.0f}".format),
-        f"{seconds:.1f} s",
-        f"{_mean(schema.TOKENS_PER_SECOND, group):,.0f}" if seconds >= MEASURABLE else "",
-    ]
-
-
 def _configuration(run: RecordedRun) -> str:
     """Return the run's name without dataset and seed: the model and what differs from the
     defaults."""
     model, dataset = run.tags[schema.MODEL], run.tags[schema.DATASET]
     name = run.name.removesuffix(f"-s{run.tags[schema.SEED]}")
     return name.replace(f"{model}-{dataset}", model, 1)
-
-
-def _mean(metric: str, runs: Sequence[RecordedRun]) -> float:
-    return mean(run.metric(metric) for run in runs)
 
 
 def _spread(metric: str, runs: Sequence[RecordedRun], write: Callable[[float], str]) -> str:

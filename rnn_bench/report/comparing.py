@@ -1,0 +1,351 @@
+"""Compare the models of one corpus: which are better, which equivalent, and what is undecided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import inf, nan, sqrt
+
+import numpy as np
+from jaxtyping import Shaped
+
+from rnn_bench.config.report import MARGIN
+from rnn_bench.report.crossed import (
+    Spread,
+    Values,
+    mean_of_spreads,
+    spread_of,
+    spread_of_difference,
+    spread_over_splits,
+)
+from rnn_bench.report.intervals import (
+    paired_equivalence_p,
+    paired_interval,
+    paired_p,
+    quantile,
+    superiority_interval,
+    tail,
+)
+
+SIGNIFICANCE = 0.05
+POWER = 0.8
+FEWEST_SEEDS = 3  # that say something of an architecture
+FEWEST_PAIRED = (
+    5  # shared seeds from which pairing gains more than the lost degrees of freedom cost
+)
+FEWEST_SPLITS = 3  # whose variation can be estimated
+MOST_SEEDS = 200  # that are worth asking for
+BETTER, WORSE = "is better than", "is worse than"
+EQUIVALENT, UNDECIDED = "is equivalent to", "cannot yet be told from"
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What the models of one configuration score on each test article: 1 where it is correct, or
+    another metric's values, whose mean is the metric.
+
+    Attributes:
+        splits: for each split of the corpus its values, a row a seed.
+        labels: for each split the articles' true classes.
+        seeds: of the rows, in the order of the rows.
+        is_random: False for models whose seed should not matter, such as baselines.
+        shares_batches: the seed decides the order of batches, as for every other such model.
+        train_articles: the mean number of training articles of a split.
+    """
+
+    name: str
+    key: str
+    splits: tuple[Values, ...]
+    labels: tuple[Shaped[np.ndarray, " articles"], ...]
+    seeds: tuple[str, ...] = ()
+    is_random: bool = True
+    shares_batches: bool = False
+    train_articles: float = inf
+
+    @property
+    def value(self) -> float:
+        """The mean over articles, seeds and splits."""
+        return float(np.mean([each.mean() for each in self.splits]))
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all seeds give the same model. A user's own baseline may differ by seed."""
+        return not self.is_random and all((each == each[0]).all() for each in self.splits)
+
+    @property
+    def trainings(self) -> int:
+        """The number of different models of a split."""
+        return 1 if self.is_fixed else min(map(len, self.splits))
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether enough seeds were trained to say something of the architecture."""
+        return not self.is_fixed and self.trainings >= FEWEST_SEEDS
+
+    @property
+    def speaks_of_models_alone(self) -> bool:
+        """Whether the model depends on the seed, and has too few seeds or splits to say more than
+        what its trained models do."""
+        return not (self.is_fixed or self.is_sampled or self.covers_splits)
+
+    @property
+    def covers_splits(self) -> bool:
+        return len(self.splits) >= FEWEST_SPLITS
+
+    @property
+    def articles(self) -> int:
+        """The number of test articles of all splits."""
+        return sum(map(len, self.labels))
+
+    @property
+    def rows(self) -> list[Values]:
+        """For each split the rows that vary by seed; one row, their mean, where nothing can be said
+        of other seeds."""
+        if self.is_sampled:
+            return [*self.splits]
+        return [each.mean(0, keepdims=True) for each in self.splits]
+
+    @property
+    def spread(self) -> Spread:
+        """The standard error of `value`."""
+        if self.covers_splits:
+            means = np.array([each.mean() for each in self.splits])
+            return spread_over_splits(means, self.articles / len(self.splits), self.train_articles)
+        return mean_of_spreads([spread_of(each) for each in self.rows])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The first model's mean minus the second's.
+
+    Attributes:
+        low, high: the ends of its 95 % confidence interval.
+        p, corrected_p: of no difference; corrected by Holm over the pairs of the corpus.
+        equivalence_p, corrected_equivalence_p: of a difference of at least `margin` (two one-sided
+            t tests), likewise.
+        smallest: the smallest difference that such a sweep finds in 80 % of cases.
+        more_seeds: about how many more seeds of each model would decide, were the true difference
+            the one that was found; None if no more than MOST_SEEDS would, or seeds do not matter.
+        superiority: how often a training of the first beats one of the second, a tie counting
+            half, over all pairs of their seeds (Bouthillier et al. 2021, arXiv 2103.03098), with
+            its interval; None where too few seeds were trained.
+        of_models: it compares trained models, and says nothing of other seeds.
+        method: how the interval was computed, in words.
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    corrected_p: float
+    equivalence_p: float
+    corrected_equivalence_p: float
+    margin: float
+    smallest: float
+    more_seeds: int | None
+    superiority: tuple[float, float, float] | None
+    of_models: bool
+    method: str
+    trainings: str
+
+    @property
+    def is_different(self) -> bool:
+        return self.corrected_p < SIGNIFICANCE
+
+    @property
+    def is_equivalent(self) -> bool:
+        return self.corrected_equivalence_p < SIGNIFICANCE
+
+    def relation(self, name: str) -> str:
+        """Return what the model of this name is to the other: BETTER, WORSE, EQUIVALENT or
+        UNDECIDED. A difference that is real and below the margin is real."""
+        if self.is_different:
+            better = self.first if self.difference > 0 else self.second
+            return BETTER if name == better else WORSE
+        return EQUIVALENT if self.is_equivalent else UNDECIDED
+
+
+def compare_all(models: Sequence[Outcomes], margin: float = MARGIN) -> list[Comparison]:
+    """Compare each pair of the models of one corpus. Both p-values are corrected over the pairs
+    (Holm), so that all verdicts of a corpus together are wrong in at most 5 % of sweeps.
+
+    Raises:
+        ValueError: models were tested on different articles.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    for model in models:
+        if not _same_articles(model, models[0]):
+            raise ValueError(
+                f"{models[0].name} and {model.name} were tested on different articles: "
+                f"{models[0].articles:,} and {model.articles:,}, whose labels differ."
+            )
+    found = [_compare(first, second, margin) for first, second in combinations(models, 2)]
+    if len(found) < 2:
+        return found
+    different, equivalent = (
+        multipletests(each, method="holm")[1].tolist()
+        for each in ([each.p for each in found], [each.equivalence_p for each in found])
+    )
+    return [
+        replace(each, corrected_p=p, corrected_equivalence_p=q)
+        for each, p, q in zip(found, different, equivalent, strict=True)
+    ]
+
+
+def best_of(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
+    """Return the models that no other one is better than. As verdicts are corrected for their
+    number, the model that is truly the best is among them in at least 95 % of sweeps. Comparisons
+    of trained models rule none out."""
+    worse = {
+        name
+        for each in comparisons
+        for name in (each.first, each.second)
+        if each.relation(name) == WORSE and not each.of_models
+    }
+    return [name for name in names if name not in worse]
+
+
+def is_paired(first: Outcomes, second: Outcomes) -> bool:
+    """Return whether the seeds of two models are paired: both read the batches in the same order,
+    and there are enough seeds for that to pay."""
+    return (
+        first.shares_batches
+        and second.shares_batches
+        and first.seeds == second.seeds
+        and len(first.seeds) >= FEWEST_PAIRED
+    )
+
+
+def _same_articles(first: Outcomes, second: Outcomes) -> bool:
+    if len(first.labels) != len(second.labels):
+        return False
+    return all(map(np.array_equal, first.labels, second.labels))
+
+
+def _compare(first: Outcomes, second: Outcomes, margin: float) -> Comparison:
+    difference = first.value - second.value
+    of_models = first.speaks_of_models_alone or second.speaks_of_models_alone
+    spread, method = _spread_of_pair(first, second)
+    both = _binary_rows(first, second)
+    if both is not None and (method == "articles" or spread.error == 0):
+        a, b = (each[0] for each in both)
+        only = int((a > b).sum()), int((b > a).sum())
+        low, high = paired_interval(*only, len(a))
+        p, equivalence_p = paired_p(*only), paired_equivalence_p(*only, len(a), margin)
+        method = "McNemar"
+    elif spread.error == 0:  # nothing can be said
+        low = high = nan
+        p = equivalence_p = 1.0
+    else:
+        half = quantile(spread.freedom) * spread.error
+        low, high = difference - half, difference + half
+        p = min(1.0, 2 * tail(abs(difference) / spread.error, spread.freedom))
+        equivalence_p = tail((margin - abs(difference)) / spread.error, spread.freedom)
+    return Comparison(
+        first=first.name,
+        second=second.name,
+        difference=difference,
+        low=max(-1.0, low),
+        high=min(1.0, high),
+        p=p,
+        corrected_p=p,
+        equivalence_p=equivalence_p,
+        corrected_equivalence_p=equivalence_p,
+        margin=margin,
+        smallest=(quantile(spread.freedom) + quantile(spread.freedom, 1 - POWER)) * spread.error,
+        more_seeds=None if of_models else _more_seeds(first, second, difference),
+        superiority=_superiority(first, second),
+        of_models=of_models,
+        method=method,
+        trainings=f"{_trainings(first)} and {_trainings(second)}",
+    )
+
+
+def _spread_of_pair(first: Outcomes, second: Outcomes) -> tuple[Spread, str]:
+    """Return the spread of the difference of two models, and its method in a word."""
+    if first.covers_splits:
+        differences = np.array(
+            [a.mean() - b.mean() for a, b in zip(first.splits, second.splits, strict=True)]
+        )
+        articles = first.articles / len(first.splits)
+        return spread_over_splits(differences, articles, first.train_articles), "splits"
+    paired = is_paired(first, second)
+    spreads = [
+        spread_of_difference(a, b, paired) for a, b in zip(first.rows, second.rows, strict=True)
+    ]
+    if not (first.is_sampled or second.is_sampled):
+        return mean_of_spreads(spreads), "articles"
+    return mean_of_spreads(spreads), "paired seeds" if paired else "seeds"
+
+
+def _binary_rows(first: Outcomes, second: Outcomes) -> tuple[Values, Values] | None:
+    """Return for each article of one split whether two models are right; None where they are right
+    in a part of their trainings, or score by another metric."""
+    if len(first.splits) > 1:
+        return None
+    means = [each.splits[0].mean(0, keepdims=True) for each in (first, second)]
+    if not all(((each == 0) | (each == 1)).all() for each in means):
+        return None
+    return means[0], means[1]
+
+
+def _more_seeds(first: Outcomes, second: Outcomes, difference: float) -> int | None:
+    """Return how many more seeds of each model would find a true difference of this size in 80 % of
+    sweeps: 0 if there are enough; None where seeds are not what limits."""
+    if first.covers_splits or not (first.is_sampled or second.is_sampled):
+        return None
+    sampled = [each for each in (first, second) if each.is_sampled]
+    seeds = max(each.trainings for each in sampled)
+    of_seeds = [
+        np.mean([rows.mean(1).var(ddof=1) for rows in each.splits]) / len(each.splits)
+        for each in sampled
+    ]
+    paired = is_paired(first, second)
+    if paired:
+        rows = [a - b for a, b in zip(first.splits, second.splits, strict=True)]
+        of_seeds = [np.mean([each.mean(1).var(ddof=1) for each in rows]) / len(rows)]
+    spread, _ = _spread_of_pair(first, second)
+    of_articles = max(0.0, spread.error**2 - sum(of_seeds) / seeds)
+    for count in range(seeds, seeds + MOST_SEEDS + 1):
+        if power(difference, [*map(float, of_seeds)], count, of_articles) >= POWER:
+            return count - seeds
+    return None
+
+
+def power(
+    difference: float, of_seeds: Sequence[float], seeds: int, of_articles: float = 0.0
+) -> float:
+    """Return the probability that a sweep of so many seeds finds a true difference (two-sided, at
+    0.05): `of_seeds` are the variances over seeds, of each model or of the paired differences,
+    `of_articles` is the part of the squared standard error that more seeds do not lower."""
+    from scipy.stats import nct, t
+
+    parts = [each / seeds for each in of_seeds]
+    whole = sum(parts) + of_articles
+    if whole == 0:
+        return 1.0 if difference else SIGNIFICANCE
+    doubt = sum(each**2 / (seeds - 1) for each in parts)
+    freedom = min(whole**2 / doubt if doubt else inf, 1e6)
+    bound = float(t.isf(SIGNIFICANCE / 2, freedom))
+    shift = abs(difference) / sqrt(whole)
+    if shift > 30:  # where the noncentral distribution is beyond what can be computed
+        return 1.0
+    return float(nct.sf(bound, freedom, shift) + nct.cdf(-bound, freedom, shift))
+
+
+def _superiority(first: Outcomes, second: Outcomes) -> tuple[float, float, float] | None:
+    if not all(each.is_sampled or each.is_fixed for each in (first, second)):
+        return None
+    a, b = (
+        np.mean([rows.mean(1)[: each.trainings] for rows in each.splits], axis=0)
+        for each in (first, second)
+    )
+    above = (a[:, None] > b) + 0.5 * (a[:, None] == b)
+    share = float(above.mean())
+    return share, *superiority_interval(share, len(a), len(b))
+
+
+def _trainings(model: Outcomes) -> str:
+    return "1 fit" if model.is_fixed else str(model.trainings)
