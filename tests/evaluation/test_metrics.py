@@ -136,7 +136,8 @@ def test_a_metric_without_values_by_article_gets_the_jackknife_s(
     bare = replace(METRICS["test_macro_f1"], by_article=None)
     monkeypatch.setitem(METRICS, "test_macro_f1", bare)
     values = article_values(predictions, "test_macro_f1")
-    assert values.shape == (100,) and values.mean() == pytest.approx(exact.mean())
+    assert values.shape == (100,)
+    assert values.mean() == pytest.approx(exact.mean())
     errors = [each.std(ddof=1) / np.sqrt(len(each)) for each in (values, exact)]
     assert errors[0] == pytest.approx(errors[1], rel=0.2)
 

@@ -47,10 +47,13 @@ def compare(first: Outcomes, second: Outcomes, margin: float = 0.01) -> Comparis
 
 def test_a_clear_difference_is_better_and_worse() -> None:
     found = compare(trained("gru", [0.95, 0.96, 0.955]), trained("rnn", [0.7, 0.72, 0.71], seed=1))
-    assert found.relation("gru") == BETTER and found.relation("rnn") == WORSE
+    assert found.relation("gru") == BETTER
+    assert found.relation("rnn") == WORSE
     assert found.difference == pytest.approx(0.245)
-    assert 0 < found.low < found.difference < found.high and not found.of_models
-    assert found.superiority is not None and found.superiority[0] == 1
+    assert 0 < found.low < found.difference < found.high
+    assert not found.of_models
+    assert found.superiority is not None
+    assert found.superiority[0] == 1
     assert found.superiority[1] < 0.7  # three seeds of each say little of others
 
 
@@ -100,10 +103,12 @@ def test_seeds_that_share_the_order_of_batches_are_paired_from_five_on() -> None
         answers(name, each, shares_batches=True) for name, each in zip("ab", rows, strict=True)
     ]
     found = compare(*models)
-    assert is_paired(*models) and found.method == "paired seeds"
+    assert is_paired(*models)
+    assert found.method == "paired seeds"
     assert found.p == pytest.approx(stats.ttest_rel(first, second).pvalue)
     few = [answers(each.name, each.splits[0][:4], shares_batches=True) for each in models]
-    assert not is_paired(*few) and compare(*few).method == "seeds"
+    assert not is_paired(*few)
+    assert compare(*few).method == "seeds"
     assert not is_paired(models[0], answers("c", rows[1]))
 
 
@@ -122,10 +127,13 @@ def test_splits_have_the_corrected_resampled_t() -> None:
 
 def test_fewer_than_three_seeds_compare_trained_models() -> None:
     found = compare(trained("gru", [0.9]), trained("rnn", [0.6], seed=1))
-    assert found.of_models and found.method == "McNemar" and found.superiority is None
+    assert found.of_models
+    assert found.method == "McNemar"
+    assert found.superiority is None
     assert found.relation("gru") == BETTER
     two = compare(trained("gru", [0.9, 0.91]), trained("rnn", [0.6, 0.61], seed=1))
-    assert two.of_models and two.more_seeds is None
+    assert two.of_models
+    assert two.more_seeds is None
     assert best_of(["gru", "rnn"], [found]) == ["gru", "rnn"]
 
 
@@ -136,7 +144,8 @@ def test_fixed_models_need_no_seeds() -> None:
         for name, each in zip(("tfidf", "majority"), rows, strict=True)
     ]
     found = compare(*models)
-    assert not found.of_models and found.trainings == "1 fit and 1 fit"
+    assert not found.of_models
+    assert found.trainings == "1 fit and 1 fit"
     assert best_of(["tfidf", "majority"], [found]) == ["tfidf"]
     network = trained("gru", [0.8], articles=400)
     assert compare(network, models[0]).of_models
@@ -165,7 +174,8 @@ def test_the_best_are_those_that_none_is_better_than() -> None:
 def test_models_that_agree_everywhere_have_an_interval_all_the_same() -> None:
     rows = np.repeat(np.arange(50)[None] < 48, 3, axis=0)
     found = compare(answers("gru", rows), answers("lstm", rows))
-    assert found.difference == 0 and found.low < 0 < found.high
+    assert found.difference == 0
+    assert found.low < 0 < found.high
     assert found.relation("gru") == UNDECIDED  # 50 articles are too few for 0.01
 
 
@@ -189,7 +199,8 @@ def test_more_seeds_are_told_that_would_separate_two_models() -> None:
     spread = np.array([-1.0, 0.0, 1.0]) * 0.00855
     rows = [np.repeat(each[:, None], 100, axis=1) for each in (0.9 + spread, 0.9086 + spread)]
     found = compare(answers("a", rows[0]), answers("b", rows[1]))
-    assert found.relation("a") == UNDECIDED and found.more_seeds == 17 - 3
+    assert found.relation("a") == UNDECIDED
+    assert found.more_seeds == 17 - 3
     # Where test articles limit, no number of seeds is told.
     few = compare(
         trained("a", [0.9, 0.905, 0.9], articles=60), trained("b", [0.91, 0.9, 0.91], 60, seed=1)

@@ -141,7 +141,8 @@ def test_the_mean_of_two_means_has_a_quarter_of_their_variances() -> None:
 )
 def test_a_spread_is_never_less_than_that_of_the_seeds(values: Rows) -> None:
     spread = spread_of(values)
-    assert np.isfinite(spread.error) and spread.freedom > 0
+    assert np.isfinite(spread.error)
+    assert spread.freedom > 0
     if len(values) > 1:
         assert spread.error**2 >= values.mean(1).var(ddof=1) / len(values) - 1e-12
 

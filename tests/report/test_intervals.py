@@ -53,7 +53,8 @@ def test_a_share_s_interval_holds_it_and_is_never_all_or_nothing(
 ) -> None:
     share = right / 1000
     low, high = share_interval(share, Spread(error, freedom), most)
-    assert 0 <= low <= share + 1e-9 and share - 1e-9 <= high <= 1
+    assert 0 <= low <= share + 1e-9
+    assert share - 1e-9 <= high <= 1
     assert 0 < high - low < 1
 
 

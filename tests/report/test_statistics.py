@@ -21,7 +21,8 @@ def test_one_model_has_wilson_s_interval_over_the_articles() -> None:
     correct = np.arange(200) < 180
     expected = stats.binomtest(180, 200).proportion_ci(0.95, method="wilson")
     found = share_of(correct)
-    assert found.value == 0.9 and found.over == "200 articles"
+    assert found.value == 0.9
+    assert found.over == "200 articles"
     # The variance over articles has n - 1 and Student's t, Wilson's has n and the normal one.
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
     fixed = answers("tfidf", np.stack([correct] * 3), is_random=False)
@@ -32,7 +33,8 @@ def test_seeds_and_articles_widen_the_interval_together() -> None:
     articles_alone = share_of(np.arange(2000) < 1800)
     found = estimate(trained("gru", [0.9, 0.9, 0.9]))
     spread = estimate(trained("gru", [0.87, 0.9, 0.93]))
-    assert found.over == "3 seeds and 2,000 articles" and not found.of_models
+    assert found.over == "3 seeds and 2,000 articles"
+    assert not found.of_models
     assert spread.high - spread.low > articles_alone.high - articles_alone.low
     assert spread.high - spread.low > found.high - found.low
 
@@ -42,7 +44,8 @@ def test_with_fewer_than_three_seeds_the_interval_is_of_the_trained_models(
     accuracies: list[float],
 ) -> None:
     found = estimate(trained("rnn", accuracies))
-    assert found.of_models and found.over == "2,000 articles"
+    assert found.of_models
+    assert found.over == "2,000 articles"
     assert found.high - found.low < 0.05
 
 
@@ -53,7 +56,8 @@ def test_no_interval_is_without_width_or_says_nothing(
 ) -> None:
     found = estimate(trained("rnn", accuracies, articles))
     assert found.has_interval
-    assert 0 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1
+    assert 0 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 1
     assert (found.low, found.high) != (0, 1)
 
 
@@ -63,11 +67,13 @@ def test_splits_are_covered_from_three_on() -> None:
     found = estimate(answers("gru", *splits, train_articles=900.0))
     means = np.array([each.mean() for each in splits])
     error = np.sqrt((1 / 10 + 100 / 900) * means.var(ddof=1))
-    assert found.over == "10 splits" and not found.of_models
+    assert found.over == "10 splits"
+    assert not found.of_models
     half = stats.t.isf(0.025, 9) * error
     assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.05)
     two = estimate(answers("gru", *splits[:2], train_articles=900.0))
-    assert two.over == "200 articles" and two.of_models
+    assert two.over == "200 articles"
+    assert two.of_models
 
 
 def test_without_articles_there_is_no_interval() -> None:
