@@ -147,7 +147,6 @@ class Comparison:
     superiority: tuple[float, float, float] | None
     of_models: bool
     method: str
-    trainings: str
 
     @property
     def is_different(self) -> bool:
@@ -259,7 +258,6 @@ def _compare(first: Outcomes, second: Outcomes, margin: float) -> Comparison:
         superiority=_superiority(first, second),
         of_models=of_models,
         method=method,
-        trainings=f"{_trainings(first)} and {_trainings(second)}",
     )
 
 
@@ -345,7 +343,3 @@ def _superiority(first: Outcomes, second: Outcomes) -> tuple[float, float, float
     above = (a[:, None] > b) + 0.5 * (a[:, None] == b)
     share = float(above.mean())
     return share, *superiority_interval(share, len(a), len(b))
-
-
-def _trainings(model: Outcomes) -> str:
-    return "1 fit" if model.is_fixed else str(model.trainings)

@@ -20,7 +20,7 @@ from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_c
 from rnn_bench.report.formatting import format_estimate, join_words
 from rnn_bench.report.statistics import Estimate, share_of_seeds
 from rnn_bench.sweep.advice import name_ceilings
-from rnn_bench.sweep.equality import describe_equality
+from rnn_bench.sweep.equality import describe_equality, describe_sizes
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 
@@ -60,7 +60,8 @@ def explain_numbers(results: Results) -> str:
             f"Equivalent: the difference is below {results.sweep.margin:g}, likewise."
         )
     ceilings = name_ceilings([run for each in results.compared for run in each.completed])
-    return " ".join([*sentences, *ceilings, *name_other_editions(results)])
+    sizes = describe_sizes(networks_by_title(results))
+    return " ".join(filter(None, [*sentences, sizes, *ceilings, *name_other_editions(results)]))
 
 
 def describe_cover(results: Results) -> str:
@@ -144,7 +145,7 @@ def describe_rivals(results: Results, corpus: str) -> str:
     networks = [each for each in found if not each.is_baseline]
     baselines = [each for each in found if each.is_baseline]
     if not are_ranked(results, corpus):
-        return describe_limits(results, corpus, best) if networks and baselines else ""
+        return ""
     if networks and baselines:
         ahead, behind = sorted((networks[0], baselines[0]), key=found.index)
         pair = results.comparison(corpus, ahead, behind)
@@ -187,14 +188,10 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
     names = f"{first.first} and {first.second}"
     if not first.more_seeds:
         return f"{sentence}; more seeds alone would not separate {names}."
-    next_seed = 1 + max(int(run.tags[schema.SEED]) for each in best for run in each.completed)
-    last = next_seed + first.more_seeds - 1
-    listed = (
-        ",".join(map(str, range(next_seed, last + 1)))
-        if first.more_seeds <= MOST_NAMES
-        else f"{next_seed},{next_seed + 1},...,{last}"
-    )
-    return f"{sentence}; about {first.more_seeds} more seeds would separate {names}: seed={listed}."
+    seeds = {int(run.tags[schema.SEED]) for each in best for run in each.completed}
+    more = f"{first.more_seeds} more seed{'s' * (first.more_seeds > 1)}"
+    command = f"the same command with seed=range({min(seeds)},{max(seeds) + 1 + first.more_seeds})"
+    return f"{sentence}; about {more} would separate {names}: {command}."
 
 
 def describe_warnings(results: Results, corpus: str) -> str:

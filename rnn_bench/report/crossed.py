@@ -13,7 +13,8 @@ from math import inf, sqrt
 import numpy as np
 from jaxtyping import Float
 
-Values = Float[np.ndarray, "seeds articles"]  # of one model: 1 where an article is correct, else 0
+# Of one model, a row a seed: 1 where an article is correct, else 0; or values of another metric.
+Values = Float[np.ndarray, "_ articles"]
 
 
 @dataclass(frozen=True)

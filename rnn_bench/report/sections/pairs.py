@@ -34,15 +34,14 @@ def pairs_section(results: Results) -> Section | None:
     text = [
         "Each row compares two models on the same test articles. A model is better if p (Holm), "
         "which is corrected for the number of pairs of the corpus, is below 0.05, and equivalent "
-        f"if the difference is below {results.sweep.margin:g} by two one-sided tests, likewise "
-        "corrected. Smallest is the difference that such a sweep finds in 4 of 5 cases; more "
-        "seeds, how many would find the one that was measured.",
+        f"if the difference is below {results.sweep.margin:g} by two one-sided tests, p (equal), "
+        "likewise corrected. Smallest is the difference that such a sweep finds in 4 of 5 cases, "
+        "and more seeds are how many would find the one that was measured.",
     ]
     if any(each.superiority for each in pairs):
         text.append(
             "P(1st > 2nd) is how often a training of the first model is more accurate than one of "
-            "the second, over all pairs of their seeds; a tie counts half. 1 fit: all seeds give "
-            "the same model."
+            "the second, over all pairs of their seeds; a tie counts half."
         )
     if any(each.of_models for each in pairs):
         text.append(
@@ -56,7 +55,7 @@ def pairs_section(results: Results) -> Section | None:
 def pairs_table(name: str, title: str, found: list[Comparison]) -> Table:
     columns = (
         *("first", "result", "second", "difference", "95 % interval", "p (Holm)"),
-        *("p (equivalence)", "smallest", "more seeds", "P(1st > 2nd)", "method", "seeds"),
+        *("p (equal)", "smallest", "more seeds", "P(1st > 2nd)", "method"),
     )
     rows = [
         (
@@ -67,7 +66,7 @@ def pairs_table(name: str, title: str, found: list[Comparison]) -> Table:
             f"{each.smallest:.4f}",
             str(each.more_seeds) if each.more_seeds and is_undecided(each) else "",
             "{:.2f} ({:.2f} to {:.2f})".format(*each.superiority) if each.superiority else "",
-            *(each.method, each.trainings),
+            each.method,
         )
         for each in found
     ]
