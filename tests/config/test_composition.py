@@ -13,6 +13,7 @@ from rnn_bench.config.hydra_internals import parse_arguments, split_into_jobs
 from rnn_bench.config.model import Recurrent
 from rnn_bench.config.optimizer import Adam
 from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
+from rnn_bench.config.report import Report
 from rnn_bench.config.search import Search
 from tests.conftest import Command
 
@@ -40,10 +41,10 @@ def test_groups_become_their_own_dataclasses(configured: Compose) -> None:
 
 
 def test_every_key_says_what_it_means() -> None:
-    for schema in (*SCHEMAS.values(), Search, Config):
+    for schema in (*SCHEMAS.values(), Search, Report, Config):
         for each in dataclasses.fields(schema):
             name = each.name
-            is_group = name in (*GROUPS, "evaluation", "tracking", "search")
+            is_group = name in (*GROUPS, "evaluation", "tracking", "report", "search")
             if name[0] != "_" and not is_group and "omegaconf_ignore" not in each.metadata:
                 assert each.metadata["meaning"], (schema, name)
 
