@@ -253,4 +253,4 @@ def test_a_cell_of_the_package_is_one_file_and_one_yaml(workplace: Path) -> None
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith("mingru-demo-")
-    assert "gradients by state are below 1 %" in answer.stdout
+    assert "gradients by state fall to 1 %" in answer.stdout

@@ -113,7 +113,7 @@ def evaluate_further(
             before, after = (reach(norms[column].to_numpy()) for column in columns)
             figures |= dict(zip(map(schema.REACH.format, columns), (before, after), strict=True))
             log.info(
-                "%s  gradients by %s are below 1 %% after %g steps back before training, %g after",
+                "%s  gradients by %s fall to 1 %% over %g steps before training, %g after",
                 *(name, by, before, after),
             )
     return figures
