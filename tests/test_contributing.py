@@ -158,7 +158,8 @@ def test_a_cell_is_added_as_the_guide_says(
         assert run.data.params["model.cell"] == "my_cells.MinGRU"
         assert run.info.run_name.startswith("MinGRU-demo-")
         assert "my_cells" not in run.info.run_name
-        assert run.data.metrics["gradient_flow/trained_reach"] > 0
+        for by in ("input", "state"):
+            assert run.data.metrics[f"gradient_flow/trained_{by}_reach"] > 0
 
 
 def test_the_console_script_s_jobs_find_a_cell_in_the_working_folder(
@@ -252,4 +253,4 @@ def test_a_cell_of_the_package_is_one_file_and_one_yaml(workplace: Path) -> None
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith("mingru-demo-")
-    assert "gradients reach" in answer.stdout
+    assert "gradients by state fall to 1 %" in answer.stdout

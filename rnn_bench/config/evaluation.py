@@ -28,7 +28,8 @@ class Evaluation(Option):
         "options of the group dataset, such as isot, kaggle",
     )
     gradient_flow: bool = key(
-        False, "how strongly the loss depends on the hidden state at each step back from the end"
+        False,
+        "how strongly the loss depends on the input and the state at each step back from the end",
     )
     corpora: dict[str, Any] = field(default_factory=dict, metadata={"omegaconf_ignore": True})
 

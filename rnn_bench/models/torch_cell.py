@@ -15,7 +15,8 @@ class TorchCell(nn.Module, ABC):
     """One layer in one direction of torch's recurrent module, from a state of 0.
 
     torch computes all states at once, or, if `by_steps` is set, the equations of `step` compute one
-    after the other, so that each is a node of the graph.
+    after the other, so that each is a node of the graph, and the memory of each step is returned
+    too.
     """
 
     torch_class: ClassVar[Callable[..., nn.RNNBase]]
@@ -29,16 +30,20 @@ class TorchCell(nn.Module, ABC):
 
     def forward(
         self, inputs: Float[Tensor, "batch time features"], lengths: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch time hidden"]:
+    ) -> (
+        Float[Tensor, "batch time hidden"]
+        | tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch time hidden"]]
+    ):
         """Return the states; they never depend on what comes later, such as padding."""
         if not self.by_steps:
             return self.recurrence(inputs)[0]  # type: ignore[no-any-return]
         hidden = memory = inputs.new_zeros(len(inputs), self.recurrence.hidden_size)
-        states = []
+        states, memories = [], []
         for features in inputs.unbind(1):
             hidden, memory = self.step(features, hidden, memory)
             states.append(hidden)
-        return torch.stack(states, 1)
+            memories.append(memory)
+        return torch.stack(states, 1), torch.stack(memories, 1)
 
     @abstractmethod
     def step(
@@ -47,7 +52,7 @@ class TorchCell(nn.Module, ABC):
         hidden: Float[Tensor, "batch hidden"],
         memory: Float[Tensor, "batch hidden"],
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch hidden"]]:
-        """Return the next state, and the next memory of a cell that has one."""
+        """Return the next state, and the next memory; a cell that has none leaves it 0."""
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

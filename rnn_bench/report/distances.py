@@ -1,6 +1,8 @@
 """Test accuracy by the distance of the demo corpus's cue from the end of the article."""
 
 import math
+from collections.abc import Sequence
+from itertools import takewhile
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.statistics import Estimate
@@ -21,6 +23,18 @@ def accuracies_by_distance(results: Results) -> dict[str, list[tuple[float, Esti
     if len({distance for points in found.values() for distance, _ in points}) < 2:
         return {}
     return {label: sorted(points, key=lambda p: p[0]) for label, points in found.items()}
+
+
+def distance_found(points: Sequence[tuple[float, Estimate]]) -> float:
+    """Return the greatest distance up to which a model finds the cue at every one tried; 0 if it
+    finds it at none. `points` are of growing distance."""
+    return max((distance for distance, _ in takewhile(is_found, points)), default=0.0)
+
+
+def is_found(point: tuple[float, Estimate]) -> bool:
+    """Return whether the whole confidence interval at a distance is above half way from chance to
+    certainty."""
+    return point[1].low > FOUND
 
 
 def farthest_corpus(results: Results) -> str:

@@ -4,10 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import chain, cycle
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from rnn_bench.evaluation.gradient_flow import BY_INPUT, BY_STATE, INITIAL, REACH, TRAINED
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.drawing import (
@@ -23,6 +25,7 @@ from rnn_bench.report.palette import INK, marker
 from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking import schema
 
+LOWEST_NORM = 1e-12  # shares of the last token's; below it all is far away
 HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 
@@ -153,39 +156,61 @@ def draw_times(results: Results, seconds: Mapping[str, float]) -> Figure | None:
 def draw_gradient_flow(
     name: str,
     corpus: str,
-    flows: Mapping[str, Mapping[str, Sequence[float]]],
+    flows: Mapping[str, Sequence[pd.DataFrame]],
     palette: Mapping[str, str],
 ) -> Figure:
-    """Draw gradient norms over the steps back from the end, before and after training; `flows`
-    has by label the columns steps_back, initial and trained."""
+    """Draw gradient norms over the steps back from the end, by input and by state, before and after
+    training; `flows` has the table of each seed by label."""
+    shown = [
+        (when, by)
+        for by in (BY_INPUT, BY_STATE)
+        for when in (INITIAL, TRAINED)
+        if any(f"{when}_{by}" in table for tables in flows.values() for table in tables)
+    ]
 
     def draw(width: float) -> Canvas:
         columns = 2 if width == WIDE else 1
-        canvas = Canvas(figsize=(width, 3.0 if columns == 2 else 5.0))
-        shape = 2 // columns, columns
-        grid = canvas.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
-        for axes, when in zip(grid, ("initial", "trained"), strict=True):
-            lines = cycle(("-", "--", "-."))
-            for (label, flow), line in zip(flows.items(), lines, strict=False):
-                axes.plot(
-                    *(flow["steps_back"], flow[when], line),
-                    color=palette[label],
-                    label=label,
-                    lw=1.3,
-                )
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.set_title("before training" if when == "initial" else "after training")
+        rows = len(shown) // columns
+        canvas = Canvas(figsize=(width, 0.8 + 2.1 * rows))
+        grid = canvas.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, (when, by) in zip(grid, shown, strict=True):
+            plot_gradient_flow(axes, flows, f"{when}_{by}", palette)
+            axes.set_title(f"by {by}, {'before' if when == INITIAL else 'after'} training")
+        grid[0].set_yscale("log")
+        drawn = [y for axes in grid for line in axes.lines for y in line.get_ydata()]
+        grid[0].set_ylim(LOWEST_NORM, 3 * max(y for y in drawn if math.isfinite(y)))
+        grid[0].yaxis.set_major_formatter("{x:g}")
         canvas.supxlabel("steps back from the end (tokens)", fontsize=9)
-        canvas.supylabel("gradient norm (mean over articles)", fontsize=9)
+        canvas.supylabel("gradient norm (share of that at the last token)", fontsize=9)
         add_legend(canvas, [*grid], width)
         return canvas
 
     text = (
-        "Mean norm of the gradient of an article's loss with respect to the hidden state, "
-        f"over steps back from the article's end, for {', '.join(flows)}."
+        "Norm of the gradient of an article's loss with respect to the input and the state, over "
+        f"steps back from the article's end, for {', '.join(flows)}."
     )
-    return draw_figure(name, f"Gradient flow on {corpus}", text, draw)
+    title = (
+        f"Gradient flow on {corpus}, one line per seed; dotted: 1 %. The axis ends at "
+        f"{LOWEST_NORM:g}"
+    )
+    return draw_figure(name, title, text, draw)
+
+
+def plot_gradient_flow(
+    axes: Axes,
+    flows: Mapping[str, Sequence[pd.DataFrame]],
+    column: str,
+    palette: Mapping[str, str],
+) -> None:
+    for (label, tables), line in zip(flows.items(), cycle(("-", "--", "-.")), strict=False):
+        axes.plot([], [], line, color=palette[label], label=label, lw=1.3)
+        for table in tables:
+            if column in table and table[column][0] > 0:
+                shares = table[column] / table[column][0]
+                axes.plot(
+                    table["steps_back"], shares, line, color=palette[label], lw=1.1, alpha=0.8
+                )
+    axes.axhline(REACH, color=INK, ls=":", lw=0.8)
 
 
 def draw_search(

@@ -16,7 +16,16 @@ from rnn_bench.config.errors import UsageError
 from rnn_bench.config.evaluation import Evaluation
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.evaluation.gradient_flow import gradient_flow, reach, reason_not_followed
+from rnn_bench.evaluation.gradient_flow import (
+    BY_INPUT,
+    BY_STATE,
+    INITIAL,
+    NO_STEPS,
+    TRAINED,
+    gradient_flow,
+    reach,
+    reason_not_followed,
+)
 from rnn_bench.evaluation.metrics import compute_metrics, metric_versions, missing_metrics
 from rnn_bench.evaluation.predictions import probabilities, read_predictions
 from rnn_bench.evaluation.transfer import transfer_corpora, transfer_split, unknown_share
@@ -41,14 +50,15 @@ NOT_EVALUATED = "Run {} cannot be evaluated further: {} Train it again with reru
 def missing_evaluations(config: Config, recorded: Container[str], name: str) -> Evaluation:
     """Return the further evaluations that a config asks for and a run's metrics do not answer.
 
-    A model without hidden states has no gradient flow.
+    A model that is no recurrent network has no gradient flow.
     """
     corpora = [
         corpus
         for corpus in transfer_corpora(config)
         if f"{schema.TRANSFER}{corpus}/accuracy" not in recorded
     ]
-    flow = config.evaluation.gradient_flow and schema.TRAINED_REACH not in recorded
+    measured = schema.REACH.format(f"{TRAINED}_{BY_INPUT}") in recorded
+    flow = config.evaluation.gradient_flow and not measured
     if flow and (reason := reason_not_followed(config.model)):
         log.info("%s  %s", name, reason)
         flow = False
@@ -70,7 +80,8 @@ def evaluate_further(
 
     Returns:
         the metrics: `transfer/<corpus>/accuracy` and `unknown_share`, the share of unknown
-        tokens; `gradient_flow/initial_reach` and `trained_reach`, in steps.
+        tokens; `gradient_flow/initial_input_reach` and `trained_input_reach`, in steps, and
+        `initial_state_reach` and `trained_state_reach` if the cell's states can be followed.
     """
     figures: dict[str, float] = {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,9 +105,17 @@ def evaluate_further(
         norms = gradient_flow(initial, model, corpus.test, config.protocol, on_batch)
         path = folder / schema.GRADIENT_FLOW_FILE
         norms.to_csv(path, index=False, float_format="%.9g", na_rep="nan")
-        before, after = (reach(norms[when].to_numpy()) for when in ("initial", "trained"))
-        figures |= {schema.INITIAL_REACH: before, schema.TRAINED_REACH: after}
-        log.info("%s  gradients reach %g steps back before training, %g after", name, before, after)
+        for by in (BY_INPUT, BY_STATE):
+            columns = [f"{when}_{by}" for when in (INITIAL, TRAINED)]
+            if columns[0] not in norms:
+                log.info("%s  gradients by %s are not followed: %s", name, by, NO_STEPS)
+                continue
+            before, after = (reach(norms[column].to_numpy()) for column in columns)
+            figures |= dict(zip(map(schema.REACH.format, columns), (before, after), strict=True))
+            log.info(
+                "%s  gradients by %s fall to 1 %% over %g steps before training, %g after",
+                *(name, by, before, after),
+            )
     return figures
 
 

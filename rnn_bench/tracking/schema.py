@@ -53,7 +53,7 @@ BEST_EPOCH, TRAIN_SECONDS = "best_epoch", "train_seconds"  # with validation
 TOKENS_PER_SECOND, PARAMETER_COUNT = "tokens_per_second", "parameter_count"
 PEAK_MEMORY_BYTES = "peak_memory_bytes"
 TRANSFER = "transfer/"  # + corpus + "/accuracy" or "/unknown_share"
-INITIAL_REACH, TRAINED_REACH = "gradient_flow/initial_reach", "gradient_flow/trained_reach"
+REACH = "gradient_flow/{}_reach"  # of a column of gradient_flow.csv, such as trained_input
 
 # --- artifacts -----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""How the loss's gradient reaches back to earlier hidden states."""
+"""How the loss's gradient reaches back to earlier inputs and states."""
 
 import math
 
@@ -82,18 +82,20 @@ def gru_step(gates: Tensor, recurrent: Tensor, h: Tensor, c: Tensor) -> tuple[Te
 EQUATIONS = {"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step}
 
 
-def norms_by_hand(model: RecurrentClassifier, cell: str, article: Batch) -> list[float]:
+def norms_by_hand(model: RecurrentClassifier, cell: str, article: Batch) -> dict[str, list[float]]:
     """Of one article, from the cell's equations, layer above layer, step after step."""
-    inputs = [*model.embedding(article.tokens[0])]
-    layers = []
+    embedded = [*model.embedding(article.tokens[0]).detach().requires_grad_()]
+    inputs, parts = embedded, []
     for (one_cell,) in model.layers:
         w_ih, w_hh, b_ih, b_hh = one_cell.weights
         h = c = torch.zeros(7, dtype=torch.double, requires_grad=True)
-        states = []
+        states, memories = [], []
         for x in inputs:
             h, c = EQUATIONS[cell](w_ih @ x + b_ih, w_hh @ h + b_hh, h, c)
+            c = c.clone()  # handed on to the next step; h came from the other
             states.append(h)
-        layers.append(states)
+            memories.append(c)
+        parts += [states, memories] if cell == "lstm" else [states]
         inputs = states
     last = inputs[int(article.lengths[0]) - 1]
     read = {
@@ -104,11 +106,15 @@ def norms_by_hand(model: RecurrentClassifier, cell: str, article: Batch) -> list
     }
     logits = model.output.weight @ read[model.readout] + model.output.bias
     loss = F.cross_entropy(logits[None], article.labels)
-    squares = 0.0
-    for states in layers:
-        gradients = torch.autograd.grad(loss, states, retain_graph=True, allow_unused=True)
-        squares += np.array([0.0 if g is None else float((g**2).sum()) for g in gradients])
-    return np.sqrt(squares)[: int(article.lengths[0])][::-1].tolist()
+
+    def norms(parts: list[list[Tensor]]) -> list[float]:
+        squares = np.zeros(len(inputs))
+        for steps in parts:
+            gradients = torch.autograd.grad(loss, steps, retain_graph=True, allow_unused=True)
+            squares += np.array([0.0 if g is None else float((g**2).sum()) for g in gradients])
+        return np.sqrt(squares)[: int(article.lengths[0])][::-1].tolist()
+
+    return {"input": norms([embedded]), "state": norms(parts)}
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -118,10 +124,12 @@ def test_norms_are_those_of_the_cell_s_equations(cell: str, readout: str, num_la
     model = classifier(cell, readout, num_layers)
     together = batch([4, 9, 1, 6])
     found = gradient_norms(model, together)
+    assert [*found] == ["input", "state"]
     for i, length in enumerate(together.lengths.tolist()):
         expected = norms_by_hand(model, cell, alone(together, i))
-        np.testing.assert_allclose(found[i, :length], expected, rtol=1e-9)
-        assert found[i, length:].tolist() == [0.0] * (9 - length)
+        for by, norms in found.items():
+            np.testing.assert_allclose(norms[i, :length], expected[by], rtol=1e-9)
+            assert norms[i, length:].tolist() == [0.0] * (9 - length)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -129,9 +137,58 @@ def test_with_padded_end_the_way_across_the_padding_counts(cell: str) -> None:
     model = classifier(cell, "padded_end")
     together = batch([4, 9])
     expected = norms_by_hand(model, cell, alone(together, 0, padded_to=9))
-    np.testing.assert_allclose(gradient_norms(model, together)[0, :4], expected, rtol=1e-9)
-    near = gradient_norms(model, alone(together, 0))[0, 0]
-    assert gradient_norms(model, together)[0, 0] != near
+    near = gradient_norms(model, alone(together, 0))
+    for by, norms in gradient_norms(model, together).items():
+        np.testing.assert_allclose(norms[0, :4], expected[by], rtol=1e-9)
+        assert norms[0, 0] != near[by][0, 0]
+
+
+@pytest.mark.parametrize("readout", ["last_token", "mean"])
+def test_the_lstm_s_norms_are_those_of_a_small_change_of_what_a_step_hands_on(readout: str) -> None:
+    """By central differences of the loss that torch's own LSTMCell gives from there on."""
+    model, article, length = classifier("lstm", readout), alone(batch([8]), 0), 8
+    cell = nn.LSTMCell(5, 7).requires_grad_(False).double()
+    ((recurrence,),) = model.layers
+    for mine, weight in zip(cell.parameters(), recurrence.weights, strict=True):
+        mine.data = weight.data
+    words = model.embedding(article.tokens[0])
+
+    def loss(changed: int, of_input: Tensor, of_state: Tensor) -> float:
+        h, c = torch.zeros(2, 1, 7, dtype=torch.double)
+        states = []
+        for step, x in enumerate(words):
+            at_step = float(step == changed)
+            h, c = cell((x + at_step * of_input)[None], (h, c))
+            h, c = h + at_step * of_state[:7], c + at_step * of_state[7:]
+            states.append(h)
+        read = states[-1] if readout == "last_token" else sum(states) / length
+        return float(F.cross_entropy(model.output(read), article.labels))
+
+    def slope(step: int, place: int, by: str) -> float:
+        small = torch.eye(14, dtype=torch.double)[place] * 1e-5
+        none = torch.zeros(14, dtype=torch.double)
+        of_input, of_state = (small, none) if by == "input" else (none, small)
+        ahead = loss(step, of_input[:5], of_state)
+        return (ahead - loss(step, -of_input[:5], -of_state)) / 2e-5
+
+    for by, places in (("input", 5), ("state", 14)):
+        slopes = [[slope(step, place, by) for place in range(places)] for step in range(length)]
+        expected = np.linalg.norm(slopes, axis=1)[::-1]
+        found = gradient_norms(model, article)[by][0]
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+
+
+def test_an_lstm_that_never_reads_its_hidden_states_still_has_a_memory() -> None:
+    model = classifier("lstm")
+    ((cell,),) = model.layers
+    w_ih, w_hh, b_ih, b_hh = cell.weights
+    w_hh.zero_()
+    for forget in (w_ih, b_ih, b_hh):
+        forget.chunk(4)[1].zero_()  # the gate is always half open
+    norms = gradient_norms(model, batch([12]))["state"][0]
+    halves = norms[1] * 0.5 ** torch.arange(11, dtype=torch.double)
+    assert norms[1] > 0
+    torch.testing.assert_close(norms[1:], halves)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -142,7 +199,8 @@ def test_the_network_that_is_followed_is_the_one_that_is_tested(
 ) -> None:
     model = classifier(cell, readout, num_layers, bidirectional)
     together = batch([4, 9, 1, 6])
-    logits, layers = unrolled(model, together)
+    logits, embedded, layers = unrolled(model, together)
+    torch.testing.assert_close(embedded, model.embedding(together.tokens))
     assert [len(steps) for steps in layers] == [9] * num_layers
     for layer in model.layers:
         for each in layer:
@@ -174,30 +232,104 @@ class AtOnce(Averages):
         super().__init__(input_size, hidden_size, at_once=True)
 
 
+class LastMemory(Averages):
+    """States step by step, but the memory of the last step alone."""
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        states, _ = super().forward(inputs, lengths)
+        return states, states[:, -1] * 2
+
+
 class SinglePrecision(Averages):
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         return torch.stack([*self.inwards(inputs.float()).unbind(1)], 1)
 
 
+class OwnLSTM(nn.Module):
+    """A user's LSTM, with the weights of torch's, which stacks what each step leaves behind."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(input_size, hidden_size)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        h = c = inputs.new_zeros(len(inputs), self.cell.hidden_size)
+        states, memories = [], []
+        for x in inputs.unbind(1):
+            h, c = self.cell(x, (h, c))
+            states.append(h)
+            memories.append(c)
+        return torch.stack(states, 1), torch.stack(memories, 1)
+
+
+class Trace(nn.Module):
+    """A cell whose memory comes from its state: h_t = x_t + m_t-1, m_t = m_t-1 / 10 + h_t / 2."""
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.inwards = nn.Linear(input_size, hidden_size)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        inputs = self.inwards(inputs)
+        memory = torch.zeros_like(inputs[:, 0])
+        states, memories = [], []
+        for x in inputs.unbind(1):
+            states.append(x + memory)
+            memory = memory / 10 + states[-1] / 2
+            memories.append(memory)
+        return torch.stack(states, 1), torch.stack(memories, 1)
+
+
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_user_s_cell_is_followed_through_the_states_that_it_stacks(bidirectional: bool) -> None:
     model = classifier(f"{__name__}.Averages", bidirectional=bidirectional)
-    norms = gradient_norms(model, batch([4, 9, 1]))
+    norms = gradient_norms(model, batch([4, 9, 1]))["state"]
     for i, length in enumerate([4, 9, 1]):
         halves = norms[i, 0] * 0.5 ** torch.arange(length, dtype=torch.double)
         torch.testing.assert_close(norms[i, :length], halves)
 
 
-def test_a_cell_that_cannot_be_followed_says_why() -> None:
+@pytest.mark.parametrize(("num_layers", "bidirectional"), [(1, False), (2, True)])
+def test_a_user_s_lstm_has_the_norms_of_torch_s(num_layers: int, bidirectional: bool) -> None:
+    torchs = classifier("lstm", "mean", num_layers, bidirectional)
+    users = classifier(f"{__name__}.OwnLSTM", "mean", num_layers, bidirectional)
+    for mine, weight in zip(users.parameters(), torchs.parameters(), strict=True):
+        mine.data = weight.data
+    together = batch([4, 9, 1])
+    expected = gradient_norms(torchs, together)
+    for by, norms in gradient_norms(users, together).items():
+        torch.testing.assert_close(norms, expected[by])
+
+
+def test_a_memory_that_is_computed_from_the_state_counts_for_itself() -> None:
+    model = classifier(f"{__name__}.Trace")
+    norms = gradient_norms(model, batch([9]))["state"][0]
+    # h_t is read by no later step but through m_t, which counts where it is.
+    expected = norms[1] * 0.6 ** torch.arange(8, dtype=torch.double)
+    torch.testing.assert_close(norms[0], norms[1])  # h is read out, then m is added to it
+    torch.testing.assert_close(norms[1:], expected)
+
+
+def test_a_cell_without_steps_is_followed_by_input_alone() -> None:
+    norms = gradient_norms(classifier(f"{__name__}.AtOnce"), batch([6, 9]))
+    assert [*norms] == ["input"]
+    for i, length in enumerate([6, 9]):  # all inputs are added up
+        torch.testing.assert_close(norms["input"][i, :length], norms["input"][i, :1].expand(length))
+    assert [*gradient_norms(classifier(f"{__name__}.LastMemory"), batch([6, 9]))] == ["input"]
+    table = gradient_flow(
+        *(classifier(f"{__name__}.AtOnce") for _ in range(2)),
+        *(articles([4, 9]), Protocol(name="p"), lambda *step: None),
+    )
+    assert [*table] == ["steps_back", "articles", "initial_input", "trained_input"]
+
+
+def test_a_model_that_cannot_be_followed_says_why() -> None:
     def reason(cell: str) -> str:
         return reason_not_followed(Recurrent(name="x", cell=f"{__name__}.{cell}"))
 
-    assert reason("Averages") == ""
-    assert reason("AtOnce") == (
-        "has no gradient flow: AtOnce does not compute a state for each step and torch.stack them."
-    )
+    assert [reason(cell) for cell in ("Averages", "AtOnce", "LastMemory", "OwnLSTM")] == [""] * 4
     assert "has no gradient flow: SinglePrecision " in reason("SinglePrecision")
-    assert reason_not_followed(Tfidf()).startswith("has no hidden states")
+    assert reason_not_followed(Tfidf()).startswith("has no steps")
     assert [reason_not_followed(Recurrent(name=cell, cell=cell)) for cell in CELLS] == [""] * 3
 
 
@@ -217,8 +349,8 @@ def test_neither_padding_nor_the_other_articles_change_an_article_s_norms(
     model, together = classifier(cell, "last_token", num_layers, bidirectional), batch(lengths)
     found = gradient_norms(model, together)
     for i, length in enumerate(lengths):
-        expected = gradient_norms(model, alone(together, i))
-        torch.testing.assert_close(found[i : i + 1, :length], expected)
+        for by, expected in gradient_norms(model, alone(together, i)).items():
+            torch.testing.assert_close(found[by][i : i + 1, :length], expected)
 
 
 def test_means_are_over_the_articles_that_are_long_enough() -> None:
@@ -228,14 +360,16 @@ def test_means_are_over_the_articles_that_are_long_enough() -> None:
     table = gradient_flow(
         before, after, articles(lengths), Protocol(name="p"), lambda *step: steps.append(step)
     )
-    assert [*table] == ["steps_back", "articles", "initial", "trained"]
+    columns = ["initial_input", "initial_state", "trained_input", "trained_state"]
+    assert [*table] == ["steps_back", "articles", *columns]
     assert table["steps_back"].tolist() == [*range(9)]
     assert table["articles"].tolist() == [4, 3, 3, 3, 2, 2, 1, 1, 1]
-    for name, model in (("initial", before), ("trained", after)):
-        norms = gradient_norms(model, batch(lengths))
-        assert table[name][0] == pytest.approx(float(norms[:, 0].mean()))
-        assert table[name][4] == pytest.approx(float(norms[[1, 3], 4].mean()))
-        assert table[name][8] == pytest.approx(float(norms[1, 8]))
+    for when, model in (("initial", before), ("trained", after)):
+        for by, norms in gradient_norms(model, batch(lengths)).items():
+            means = table[f"{when}_{by}"]
+            assert means[0] == pytest.approx(float(norms[:, 0].mean()))
+            assert means[4] == pytest.approx(float(norms[[1, 3], 4].mean()))
+            assert means[8] == pytest.approx(float(norms[1, 8]))
     assert steps == [(0, 2), (1, 2)]
 
 
@@ -271,7 +405,7 @@ def test_with_padded_end_whole_batches_of_the_test_are_drawn() -> None:
 
 def test_norms_are_right_where_squares_would_be_too_small_or_too_large() -> None:
     pairs = [3e-200, 4e-200, 3e200, 4e200, 0, 0, math.inf, 1, math.nan, 1]
-    gradients = torch.tensor(pairs, dtype=torch.double).view(1, 5, 1, 2)
+    gradients = torch.tensor(pairs, dtype=torch.double).view(1, 5, 2)
     norms = vector_norms(gradients).flatten()
     expected = torch.tensor([5e-200, 5e200, 0, math.inf, math.nan], dtype=torch.double)
     torch.testing.assert_close(norms, expected, rtol=1e-12, atol=0, equal_nan=True)

@@ -44,8 +44,8 @@ AUDIT_OF = """\
         (AUDIT, AUDIT_OF.format(splits=TWO_TESTS, duplicates="[24]").encode(), "duplicates"),
         (AUDIT, AUDIT_OF.format(splits=TWO_TESTS, duplicates="[-1]").encode(), "duplicates"),
         (FLOW, b"", "is empty"),
-        (FLOW, b"steps_back,initial\n0,1\n", "no column 'trained'"),
-        (FLOW, b"steps_back,initial,trained\n0,1,x\n", "not a number"),
+        (FLOW, b"steps_back,initial_input\n0,1\n", "no column 'trained_input'"),
+        (FLOW, b"steps_back,initial_input,trained_input\n0,1,x\n", "not a number"),
         (FLOW, b"\xff\xfe", ""),
     ],
 )

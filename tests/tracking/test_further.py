@@ -21,6 +21,7 @@ from tests.test_run import artifacts, history
 
 Runs = Callable[[], list[Run]]
 FOLLOWED = ("evaluation.gradient_flow=true",)
+COLUMNS = ["initial_input", "initial_state", "trained_input", "trained_state"]
 
 
 def flow_of(run: Run) -> pd.DataFrame:
@@ -35,12 +36,13 @@ def test_a_run_records_the_gradient_flow(
     (run,) = recorded_runs()
     table = flow_of(run)
     assert table["articles"][0] == 96
-    assert (table[["initial", "trained"]] > 0).all(axis=None)
-    assert not np.allclose(table["initial"], table["trained"])
-    for name in ("initial", "trained"):
+    assert (table[COLUMNS] > 0).all(axis=None)
+    for by in ("input", "state"):
+        assert not np.allclose(table[f"initial_{by}"], table[f"trained_{by}"])
+    for name in COLUMNS:
         expected = reach(table[name].to_numpy())
         assert run.data.metrics[f"gradient_flow/{name}_reach"] == expected
-    assert (artifacts(run) / "log.txt").read_text().count("gradients reach") == 1
+    assert (artifacts(run) / "log.txt").read_text().count("gradients by input fall to 1 %") == 1
 
 
 def test_a_finished_run_is_followed_later_without_training(
@@ -60,8 +62,26 @@ def test_a_finished_run_is_followed_later_without_training(
     rnn_bench(*SMALL, *FOLLOWED, "rerun=true")
     trained_with_it = recorded_runs()[1]
     pd.testing.assert_frame_equal(flow_of(run), flow_of(trained_with_it))
-    for name in ("gradient_flow/initial_reach", "gradient_flow/trained_reach"):
+    for name in COLUMNS:
+        name = f"gradient_flow/{name}_reach"
         assert run.data.metrics[name] == trained_with_it.data.metrics[name]
+
+
+def test_a_run_that_was_followed_by_its_hidden_states_alone_is_followed_anew(
+    rnn_bench: Command, recorded_runs: Runs, workplace: Path
+) -> None:
+    rnn_bench(*SMALL)
+    (before,) = recorded_runs()
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    for name in ("initial_reach", "trained_reach"):
+        client.log_metric(before.info.run_id, f"gradient_flow/{name}", 3)
+    file = artifacts(before) / "gradient_flow.csv"
+    file.write_text("steps_back,articles,initial,trained\n0,96,1,1\n")
+    assert rnn_bench(*SMALL, *FOLLOWED).status == 0
+    (run,) = recorded_runs()
+    assert [*flow_of(run)] == ["steps_back", "articles", *COLUMNS]
+    assert run.data.metrics["gradient_flow/trained_input_reach"] > 0
+    assert len(history(workplace, run, "train_loss")) == 2  # it was not trained again
 
 
 def test_what_is_followed_is_not_followed_again(
@@ -73,7 +93,7 @@ def test_what_is_followed_is_not_followed_again(
     file.write_text("as it was")
     rnn_bench(*SMALL, *FOLLOWED)
     assert file.read_text() == "as it was"
-    assert len(history(workplace, run, "gradient_flow/trained_reach")) == 1
+    assert len(history(workplace, run, "gradient_flow/trained_input_reach")) == 1
 
 
 def test_a_diverged_run_s_gradients_are_recorded_as_they_are(
@@ -85,12 +105,12 @@ def test_a_diverged_run_s_gradients_are_recorded_as_they_are(
     (run,) = recorded_runs()
     assert run.data.tags["outcome"] == "diverged"
     table = flow_of(run)
-    assert np.isfinite(table["initial"]).all()
-    assert table["trained"].isna().all()
-    assert math.isnan(run.data.metrics["gradient_flow/trained_reach"])
+    assert np.isfinite(table[["initial_input", "initial_state"]]).all(axis=None)
+    assert table[["trained_input", "trained_state"]].isna().all(axis=None)
+    assert math.isnan(run.data.metrics["gradient_flow/trained_input_reach"])
     rnn_bench(*SMALL, *FOLLOWED, *diverging, *last)
     (again,) = recorded_runs()
-    assert (artifacts(again) / "log.txt").read_text().count("gradients reach") == 1
+    assert (artifacts(again) / "log.txt").read_text().count("gradients by input fall to 1 %") == 1
 
 
 def test_a_baseline_has_no_gradient_flow_and_says_so(
@@ -99,7 +119,7 @@ def test_a_baseline_has_no_gradient_flow_and_says_so(
     for _ in range(2):  # as the run ends, and once it is finished
         answer = rnn_bench(*SMALL_CORPUS, "model=majority", *FOLLOWED)
         assert answer.status == 0
-        assert "has no hidden states" in answer.out
+        assert "has no steps" in answer.out
     (run,) = recorded_runs()
     assert not any(name.startswith("gradient_flow") for name in run.data.metrics)
 
@@ -162,5 +182,5 @@ def test_two_processes_that_follow_a_finished_run_at_once_record_one_answer(
     for _ in range(2):  # each has seen the row as it was before
         wanted = missing_evaluations(config, run.data.metrics, "gru")
         evaluate_finished_run(client, run, wanted, config, encoded_corpus(config), "gru")
-    assert len(history(workplace, run, "gradient_flow/trained_reach")) == 1
+    assert len(history(workplace, run, "gradient_flow/trained_input_reach")) == 1
     assert flow_of(run)["articles"][0] == 96

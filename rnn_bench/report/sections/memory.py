@@ -1,29 +1,58 @@
-"""The section on how far back each model remembers."""
+"""The section on how far back each model remembers, and how far back gradients flow."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from rnn_bench.evaluation.gradient_flow import read_gradient_flow
+from rnn_bench.evaluation.gradient_flow import (
+    BY_INPUT,
+    BY_STATE,
+    INITIAL,
+    TRAINED,
+    read_gradient_flow,
+)
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.distances import accuracies_by_distance, farthest_corpus
+from rnn_bench.report.distances import (
+    DISTANCE,
+    FOUND,
+    accuracies_by_distance,
+    distance_found,
+    farthest_corpus,
+)
 from rnn_bench.report.figures import draw_distances, draw_gradient_flow
 from rnn_bench.report.formatting import format_estimate, format_mean
 from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking import schema
+from rnn_bench.tracking.recorded_run import RecordedRun
+
+Points = Mapping[str, Sequence[tuple[float, Estimate]]]  # distance and accuracy, by label
+
+CUE = (
+    "One word of each article, the cue, tells its class. The further it stands from the end, the "
+    "longer a model must remember it."
+)
+GRADIENTS = (
+    "Gradient flow is the norm of the gradient of an article's loss at a given number of steps "
+    "before the article's end, over the norm at its last token. By input it is the gradient with "
+    "respect to the embedded token; by state, with respect to what the cell hands on from that "
+    "step: h, and for an LSTM c too. Norms are means over test articles."
+)
+NO_VERDICT = (
+    "A small gradient does not mean that a network cannot learn what stands at that distance. It "
+    "says how far the gradient is attenuated, before the first step of training and after the "
+    "last; what a network learned, its accuracy says."
+)
 
 
 def memory_section(results: Results) -> Section | None:
-    """Show accuracy by the cue's distance, and how far gradients reach back."""
+    """Show accuracy by the cue's distance, and how far back gradients flow."""
     figures, tables, text = [], [], []
     points = accuracies_by_distance(results)
     if points:
-        text.append(
-            "One word of each article, the cue, tells its class. The further it stands from the "
-            "end, the longer a model must remember it."
-        )
+        text.append(CUE)
         figures.append(draw_distances(points, results.palette))
         tables.append(distance_table(points))
     corpora = [farthest_corpus(results)] if points else results.corpora
@@ -31,19 +60,13 @@ def memory_section(results: Results) -> Section | None:
     for number, (corpus, flow) in enumerate(flows.items(), start=1):
         figures.append(draw_gradient_flow(f"gradients-{number}", corpus, flow, results.palette))
     if flows:
-        text.append(
-            "Gradient flow is the norm of the gradient of an article's loss with respect to the "
-            "hidden state at a given number of steps before the article's end, averaged over test "
-            "articles and seeds. Where it is near zero, training learns nothing from the words "
-            "at that distance."
-        )
-        tables.append(reach_table(results))
-    if not figures:
-        return None
-    return Section("memory", "Memory", text, tables, figures)
+        text += [GRADIENTS, NO_VERDICT]
+        tables.append(reach_table(results, points))
+    text += describe_older(results)
+    return Section("memory", "Memory", text, tables, figures) if text else None
 
 
-def distance_table(points: dict[str, list[tuple[float, Estimate]]]) -> Table:
+def distance_table(points: Points) -> Table:
     distances = sorted({distance for found in points.values() for distance, _ in found})
     rows = []
     for label, found in points.items():
@@ -61,45 +84,84 @@ def distance_table(points: dict[str, list[tuple[float, Estimate]]]) -> Table:
     )
 
 
-def reach_table(results: Results) -> Table:
-    rows = [
-        (
-            *(each.corpus, each.label),
-            *(
-                format_mean(results.values(each, reach), 1)
-                for reach in (schema.INITIAL_REACH, schema.TRAINED_REACH)
-            ),
-            str(len(each.completed)),
+def reach_table(results: Results, points: Points) -> Table:
+    """Return the steps after which gradients are attenuated, before and after training, beside the
+    seeds that learned, and whether the model finds the cue of each distance."""
+    found = {label: distance_found(of_label) for label, of_label in points.items()}
+    measured = [each for each in results.ordered if any(map(is_measured, each.completed))]
+    if points:
+        measured.sort(key=lambda each: (-found.get(each.label, 0), each.label, distance_of(each)))
+    rows = []
+    for each in measured:
+        is_found = "yes" if distance_of(each) <= found.get(each.label, 0) else "no"
+        reaches = [
+            format_mean(results.values(each, schema.REACH.format(f"{when}_{by}")), 1)
+            for by in (BY_INPUT, BY_STATE)
+            for when in (INITIAL, TRAINED)
+        ]
+        count = len(each.completed)
+        learned = f"{count - each.unlearned} of {count}"
+        rows.append((each.corpus, each.label, *[is_found] * bool(points), learned, *reaches))
+    note = (
+        "Steps: how far back the mean norm is first below a hundredth of that at the last token, "
+        "or the length of the longest article if it never is; means over all runs, those that did "
+        "not learn too."
+    )
+    if points:
+        note += (
+            " A model finds the cue where the lower end of the 95 % interval of its accuracy "
+            f"is above {FOUND}, half way from chance to certainty, at this distance and "
+            "at every smaller one."
         )
-        for each in results.ordered
-        if any(map(math.isfinite, results.values(each, schema.TRAINED_REACH)))
-    ]
+    reach_columns = ("input, before", "input, after", "state, before", "state, after")
     return Table(
         "reach",
-        "Reach of the gradient, in steps back",
-        ("corpus", "model", "before training", "after training", "seeds"),
+        "Steps after which the gradient is attenuated to 1 %, before and after training",
+        ("corpus", "model", *["cue found"] * bool(points), "runs that learned", *reach_columns),
         rows,
-        words=2,
-        note="The steps after which the mean norm first falls below a hundredth of its value at "
-        "the last token, or the length of the longest article if it never does. Means over seeds.",
+        words=3 + bool(points),
+        note=note,
     )
 
 
-def gradient_flows(results: Results, corpus: str) -> dict[str, dict[str, list[float]]]:
-    """Return the mean norms over seeds by label: columns steps_back, initial and trained."""
+def distance_of(each: Configuration) -> float:
+    """Return the most words between cue and end in a configuration's corpus; infinite in a corpus
+    without cues."""
+    return each.runs[0].number(DISTANCE, default=math.inf)
+
+
+def gradient_flows(results: Results, corpus: str) -> dict[str, list[pd.DataFrame]]:
+    """Return the gradient norms of each seed, by label."""
     found = {}
     for each in results.on(corpus):
-        if tables := gradient_tables(results, each):
-            means = pd.concat(tables).groupby("steps_back", as_index=False).mean()
-            found[each.label] = {
-                name: means[name].tolist() for name in ("steps_back", "initial", "trained")
-            }
+        tables = (
+            results.read_artifact(run, schema.GRADIENT_FLOW_FILE, read_gradient_flow)
+            for run in each.completed
+            if not is_older(run)
+        )
+        if kept := [table for table in tables if table is not None]:
+            found[each.label] = kept
     return found
 
 
-def gradient_tables(results: Results, each: Configuration) -> list[pd.DataFrame]:
-    found = (
-        results.read_artifact(run, schema.GRADIENT_FLOW_FILE, read_gradient_flow)
-        for run in each.completed
-    )
-    return [table for table in found if table is not None]
+def is_measured(run: RecordedRun) -> bool:
+    """Return whether the gradient flow of a run is recorded by input."""
+    return schema.REACH.format(f"{TRAINED}_{BY_INPUT}") in run.metrics
+
+
+def is_older(run: RecordedRun) -> bool:
+    """Return whether the gradient flow of a run is recorded by its hidden states alone."""
+    return not is_measured(run) and schema.REACH.format(TRAINED) in run.metrics
+
+
+def describe_older(results: Results) -> list[str]:
+    """Return a sentence on the runs whose gradient flow is recorded by their hidden states alone;
+    none if there are none."""
+    count = sum(is_older(run) for each in results.compared for run in each.completed)
+    if not count:
+        return []
+    return [
+        f"The gradient flow of {count:,} run{'s' * (count > 1)} is recorded by the hidden state "
+        "alone, which leaves out an LSTM's c, and is not shown. The sweep's command measures it "
+        "anew, and trains nothing again."
+    ]

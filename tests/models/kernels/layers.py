@@ -43,7 +43,8 @@ def by_torch(readout: Readout = Readout.LAST, backwards: bool = False) -> Read:
         if backwards:
             inputs = reversed_articles(inputs, lengths)
         for cell in layers:
-            inputs = cell(inputs, lengths)
+            returned = cell(inputs, lengths)
+            inputs = returned[0] if isinstance(returned, tuple) else returned
         if readout is Readout.LAST:
             return inputs[torch.arange(len(inputs)), lengths - 1]
         own = [states[:length] for states, length in zip(inputs, lengths, strict=True)]

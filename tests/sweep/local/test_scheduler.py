@@ -184,7 +184,7 @@ def test_an_answered_run_that_is_evaluated_further_takes_a_process(
     assert rnn_bench(*asked).status == 0
     assert rnn_bench(*asked, "evaluation.gradient_flow=true", launcher="packed").status == 0
     (run,) = recorded_runs()
-    assert "gradient_flow/trained_reach" in run.data.metrics
+    assert "gradient_flow/trained_input_reach" in run.data.metrics
     sweeps = [value for name, value in run.data.tags.items() if name.startswith("sweep.")]
     assert sorted(sweeps) == ["reused", "trained"]
 

@@ -1,0 +1,91 @@
+"""The report's section on how far back models remember and gradients flow."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.contents import Section
+from rnn_bench.report.distances import distance_found
+from rnn_bench.report.sections.memory import memory_section
+from rnn_bench.report.statistics import Estimate
+from rnn_bench.tracking.store import open_existing
+from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
+from tests.conftest import SMALL, Command, changed
+from tests.test_run import artifacts
+
+FOLLOWED = "evaluation.gradient_flow=true"
+COLUMNS = ("initial_input", "trained_input", "initial_state", "trained_state")
+
+
+def results() -> Results:
+    client, experiment = open_existing(None, "rnn-bench")
+    return Results(read_sweep(client, experiment, latest_sweep(client, experiment)))
+
+
+def section_of(found: Results) -> Section:
+    section = memory_section(found)
+    assert section is not None
+    return section
+
+
+def test_attenuation_stands_beside_what_was_found_and_learned(rnn_bench: Command) -> None:
+    small = changed(SMALL, "dataset.length=16", "dataset.cue_distance=2,8")
+    assert rnn_bench("-m", "model=rnn,lstm", "seed=0,1", *small, FOLLOWED).status == 0
+    found = results()
+    section = section_of(found)
+    table = next(table for table in section.tables if table.name == "reach")
+    configurations = {(each.corpus, each.label): each for each in found.compared}
+    assert [row[:2] for row in table.rows] == [
+        (f"demo (cue_distance {distance})", model)
+        for model in dict.fromkeys(row[1] for row in table.rows)
+        for distance in (2, 8)
+    ]
+    assert {row[1] for row in table.rows} == {"rnn", "lstm"}
+    for corpus, model, is_found, learned, *steps in table.rows:
+        each = configurations[str(corpus), str(model)]
+        assert is_found in ("yes", "no")
+        assert learned == f"{sum(run.state == 'finished' for run in each.runs)} of 2"
+        for name, shown in zip(COLUMNS, steps, strict=True):
+            values = [run.metrics[f"gradient_flow/{name}_reach"] for run in each.runs]
+            assert float(str(shown)) == pytest.approx(sum(values) / 2, abs=0.05)
+    assert [figure.name for figure in section.figures] == ["distance", "gradients-1"]
+    for panel in ("by input, before", "by input, after", "by state, before", "by state, after"):
+        assert f"{panel} training" in section.figures[1].svg
+    text = " ".join(section.text)
+    assert "does not mean that a network cannot learn" in text
+    assert "learns nothing" not in text
+
+
+def test_a_model_finds_the_cue_up_to_the_first_distance_at_which_it_does_not() -> None:
+    def point(distance: float, low: float) -> tuple[float, Estimate]:
+        return distance, Estimate(0.9, low, 1.0)
+
+    assert distance_found([point(5, 0.9), point(25, 0.76), point(50, 0.7), point(100, 0.9)]) == 25
+    assert distance_found([point(5, 0.75)]) == 0
+
+
+def test_gradients_by_hidden_states_alone_are_counted_until_they_are_measured_anew(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]], workplace: Path
+) -> None:
+    sweep = ("-m", "model=gru", "seed=0,1", *SMALL)
+    rnn_bench(*sweep)
+    client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
+    for run in recorded_runs():
+        client.log_metric(run.info.run_id, "gradient_flow/trained_reach", 3)
+        file = artifacts(run) / "gradient_flow.csv"
+        file.write_text("steps_back,articles,initial,trained\n0,96,1,1\n")
+    found = results()
+    section = section_of(found)
+    (sentence,) = section.text
+    assert sentence.startswith("The gradient flow of 2 runs is recorded by the hidden state alone")
+    assert (section.figures, section.tables, found.unread) == ([], [], [])
+    rnn_bench(*sweep, FOLLOWED)
+    section = section_of(results())
+    assert "hidden state alone" not in " ".join(section.text)
+    assert [table.columns[:3] for table in section.tables] == [
+        ("corpus", "model", "runs that learned")
+    ]
