@@ -12,8 +12,8 @@ from rnn_bench.config.dataset import Demo, Table
 from rnn_bench.config.hydra_internals import parse_arguments, split_into_jobs
 from rnn_bench.config.model import Recurrent
 from rnn_bench.config.optimizer import Adam
-from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
 from rnn_bench.config.report import Report
+from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
 from rnn_bench.config.search import Search
 from tests.conftest import Command
 
