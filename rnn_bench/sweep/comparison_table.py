@@ -1,6 +1,6 @@
 """Prints the comparison of a sweep's runs on the terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from statistics import mean
 from urllib.parse import quote
@@ -32,15 +32,15 @@ def print_comparison(
     output_dir: Path,
     console: Console,
     primary: str = schema.TEST_ACCURACY,
+    trials: Container[str] = (),
 ) -> None:
     """Print a table of the completed runs with what is possible and advice on them, the failed runs
     with the ends of their logs, the notes, and the address of MLflow's page. Runs that read no test
-    articles are in a table of their own, by validation loss; a search's trials are in none."""
+    articles are in a table of their own, by validation loss; a search's `trials`, of which these are
+    the ids, are in none."""
     completed = [run for run in runs if run.is_completed and run.is_tested]
     untested = [
-        run
-        for run in runs
-        if run.is_completed and not run.is_tested and f"{schema.TRIAL}.{sweep_id}" not in run.tags
+        run for run in runs if run.is_completed and not run.is_tested and run.id not in trials
     ]
     if untested:
         console.print(validation_table(untested))
