@@ -9,16 +9,16 @@ CONFIDENCE = 0.95
 
 def quantile(freedom: float, beyond: float = (1 - CONFIDENCE) / 2) -> float:
     """Return the value that Student's t exceeds with the probability `beyond`."""
-    from scipy.stats import norm, t
+    from scipy.special import stdtrit
 
-    return float(norm.isf(beyond) if freedom == inf else t.isf(beyond, freedom))
+    return float(stdtrit(freedom, 1 - beyond))
 
 
 def tail(value: float, freedom: float) -> float:
     """Return the probability that Student's t exceeds a value."""
-    from scipy.stats import norm, t
+    from scipy.special import stdtr
 
-    return float(norm.sf(value) if freedom == inf else t.sf(value, freedom))
+    return float(stdtr(freedom, -value))
 
 
 def share_interval(share: float, spread: Spread, most: float) -> tuple[float, float]:

@@ -193,6 +193,20 @@ def test_seventeen_seeds_find_a_difference_of_one_standard_deviation() -> None:
         assert power(0.0086, [variance] * 2, seeds) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("errors", [7, 9, 15, 29, 60])
+def test_a_difference_of_many_standard_errors_needs_no_more_seeds(errors: int) -> None:
+    random = np.random.default_rng(0)
+    freedom, noise = 8, random.normal(size=100_000)  # of 5 seeds each
+    found = noise + errors > stats.t.isf(0.025, freedom) * np.sqrt(
+        random.chisquare(freedom, 100_000) / freedom
+    )
+    assert power(errors * np.sqrt(2 / 5), [1.0, 1.0], 5) == pytest.approx(found.mean(), abs=1e-3)
+    spread = 0.01 * np.array([-1.0, 0.0, 1.0, 0.0, 0.0])
+    away = errors * np.sqrt(2 * spread.var(ddof=1) / 5)
+    rows = [np.repeat(each[:, None], 100, axis=1) for each in (0.3 + spread, 0.3 + spread + away)]
+    assert compare(answers("a", rows[0]), answers("b", rows[1])).more_seeds == 0
+
+
 def test_more_seeds_are_told_that_would_separate_two_models() -> None:
     # Constant rows: seeds alone decide, so that the number is that of a t test.
     spread = np.array([-1.0, 0.0, 1.0]) * 0.00855
