@@ -252,6 +252,9 @@ def conclude(
             runs = sweep_runs(client, experiment_id, config.sweep_id)
             if request.is_sweep:
                 keep_command(client, config.sweep_id, request.words, runs)
+            sweep = Sweep(config.sweep_id, experiment_id, str(client.tracking_uri), [])
+            if runs:
+                sweep = read_sweep(client, experiment_id, config.sweep_id)
     except Exception as error:
         if not unreachable(error):
             raise
@@ -279,11 +282,8 @@ def conclude(
         for run in runs
         if search and not run.is_tested and run.tags[schema.RUN_KEY] not in jobs_by_key
     }
+    results = Results(sweep)
     with short_timeouts():
-        sweep = Sweep(config.sweep_id, experiment_id, str(client.tracking_uri), [])
-        if runs:
-            sweep = read_sweep(client, experiment_id, config.sweep_id)
-        results = Results(sweep)
         print_comparison(results, notes, output_dir, console, trials)
     all_completed = all(run.is_completed for run in runs)
     is_over = search is None or search.is_over
