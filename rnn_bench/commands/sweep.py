@@ -32,6 +32,7 @@ from rnn_bench.sweep.search.summary import (
     chosen_table,
     shared_table,
     shared_trials,
+    stages_left,
 )
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts, unreachable
@@ -48,7 +49,7 @@ from rnn_bench.tracking.sweeps import (
     read_sweep,
     sweep_runs,
 )
-from rnn_bench.tracking.trials import note_search, searched_stages
+from rnn_bench.tracking.trials import searched_stages
 from rnn_bench.training.console import ConsoleHandler, console
 from rnn_bench.training.device import check_threads, find_device
 from rnn_bench.training.interruption import stopping_at_once
@@ -118,13 +119,11 @@ def make_search(
     config = request.jobs[0].config
     if config.plan:
         of_jobs = {id(job): corpus for job, corpus in zip(request.jobs, corpora, strict=True)}
-        by_name = {
-            each.name: of_jobs[id(next(iter(each.jobs.values())))] for each in search.questions
-        }
+        by_name = {each.name: of_jobs[id(each.first)] for each in search.questions}
         slots = runs_at_once(request, corpora)
         print_search_plan(search, by_name, client, experiment_id, slots, console)
         return SUCCESS
-    note_search(client, experiment_id, request.sweep_id, search.facts())
+    search.note(client, experiment_id)
     SEARCHES[request.sweep_id] = search
     return train(request, search.final_jobs, client, experiment_id, search)
 
@@ -253,6 +252,9 @@ def conclude(
             runs = sweep_runs(client, experiment_id, config.sweep_id)
             if request.is_sweep:
                 keep_command(client, config.sweep_id, request.words, runs)
+            sweep = Sweep(config.sweep_id, experiment_id, str(client.tracking_uri), [])
+            if runs:
+                sweep = read_sweep(client, experiment_id, config.sweep_id)
     except Exception as error:
         if not unreachable(error):
             raise
@@ -274,12 +276,15 @@ def conclude(
         notes += record_audits(client, [run.row for run in runs], jobs_by_key)
     if search:
         notes += print_search(client, experiment_id, search)
+    # An interrupted trial has no tag yet that says what it is.
+    trials = {
+        run.id
+        for run in runs
+        if search and not run.is_tested and run.tags[schema.RUN_KEY] not in jobs_by_key
+    }
+    results = Results(sweep)
     with short_timeouts():
-        sweep = Sweep(config.sweep_id, experiment_id, str(client.tracking_uri), [])
-        if runs:
-            sweep = read_sweep(client, experiment_id, config.sweep_id)
-        results = Results(sweep)
-        print_comparison(results, notes, output_dir, console)
+        print_comparison(results, notes, output_dir, console, trials)
     all_completed = all(run.is_completed for run in runs)
     is_over = search is None or search.is_over
     answered = is_over and all_completed and not missing and not incomplete
@@ -289,16 +294,18 @@ def conclude(
 def print_search(client: MlflowClient, experiment_id: str, search: Search) -> list[str]:
     """Print what a search chose. Return lines on what to mind of it."""
     sweep = read_sweep(client, experiment_id, search.sweep_id)
-    models, advice = sweep.searched_models, list[str]()
-    if models and (trials := shared_trials(models, searched_stages(sweep.search))):
+    models, stages, advice = sweep.searched_models, searched_stages(sweep.search), list[str]()
+    left = stages_left(stages)
+    if trials := shared_trials(models, stages):
         console.print(shared_table(trials, sweep.searched))
-        advice = advise_on_shared(trials, models)
-    elif models:
+        advice = [] if left else advise_on_shared(trials, models)
+    elif models and not stages:
         console.print(chosen_table(models))
         advice = advise_on_search(models)
     notes = [f"Mind: {line}" for line in advice]
     if not search.is_over:
-        notes.append("The search is not over: the same command goes on with the same trials.")
+        what = left or "The search is not over"
+        notes.append(f"{what}: the same command goes on with the same trials.")
     return notes
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, cast
 import platformdirs
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -21,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 import rnn_bench
 from rnn_bench.config.check import check_config
 from rnn_bench.config.errors import ConfigError, describe
-from rnn_bench.config.explanation import explain, without_hydra
+from rnn_bench.config.explanation import copied, explain, without_hydra
 from rnn_bench.config.folds import without_absent_folds
 from rnn_bench.config.hydra_internals import (
     apply_overrides,
@@ -123,6 +124,7 @@ class Composer:
         self._with_options: dict[tuple[str, ...], DictConfig] = {}
         self._masters: dict[tuple[RunMode, tuple[str, ...]], DictConfig] = {}
         self._jobs: dict[tuple[str, ...], Job] = {}
+        self._overrides: dict[str, Override] = {}
         self._others: dict[str, Any] = {}  # options of the group dataset that transfer names
 
     def compose(self, overrides: Sequence[str], mode: RunMode = RunMode.RUN) -> DictConfig:
@@ -277,9 +279,9 @@ class Composer:
             chosen = self._with_options[choices] = self.compose(choices)
             if all(line.partition("=")[0] in GROUPS for line in choices[len(hydra_lines) :]):
                 self._defaults[_choices(chosen)] = without_hydra(chosen)
-        config = deepcopy(self._with_options[choices])
+        config = copied(self._with_options[choices])
         try:
-            parsed = OverridesParser.create().parse_overrides([*lines])
+            parsed = [self._parsed(line) for line in lines]
             apply_overrides([each for each in parsed if each.input_line in values], config)
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error, lines, self.loader)) from error
@@ -287,6 +289,16 @@ class Composer:
         naming = config.hydra.job.config.override_dirname
         config.hydra.job.override_dirname = overrides_dirname(parsed, naming)
         return config
+
+    def _parsed(self, line: str) -> Override:
+        """Return an override as Hydra reads it. Most of a sweep's runs share theirs.
+
+        Raises:
+            HydraException: it cannot be read.
+        """
+        if line not in self._overrides:
+            (self._overrides[line],) = OverridesParser.create().parse_overrides([line])
+        return self._overrides[line]
 
     def _defaults_of(self, choices: tuple[str, ...], own: DictConfig) -> Config:
         """Return the config of the same options as `own` with every key at its default, or at

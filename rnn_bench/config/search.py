@@ -1,6 +1,7 @@
 """The keys of `search`: how `hydra/sweeper=search` chooses each model's settings."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,11 @@ class Interval:
     log: bool = False
     whole: bool = False
 
+    @property
+    def size(self) -> float:
+        """The number of its values."""
+        return self.high - self.low + 1 if self.whole else math.inf
+
     def __str__(self) -> str:
         kind = f"{', logarithmic' * self.log}{', whole' * self.whole}"
         return f"{self.low:g} to {self.high:g}{kind}"
@@ -43,6 +49,11 @@ class Choices:
     """A list of values."""
 
     values: tuple[Any, ...]
+
+    @property
+    def size(self) -> float:
+        """The number of its values."""
+        return len(self.values)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.values))

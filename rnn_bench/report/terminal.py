@@ -1,6 +1,6 @@
 """Prints the comparison of a sweep's runs on the terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from statistics import mean
 from urllib.parse import quote
@@ -28,16 +28,19 @@ MEASURABLE = 0.05  # seconds; tokens a second are not shown of baselines that ta
 
 
 def print_comparison(
-    results: Results, notes: Sequence[str], output_dir: Path, console: Console
+    results: Results,
+    notes: Sequence[str],
+    output_dir: Path,
+    console: Console,
+    trials: Container[str] = (),
 ) -> None:
     """Print a table of the completed runs, the answer, and what to mind; then the failed runs with
     the ends of their logs, the notes, and the address of MLflow's page. Runs that read no test
-    articles are in a table of their own, by validation loss; a search's trials are in none."""
+    articles are in a table of their own, by validation loss; a search's `trials`, of which these
+    are the ids, are in none."""
     sweep = results.sweep
     untested = [
-        run
-        for run in sweep.runs
-        if run.is_completed and not run.is_tested and f"{schema.TRIAL}.{sweep.id}" not in run.tags
+        run for run in sweep.runs if run.is_completed and not run.is_tested and run.id not in trials
     ]
     if untested:
         console.print(validation_table(untested))

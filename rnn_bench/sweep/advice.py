@@ -39,10 +39,12 @@ def name_ceilings(runs: Sequence[RecordedRun]) -> list[str]:
     possible accuracy on it."""
     found: dict[str, list[float]] = {}
     for run in runs:
-        if run.ceiling < 1:
+        if not math.isnan(run.ceiling):
             found.setdefault(run.tags[schema.DATASET], []).append(run.ceiling)
     lines = []
     for corpus, each in found.items():
+        if min(each) == 1:
+            continue
         ends = dict.fromkeys(f"{value:.4f}" for value in (min(each), max(each)))
         best = " to ".join(ends)
         lines.append(

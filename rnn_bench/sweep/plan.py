@@ -2,12 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from statistics import median
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -32,6 +34,8 @@ TOKENS_PER_SECOND = 2e6
 LOOKED_AT, COUNTED = 50, 8
 MOST_LINES = 200
 
+NewestRuns = Callable[[str], Sequence[Run]]  # by a model's name
+
 
 def print_plan(
     jobs: Sequence[Job],
@@ -50,6 +54,7 @@ def print_plan(
     expected: list[float] = []
     keys = SweepKeys()
     recorded = {row.data.tags.get(schema.RUN_KEY) for row in all_runs(client, experiment_id)}
+    newest = newest_runs(client, experiment_id)
     seconds_of: dict[tuple[int, ...], float] = {}  # of runs that differ in their seed alone
     lines: dict[tuple[Any, ...], list[str]] = {}  # names of runs that share a line
     for job, corpus in zip(jobs, corpora, strict=True):
@@ -60,7 +65,7 @@ def print_plan(
             state = RunClaims(client, experiment_id, name, config, corpus).state()
         options = tuple(map(id, (config.model, config.protocol, corpus)))
         if options not in seconds_of:
-            seconds_of[options] = expected_seconds(job, corpus, client, experiment_id)
+            seconds_of[options] = expected_seconds(job, corpus, newest)
         seconds = 0.0 if state == schema.REUSED else seconds_of[options]
         expected.append(seconds)
         options += tuple(map(id, (config.dataset, config.optimizer)))
@@ -77,21 +82,32 @@ def print_plan(
     console.print(f"{runs}, about {duration(total)}; one that stops early takes less.")
 
 
-def expected_seconds(
-    job: Job, corpus: EncodedCorpus, client: MlflowClient, experiment_id: str
-) -> float:
+def newest_runs(client: MlflowClient, experiment_id: str) -> NewestRuns:
+    """Return a function that looks the newest runs with a speed up, once for each model."""
+
+    @cache
+    def look_up(model: str) -> list[Run]:
+        which = f"{tag_filter(schema.MODEL, model)} AND metrics.{schema.TOKENS_PER_SECOND} > 0"
+        return [
+            *client.search_runs(
+                [experiment_id],
+                which,
+                max_results=LOOKED_AT,
+                order_by=["attributes.start_time DESC"],
+            )
+        ]
+
+    return look_up
+
+
+def expected_seconds(job: Job, corpus: EncodedCorpus, newest: NewestRuns) -> float:
     """Estimate a run's training time in seconds: tokens x epochs x the model's multiply-adds for a
     token, over the middle one of the speeds of a usual CPU and of recorded runs of a model of this
     name, those of the nearest size first, so that a run on a busy machine changes little. A usual
     CPU says nothing of models without cells, nor of a cell of the user's own, once there is a
-    record. A run that stops early takes less."""
+    record. A run that stops early takes less. `newest` are `newest_runs`."""
     model = job.config.model
-    recorded = client.search_runs(
-        [experiment_id],
-        f"{tag_filter(schema.MODEL, name_of(model))} AND metrics.{schema.TOKENS_PER_SECOND} > 0",
-        max_results=LOOKED_AT,
-        order_by=["attributes.start_time DESC"],
-    )
+    recorded = newest(name_of(model))
     cost = multiply_adds(model, {}) if isinstance(model, Recurrent) else 1
     usual = MULTIPLY_ADDS_PER_SECOND if isinstance(model, Recurrent) else TOKENS_PER_SECOND
     distances_and_speeds = []

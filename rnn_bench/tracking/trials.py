@@ -87,11 +87,12 @@ class SearchedModel:
 @dataclass(frozen=True)
 class SearchStage:
     """A stage of a search for shared settings: how many trials, of which models, with which
-    seeds."""
+    seeds, and whether all of its runs were made."""
 
     trials: int
     models: tuple[str, ...]
     seeds: tuple[int, ...]
+    is_over: bool
 
 
 def note_search(
@@ -166,10 +167,15 @@ def searched_stages(facts: Mapping[str, Any]) -> list[SearchStage]:
     stages = facts.get("stages")
     try:
         return [
-            SearchStage(int(each["trials"]), (*map(str, each["models"]),), (*each["seeds"],))
+            SearchStage(
+                int(each["trials"]),
+                (*map(str, each["models"]),),
+                (*each["seeds"],),
+                bool(each.get("is_over", True)),
+            )
             for each in (stages if isinstance(stages, list) else [])
         ]
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return []
 
 

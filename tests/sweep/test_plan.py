@@ -12,7 +12,7 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.schema import Config
 from rnn_bench.data.cache import Content
 from rnn_bench.data.encoding import EncodedCorpus, Split
-from rnn_bench.sweep.plan import duration, expected_seconds
+from rnn_bench.sweep.plan import duration, expected_seconds, newest_runs
 from tests.conftest import SMALL_CORPUS, Command
 
 Compose = Callable[..., Config]
@@ -32,7 +32,16 @@ def expected(config: Config, *recorded: tuple[float, dict[str, str]]) -> float:
         runs.append(Mock(spec=Run, data=Mock(metrics=metrics, params=params)))
     client = Mock(spec=MlflowClient)
     client.search_runs.return_value = runs
-    return expected_seconds(Mock(spec=Job, config=config), CORPUS, client, "1")
+    return expected_seconds(Mock(spec=Job, config=config), CORPUS, newest_runs(client, "1"))
+
+
+def test_the_record_is_asked_once_for_each_model(configured: Compose) -> None:
+    client = Mock(spec=MlflowClient)
+    client.search_runs.return_value = []
+    newest = newest_runs(client, "1")
+    for line in ("model=rnn", "model=gru", "model=rnn"):
+        expected_seconds(Mock(spec=Job, config=configured(line)), CORPUS, newest)
+    assert client.search_runs.call_count == 2
 
 
 @pytest.mark.parametrize(("model", "speed"), [("rnn", 4e5), ("lstm", 1.2e5), ("gru", 1.5e5)])

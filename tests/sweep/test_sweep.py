@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.terminal import ui_command
 from rnn_bench.tracking.store import store_uri
-from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
 from tests.data.kaggle_server import kaggle_serving
 
 Runs = Callable[[], list[Run]]
@@ -64,6 +64,10 @@ def test_the_best_possible_accuracy_is_recorded_and_said_of_every_split(
         f"The best possible accuracy on demo is {best}: the other labels are noise." in answer.out
     )
     assert "best possible" not in rnn_bench("dataset.noise=0", "model=majority", *SMALL_CORPUS).out
+    noisy_and_not = changed(sweep, "dataset.noise=0,0.1")
+    assert " to 1.0000: the other labels" in rnn_bench("-m", *noisy_and_not).out
+    noisy_and_not = changed(sweep, "dataset.noise=0,0.1")
+    assert " to 1.0000: the other labels" in rnn_bench("-m", *noisy_and_not).out
 
 
 def test_two_commands_are_two_sweeps_with_folders_of_their_own(

@@ -8,7 +8,7 @@ from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_search
 from rnn_bench.report.formatting import format_number
 from rnn_bench.report.statistics import expected_best
-from rnn_bench.sweep.search.halving import mean_ranks
+from rnn_bench.sweep.search.halving import counted, mean_ranks
 from rnn_bench.sweep.search.importance import importances, shares_explained
 from rnn_bench.sweep.search.summary import (
     SharedTrial,
@@ -16,6 +16,7 @@ from rnn_bench.sweep.search.summary import (
     advise_on_shared,
     chosen_cells,
     shared_trials,
+    stages_left,
 )
 from rnn_bench.tracking.trials import SearchedModel, SearchStage, searched_stages
 
@@ -28,8 +29,9 @@ def search_section(results: Results) -> Section | None:
     models = results.sweep.searched_models
     if not models:
         return None
-    if trials := shared_trials(models, searched_stages(results.sweep.search)):
-        return shared_section(results, models, trials)
+    if stages := searched_stages(results.sweep.search):
+        trials = shared_trials(models, stages)
+        return shared_section(results, models, stages, trials) if trials else None
     named = [(*labels(results, each), each) for each in models]
     chosen = Table(
         "chosen",
@@ -58,9 +60,13 @@ def search_section(results: Results) -> Section | None:
 
 
 def shared_section(
-    results: Results, models: Sequence[SearchedModel], trials: Sequence[SharedTrial]
+    results: Results,
+    models: Sequence[SearchedModel],
+    stages: Sequence[SearchStage],
+    trials: Sequence[SharedTrial],
 ) -> Section:
     """Show the settings that all models share, of a search by successive halving."""
+    left = stages_left(stages)
     keys, cells = results.sweep.searched, [*trials[0].rank_by_model]
     last = [each for each in trials if each.stage == trials[0].stage]
     best = {cell: min(last, key=lambda each: each.rank_by_model[cell]) for cell in cells}
@@ -79,16 +85,16 @@ def shared_section(
             for each in trials
         ],
         note="The mean rank of the validation figure, over models and corpora, among the trials of "
-        "the last stage that a trial was in, and over the corpora of each model alone. The first "
-        "trial is chosen for all models.",
+        "the last stage that a trial was in, and over the corpora of each model alone."
+        + " The first trial is chosen for all models."
+        * (not left),
     )
-    stages = searched_stages(results.sweep.search)
-    first = {trial.number: trial.runs[0] for trial in trials}
+    values = {trial.number: trial.values for trial in trials}
     figures = {each.name: each.figures(stages[0].seeds) for each in models}
     of_stage = {name: each for name, each in figures.items() if name in stages[0].models}
     space = results.sweep.search_space
     shares = shares_explained(
-        space, [(first[trial], rank) for trial, rank in mean_ranks(of_stage).items()]
+        space, [(values[trial], rank) for trial, rank in mean_ranks(of_stage).items()]
     )
     importance = Table(
         "importance",
@@ -101,21 +107,26 @@ def shared_section(
     text = [
         describe_search(results),
         describe_stages(stages),
-        f"Trial {trials[0].number} has the best mean rank: {trials[0].settings(keys)}. "
+        f"{f'{left}; so far trial' if left else 'Trial'} {trials[0].number} has the best mean "
+        f"rank: {trials[0].settings(keys)}. "
         f"The best for one model alone, of the last stage: {for_one}.",
-        *advise_on_shared(trials, models),
+        *([] if left else advise_on_shared(trials, models)),
     ]
     return Section("search", "The search", text, [ranks, *([importance] if shares else [])])
 
 
 def describe_stages(stages: Sequence[SearchStage]) -> str:
-    """Return a sentence on how many trials each stage had."""
-    each = "; ".join(
-        f"{stage.trials} with {len(stage.seeds)} "
-        f"{'seed' if len(stage.seeds) == 1 else 'seeds'}, each for {', '.join(stage.models)}"
-        for stage in stages
-    )
-    return f"Trials by stage: {each}."
+    """Return a sentence on how many trials each stage has, of which models."""
+    parts, known = list[str](), set[str]()
+    for stage in stages:
+        further = [name for name in stage.models if name not in known]
+        also = "also " * bool(known)
+        models = f"{also}for {', '.join(further)}" if further else "for the same models"
+        parts.append(
+            f"{counted(stage.trials, 'trial')} with {counted(len(stage.seeds), 'seed')}, {models}"
+        )
+        known.update(further)
+    return f"By stage: {'; '.join(parts)}."
 
 
 def labels(results: Results, model: SearchedModel) -> tuple[str, str]:

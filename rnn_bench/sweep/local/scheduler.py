@@ -13,7 +13,7 @@ from rnn_bench.sweep.local.progress_table import ProgressTable
 from rnn_bench.sweep.local.queued_run import Progress, QueuedRun
 from rnn_bench.sweep.local.recording import Recorder
 from rnn_bench.sweep.local.worker_handle import WorkerHandle
-from rnn_bench.sweep.plan import expected_seconds
+from rnn_bench.sweep.plan import expected_seconds, newest_runs
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.run_key import run_key, run_name
 from rnn_bench.tracking.store import open_store
@@ -35,13 +35,14 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     gpus = chosen_gpus(packing, visible_gpus())
     client, experiment_id = open_store(jobs[0].config.tracking)
     corpora = prepare_corpora(jobs)
+    newest = newest_runs(client, experiment_id)
     runs = [
         QueuedRun(
             job=job,
             corpus=corpus,
             name=run_name(job.config, job.defaults),
             run_key=run_key(job.config, corpus.content.fingerprint),
-            estimated_seconds=expected_seconds(job, corpus, client, experiment_id),
+            estimated_seconds=expected_seconds(job, corpus, newest),
             gpu=wanted_gpu(job.config, len(gpus)),
         )
         for job, corpus in zip(jobs, corpora, strict=True)

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.overrides import key_of
-from rnn_bench.config.search import Stage
+from rnn_bench.config.search import Domain, Search, Stage
 from rnn_bench.sweep.search.questions import Question, lines_of
 from rnn_bench.sweep.search.studies import Trial, load_optuna, propose, show_trials
 
@@ -42,6 +42,30 @@ def best_trials(ranks: Mapping[int, float], count: int) -> list[int]:
     return sorted(ranks, key=lambda number: (ranks[number], number))[:count]
 
 
+def draw(settings: Search, domains: Mapping[str, Domain]) -> Any:
+    """Return a study of Optuna's with trials in its queue, drawn by chance. Those of a space that
+    can be counted are different ones: equal settings would fill a stage and decide nothing.
+
+    Raises:
+        ConfigError: the space has fewer different settings than there are trials.
+        UsageError: Optuna is not installed.
+    """
+    optuna, size = load_optuna(), math.prod(each.size for each in domains.values())
+    if size < settings.trials:
+        raise ConfigError(
+            f"search.trials={settings.trials} is not possible with search.stages: the space has "
+            f"{size:g} different settings."
+        )
+    by_chance = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed))
+    study, drawn = optuna.create_study(), list[str]()
+    while len(drawn) < settings.trials:
+        ((proposal, values),) = propose(by_chance, domains, 1)
+        if repr(values) not in drawn or size == math.inf:
+            study.enqueue_trial(proposal.params)
+            drawn.append(repr(values))
+    return study
+
+
 class Halving:
     """The stages of a search for shared settings."""
 
@@ -49,11 +73,12 @@ class Halving:
         """Propose the trials of models that have settings.
 
         Raises:
-            ConfigError: a stage has more corpora or seeds than the sweep.
+            ConfigError: a stage has more corpora or seeds than the sweep, or the space has fewer
+                different settings than there are trials.
             UsageError: Optuna is not installed.
         """
         self.questions, settings = questions, questions[0].config.search
-        self.stages = settings.halving()
+        self.stages, self.made = settings.halving(), 0
         self.corpora = [*dict.fromkeys(map(corpus_of, questions))]
         self.seeds = [*questions[0].jobs]
         for number, stage in enumerate(self.stages):
@@ -63,14 +88,15 @@ class Halving:
                         f"search.stages[{number}].{name}={asked} is not possible: this sweep has "
                         f"{len(swept)}."
                     )
-        optuna = load_optuna()
-        self.study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed))
+        own_keys = {key for each in questions for key in each.space}
+        domains = {key: each for key, each in settings.domains().items() if key in own_keys}
+        self.study = draw(settings, domains)
         self.trials = {
             proposal.number: [
                 Trial(each, proposal, {key: values[key] for key in each.space})
                 for each in questions
             ]
-            for proposal, values in propose(self.study, settings.domains(), settings.trials)
+            for proposal, values in propose(self.study, domains, settings.trials)
         }
 
     def plan(self) -> list[tuple[int, list[Question], list[int]]]:
@@ -97,22 +123,28 @@ class Halving:
     def facts(self) -> list[dict[str, Any]]:
         """Return what the record keeps of the stages."""
         return [
-            {"trials": trials, "models": [each.name for each in questions], "seeds": seeds}
-            for trials, questions, seeds in self.plan()
+            {
+                "trials": trials,
+                "models": [each.name for each in questions],
+                "seeds": seeds,
+                "is_over": number <= self.made,
+            }
+            for number, (trials, questions, seeds) in enumerate(self.plan(), start=1)
         ]
 
-    def run(self, make: Make, shown_in: str, title: str) -> list[Trial]:
-        """Make the stages. Return the best trial of the last one, of each model; nothing if no
-        trial has a figure. `shown_in` is the storage for Optuna's dashboard, where the trials have
-        their mean rank of the first stage."""
+    def run(self, make: Make, note: Callable[[], None], shown_in: str, title: str) -> list[Trial]:
+        """Make the stages; after each of them `note` is called. Return the best trial of the last
+        one, of each model; nothing if no trial has a figure. `shown_in` is the storage for Optuna's
+        dashboard, where the trials have their mean rank of the first stage."""
         going, ranks = [*self.trials], dict[int, float]()
         for number, (count, questions, seeds) in enumerate(self.plan(), start=1):
             if number > 1:
                 going = best_trials(ranks, count)
             log.info(
-                "Stage %d of %d: %d trials of each of %d models, with %s.",
-                *(number, len(self.stages), len(going), len(questions)),
-                "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds",
+                "Stage %d of %d: %s of %s, with %s.",
+                *(number, len(self.stages), counted(len(going), "trial")),
+                "1 model" if len(questions) == 1 else f"each of {len(questions)} models",
+                counted(len(seeds), "seed"),
             )
             names = {each.name for each in questions}
             trials = [
@@ -122,6 +154,8 @@ class Halving:
                 if trial.question.name in names
             ]
             make(trials, seeds)
+            self.made = number
+            note()
             ranks = mean_ranks(self._figures(trials, seeds))
             if number == 1:
                 for each, rank in ranks.items():
@@ -146,7 +180,12 @@ class Halving:
         return found
 
 
+def counted(count: int, what: str) -> str:
+    """Return `1 seed` or `3 seeds`."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def corpus_of(question: Question) -> tuple[str, ...]:
     """Return what tells a model's corpus from the others of a sweep: its overrides of `dataset`."""
-    lines = lines_of(next(iter(question.jobs.values())))
+    lines = lines_of(question.first)
     return tuple(line for line in lines if key_of(line).partition(".")[0] == "dataset")

@@ -6,7 +6,6 @@ from typing import Any
 
 from rnn_bench.config.search import Choices, Domain
 from rnn_bench.sweep.search.studies import distribution, load_optuna
-from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.trials import SearchedModel
 
 FEWEST = 10  # trials of which this says anything
@@ -20,15 +19,17 @@ def importances(model: SearchedModel) -> dict[str, float]:
         UsageError: Optuna is not installed.
     """
     complete = [trial for trial in model.trials if trial.is_complete]
-    return shares_explained(model.space, [(each.runs[0], each.figure) for each in complete])
+    return shares_explained(
+        model.space, [(each.runs[0].parameters, each.figure) for each in complete]
+    )
 
 
 def shares_explained(
-    space: Mapping[str, Domain], figures: Iterable[tuple[RecordedRun, float]]
+    space: Mapping[str, Domain], figures: Iterable[tuple[Mapping[str, str], float]]
 ) -> dict[str, float]:
-    """Return how much of the variance of some figures, each of a trial with a run of it, the keys
-    of a space explain, as Optuna's fANOVA estimates it, as shares of 1, the largest first; nothing
-    of too few trials or of one key.
+    """Return how much of the variance of some figures, each of a trial with its recorded values,
+    the keys of a space explain, as Optuna's fANOVA estimates it, as shares of 1, the largest first;
+    nothing of too few trials or of one key.
 
     Raises:
         UsageError: Optuna is not installed.
@@ -36,9 +37,9 @@ def shares_explained(
     optuna = load_optuna()
     study = optuna.create_study()
     distributions = {key: distribution(domain) for key, domain in space.items()}
-    for run, figure in figures:
+    for recorded, figure in figures:
         try:
-            values = {key: _value(domain, run.parameters[key]) for key, domain in space.items()}
+            values = {key: _value(domain, recorded[key]) for key, domain in space.items()}
         except (KeyError, ValueError):  # of a damaged row
             continue
         if math.isfinite(figure):

@@ -1,6 +1,7 @@
 """Says what a search would make, and how long that takes at most."""
 
 from collections.abc import Mapping
+from statistics import mean
 
 from mlflow import MlflowClient
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.sweep.plan import duration, expected_seconds
+from rnn_bench.sweep.plan import duration, expected_seconds, newest_runs
 from rnn_bench.sweep.search.search import Search
 
 
@@ -20,15 +21,16 @@ def print_search_plan(
     slots: int,
     console: Console,
 ) -> None:
-    """Print the trials and final runs of each model, with the expected time of all at the command
-    line's own settings, with `slots` runs at once. `corpora` are by the models' names."""
+    """Print the trials and final runs of each model, with the expected time of all by the settings
+    of some trials, with `slots` runs at once. `corpora` are by the models' names."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "trials", "final runs", "a run"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
+    newest = newest_runs(client, experiment_id)
     runs, total = 0, 0.0
     for each in search.questions:
-        job = next(iter(each.jobs.values()))
-        seconds = expected_seconds(job, corpora[each.name], client, experiment_id)
+        examples = search.examples(each)
+        seconds = mean(expected_seconds(job, corpora[each.name], newest) for job in examples)
         of_trials = search.runs_of(each)
         own = of_trials + len(each.fresh)
         runs, total = runs + own, total + own * seconds
@@ -44,6 +46,6 @@ def print_search_plan(
         console.print(f"{key}: {domain}", markup=False, highlight=False)
     pace = f"{slots} at once" if slots > 1 else "one after another"
     console.print(
-        f"{runs} runs, {pace}, about {duration(total / slots)} at the settings of the command "
-        "line; runs that the record answers, or that stop early, take less."
+        f"{runs} runs, {pace}, about {duration(total / slots)} by the settings of the first "
+        "trials; runs that the record answers, or that stop early, take less."
     )

@@ -1,6 +1,8 @@
 """The models of a search, each with the part of the space that it has keys for."""
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import prod
@@ -26,6 +28,7 @@ OF_BASELINES = (
     *("protocol.tokens", "protocol.vocabulary_size", "protocol.vocabulary_source"),
     *("protocol.max_length", "protocol.truncation", "protocol.class_weights"),
 )
+UNCHANGED = object()  # the value of a key that a check leaves as it is
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,13 @@ class Question:
     fresh: Sequence[int]
 
     @property
+    def first(self) -> Job:
+        """The job of the first seed."""
+        return next(iter(self.jobs.values()))
+
+    @property
     def config(self) -> Config:
-        return next(iter(self.jobs.values())).config
+        return self.first.config
 
     @property
     def sign(self) -> int:
@@ -64,8 +72,7 @@ class Question:
 
     def final(self, values: Mapping[str, Any]) -> list[Job]:
         """Return the jobs of a chosen configuration, with fresh seeds."""
-        first = next(iter(self.jobs.values()))
-        return [_changed(first, {**values, "seed": seed}) for seed in self.fresh]
+        return [_changed(self.first, {**values, "seed": seed}) for seed in self.fresh]
 
 
 def questions_of(jobs: Sequence[Job]) -> list[Question]:
@@ -89,11 +96,13 @@ def questions_of(jobs: Sequence[Job]) -> list[Question]:
     highest = max(job.config.seed for job in jobs)
     fresh = range(highest + 1, highest + 1 + search.seeds)
     found: dict[str, Question] = {}
+    names = Counter[str]()
     for by_seed in alike.values():
         first = next(iter(by_seed.values()))
         name = run_name(first.config, first.defaults).removesuffix(f"-s{first.config.seed}")
-        if name in found:  # files of one name in two folders
-            name = f"{name} ({len(found) + 1})"
+        names[name] += 1
+        if names[name] > 1:  # files of one name in two folders
+            name = f"{name} ({names[name]})"
         space = {key: each for key, each in domains.items() if has_key(first.config, key)}
         found[name] = Question(name, by_seed, space, fresh)
     questions = [*found.values()]
@@ -147,7 +156,7 @@ def _check(questions: Sequence[Question], domains: Mapping[str, Domain]) -> None
         for name in decisive_keys(getattr(each.config, group))
     }
     own_keys = {f"{each.group}.{name.name}" for each in SCHEMAS.values() for name in fields(each)}
-    given = {key_of(line) for line in lines_of(next(iter(questions[0].jobs.values())))}
+    given = {key_of(line) for line in lines_of(questions[0].first)}
     for key in domains:
         # A preset may be narrowed to models that lack a key of its space.
         is_given = any(f"search.space.{key}".startswith(name) for name in given if name)
@@ -164,26 +173,44 @@ def _check(questions: Sequence[Question], domains: Mapping[str, Domain]) -> None
             "search.space.model.hidden_size is not possible with protocol.parameters, which "
             "chooses it: leave one out."
         )
+    for key in domains:
+        own = [each for each in questions if key in each.space]
+        given = {line for each in own for line in lines_of(each.first) if key_of(line) == key}
+        if len(given) > 1:
+            raise ConfigError(f"{key} is both swept over and searched: leave one of them out.")
     if config.search.pruner != "none" and len(questions[0].jobs) < 2:
         raise ConfigError(
             f"search.pruner={config.search.pruner} compares trials seed by seed: sweep over "
             "several, such as seed=0,1,2."
         )
-    if config.plan:  # whose jobs of several seeds may share one composed config
-        return
     checked = set()
     for each in questions:
         options = (each.config.model, each.config.optimizer, each.config.protocol)
-        for key, domain in each.space.items():
-            if (kind := (key, *map(name_of, options))) not in checked:
-                checked.add(kind)
-                _check_values(each, key, domain)
+        if (kind := (*each.space, *map(name_of, options))) not in checked:
+            checked.add(kind)
+            _check_values(each)
 
 
-def _check_values(question: Question, key: str, domain: Domain) -> None:
-    values = domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
-    for value in values:
-        try:
-            question.trial({key: value}, [next(iter(question.jobs))])
-        except ConfigError as error:
-            raise ConfigError(f"search.space.{key} is not possible. {error}") from error
+def _check_values(question: Question) -> None:
+    """Check every value of a question's space, those of different keys together."""
+    values = {
+        key: domain.values if isinstance(domain, Choices) else (domain.low, domain.high)
+        for key, domain in question.space.items()
+    }
+    for row in itertools.zip_longest(*values.values(), fillvalue=UNCHANGED):
+        together = {
+            key: value for key, value in zip(values, row, strict=True) if value is not UNCHANGED
+        }
+        if _refusal(question, together):
+            for key, value in together.items():
+                if reason := _refusal(question, {key: value}):
+                    raise ConfigError(f"search.space.{key} is not possible. {reason}")
+
+
+def _refusal(question: Question, values: Mapping[str, Any]) -> str:
+    """Return why a trial with these values is not possible; "" if it is."""
+    try:
+        question.trial(values, [question.config.seed])
+    except ConfigError as error:
+        return str(error)
+    return ""

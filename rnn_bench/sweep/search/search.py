@@ -8,6 +8,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from rnn_bench.config.composition import Job
+from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.overrides import key_of
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.search.halving import Halving
@@ -19,11 +20,12 @@ from rnn_bench.tracking.outbox import send_unsent, unsent
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.run_key import run_key, run_name
 from rnn_bench.tracking.store import open_store
-from rnn_bench.tracking.trials import tag_trial
+from rnn_bench.tracking.trials import note_search, tag_trial
 
 log = logging.getLogger("rnn_bench")
 
 OUTPUT_DIR = "output_dir"
+MOST_EXAMPLES = 10
 
 Launch = Callable[[Sequence[Sequence[str]], int], Any]  # that of Hydra's launchers
 
@@ -56,6 +58,7 @@ class Search:
         self._launched = 0
         self._folder: list[str] = []
         self._numbers: dict[str, list[int]] = {}  # of trials, by run id
+        self._impossible = set[str]()  # what was logged of trials
 
     def facts(self) -> dict[str, Any]:
         """Return what the record keeps of a search, beside its runs."""
@@ -72,11 +75,27 @@ class Search:
             "space": self.settings.space,
         } | ({"stages": self.halving.facts()} if self.halving else {})
 
+    def note(self, client: MlflowClient, experiment_id: str) -> None:
+        """Record what the search searches, and how far it is, once MLflow can be reached."""
+        retry_until_reachable(
+            lambda: note_search(client, experiment_id, self.sweep_id, self.facts()), lambda: None
+        )
+
     def runs_of(self, question: Question) -> int:
         """Return how many runs the trials of a model make."""
         if self.halving:
             return self.halving.runs_of(question)
         return question.trials * len(question.jobs)
+
+    def examples(self, question: Question) -> list[Job]:
+        """Return jobs of some of a model's trials, of which a plan tells how long they take."""
+        if self.halving:
+            trials = [each for some in self.halving.trials.values() for each in some]
+        else:
+            trials = [each for study in self.studies for each in study.trials or study.ask()]
+        own = [trial for trial in trials if trial.question is question][:MOST_EXAMPLES]
+        jobs = [job for trial in own for job in self._jobs(trial, [question.config.seed])]
+        return jobs or [question.first]
 
     def run(self, launch: Launch, given: Sequence[str] = ()) -> None:
         """Make the trials of every model, batch by batch, then train the chosen configurations and
@@ -102,6 +121,7 @@ class Search:
         assert self.halving
         chosen = self.halving.run(
             lambda trials, seeds: self._make(trials, [seeds], launch),
+            lambda: self.note(*self.store),
             storage_in(self.output_dir),
             f"all models of sweep {self.sweep_id}",
         )
@@ -147,7 +167,7 @@ class Search:
             wanted = [
                 (trial, seed, job)
                 for trial in going
-                for seed, job in zip(some, trial.question.trial(trial.values, some), strict=True)
+                for seed, job in zip(some, self._jobs(trial, some), strict=False)
             ]
             runs = self._recorded([job for *_, job in wanted], launch)
             for (trial, seed, _), run in zip(wanted, runs, strict=True):
@@ -155,36 +175,52 @@ class Search:
                     self._tag(run, trial)
                     trial.report(seed, run.selection_figure, self.settings.pruner)
 
+    def _jobs(self, trial: Trial, seeds: Sequence[int]) -> list[Job]:
+        """Return the jobs of a trial; none, and log it once, where its values are not possible
+        together."""
+        try:
+            return trial.question.trial(trial.values, seeds)
+        except ConfigError as error:
+            line = f"Trial {trial.number} is not possible: {error}"
+            if line not in self._impossible:
+                self._impossible.add(line)
+                log.warning("%s", line)
+            return []
+
     def _recorded(self, jobs: Sequence[Job], launch: Launch) -> list[RecordedRun | None]:
         """Return the finished run of each job, made now unless the record has it; None for a run
         that failed."""
+        if not jobs:
+            return []
         client, experiment_id = self.store
         claims = [
             RunClaims(client, experiment_id, run_name(job.config, job.defaults), job.config, corpus)
             for job, corpus in zip(jobs, prepare_corpora(jobs), strict=True)
         ]
-        found = {each.key: self._answer(each) for each in claims}
+        found = self._answers(claims)
         missing = {
-            each.key: job for each, job in zip(claims, jobs, strict=True) if found[each.key] is None
+            each.key: job for each, job in zip(claims, jobs, strict=True) if each.key not in found
         }
+        if found:
+            log.info("%d of %d runs are recorded already.", len(found), len(found) + len(missing))
         if missing:
             self._launch([*missing.values()], launch)
-            for each in claims:
-                if each.key in missing:
-                    found[each.key] = self._answer(each)
-        return [found[each.key] for each in claims]
+            found |= self._answers([each for each in claims if each.key in missing])
+        return [found.get(each.key) for each in claims]
 
-    def _answer(self, claims: RunClaims) -> RecordedRun | None:
-        """Return a run's recorded answer, once MLflow can be reached; tag it with this sweep."""
+    def _answers(self, claims: Sequence[RunClaims]) -> dict[str, RecordedRun]:
+        """Return the recorded answers of some runs by run key, once MLflow can be reached; tag them
+        with this sweep."""
 
-        def ask() -> RecordedRun | None:
+        def ask() -> dict[str, RecordedRun]:
             if waiting := unsent(self.output_dir):
                 send_unsent(waiting)
-            answer = find_answer(claims.rows())
-            if answer is None:
-                return None
-            claims.tag_as_reused(answer)
-            return RecordedRun(answer, self.store[0])
+            found = {}
+            for each in claims:
+                if each.key not in found and (answer := find_answer(each.rows())):
+                    each.tag_as_reused(answer)
+                    found[each.key] = RecordedRun(answer, self.store[0])
+            return found
 
         return retry_until_reachable(ask, lambda: None)
 

@@ -1,18 +1,28 @@
 """Searching for settings that all models and corpora share."""
 
+import json
+import math
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
+import pytest
 from mlflow.entities import Run
 
 from rnn_bench.config.tracking import Tracking
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
-from rnn_bench.sweep.search.halving import mean_ranks
+from rnn_bench.report.contents import Section
+from rnn_bench.run import run as make_run
+from rnn_bench.sweep.search.halving import best_trials, mean_ranks
+from rnn_bench.sweep.search.summary import shared_trials
 from rnn_bench.tracking.store import open_store
 from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
-from tests.conftest import SMALL_CORPUS, Command
+from rnn_bench.tracking.trials import SearchedModel, SearchStage
+from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 STAGES = "search.stages=[{corpora:1,seeds:1},{best:3,corpora:2,seeds:1},{best:2,corpora:2,seeds:2}]"
 HALVING = (
@@ -27,6 +37,13 @@ HALVING = (
 def results(folder: Path) -> Results:
     client, experiment_id = open_store(Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}"))
     return Results(read_sweep(client, experiment_id, latest_sweep(client, experiment_id)))
+
+
+def search_section(folder: Path) -> Section:
+    (section,) = [
+        each for each in assemble_report(results(folder)).sections if each.name == "search"
+    ]
+    return section
 
 
 def settings(run: Run) -> tuple[str, str]:
@@ -82,9 +99,7 @@ def test_the_best_of_each_stage_go_on_with_all_models(
     }
     assert all("test_accuracy" in run.data.metrics for run in finals)
 
-    found = results(tmp_path)
-    page = assemble_report(found)
-    (section,) = [each for each in page.sections if each.name == "search"]
+    section = search_section(tmp_path)
     table = next(each for each in section.tables if each.name == "ranks")
     assert [row[2] for row in table.rows] == ["3", "3", "2", "1", "1", "1"]
     assert table.columns[4:] == ("rnn", "gru")
@@ -98,6 +113,84 @@ def test_the_best_of_each_stage_go_on_with_all_models(
     again = rnn_bench(*HALVING)
     assert again.status == 0, again.err
     assert len(recorded_runs()) == len(runs), "a search that is over is not made again"
+
+
+def test_a_stage_that_is_not_over_is_neither_shown_nor_compared(
+    rnn_bench: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun = count(1)
+
+    def interrupted(*arguments: Any) -> None:
+        if next(begun) == 15:  # the third of stage 2
+            raise KeyboardInterrupt
+        make_run(*arguments)
+
+    monkeypatch.setattr("rnn_bench.sweep.job.run", interrupted)
+    answer = rnn_bench(*HALVING)
+    assert answer.status == 130
+    assert "validation loss" not in answer.out, "trials are in no table of results"
+    assert "Stage 2 of 3 is not over: the same command goes on" in answer.out
+    assert "Compare its runs" in answer.out
+    section = search_section(tmp_path)
+    table = next(each for each in section.tables if each.name == "ranks")
+    assert [row[2] for row in table.rows] == 6 * ["1"]
+    assert "Stage 2 of 3 is not over; so far trial" in " ".join(section.text)
+    assert "is chosen for all" not in table.note
+
+
+def test_each_setting_for_all_is_that_of_a_model_that_has_it(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]], tmp_path: Path
+) -> None:
+    answer = rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=tfidf,rnn"),
+        *(*SMALL_CORPUS, "threads=1", "protocol.epochs=1", "search.sampler=random"),
+        *("search.trials=2", "search.seeds=1", "search.stages=[{}]"),
+        "search.space.optimizer.lr={low:0.001,high:0.1,log:true}",
+        "search.space.model.c={low:1,high:100,log:true}",
+    )
+    assert answer.status == 0, answer.err
+    chosen = {run.data.tags["model"]: run.data.params for run in recorded_runs()[-2:]}
+    lr, c = chosen["rnn"]["optimizer.lr"], chosen["tfidf"]["model.c"]
+    assert f"optimizer.lr={lr}, model.c={c}" in answer.out
+    assert f"optimizer.lr={lr}, model.c={c}" in " ".join(search_section(tmp_path).text)
+    assert "end of its space" not in answer.out
+
+
+def test_trials_of_a_space_that_can_be_counted_are_different_settings(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    answer = rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", *SMALL),
+        *("search.sampler=random", "search.trials=4", "search.seeds=0", "search.stages=[{}]"),
+        *("search.space.protocol.readout=[mean,max]", "search.space.optimizer.lr=[0.01,0.02]"),
+    )
+    assert answer.status == 0, answer.err
+    assert len({settings(run) for run in recorded_runs()}) == 4
+    tags = [run.data.tags for run in recorded_runs()]
+    numbers = [json.loads(each[f"trial.{each['sweep_id']}"])["trials"] for each in tags]
+    assert numbers == [[0], [1], [2], [3]]
+
+
+def test_the_report_ranks_a_trial_without_a_result_as_the_search_does() -> None:
+    """Trial 2 diverged in one model and trial 3 failed in all: both rank with the worst."""
+    figures = {
+        "rnn": {0: 0.1, 1: 0.2, 2: math.inf},
+        "gru": {0: 0.2, 1: 0.3, 2: 0.1},
+        "lstm": {0: 0.3, 1: 0.2, 2: 0.1},
+    }
+    models = [searched(name, each) for name, each in figures.items()]
+    ranks = mean_ranks({name: {3: math.nan, **each} for name, each in figures.items()})
+    shown = shared_trials(models, [SearchStage(4, (*figures,), (0,), is_over=True)])
+    assert {each.number: each.rank for each in shown} == {n: ranks[n] for n in (0, 1, 2)}
+    assert [each.number for each in shown] == best_trials(ranks, 3)
+
+
+def searched(name: str, figures: dict[int, float]) -> Mock:
+    trials = [Mock(number=number, runs=[Mock(parameters={})]) for number in figures]
+    model = Mock(spec=SearchedModel, trials=trials, keys=[], first=Mock(tags={"model": name}))
+    model.name = name
+    model.figures.return_value = figures
+    return model
 
 
 def lowest(folder: Path, run: Run) -> float:

@@ -51,6 +51,10 @@ REFUSED = [
     ((*HALVING, "search.stages=[{},{best:3,seeds:1}]", LR), "a later one has no fewer"),
     ((*HALVING, "search.stages=[{seeds:2}]", LR), "this sweep has 1"),
     ((*HALVING, "search.stages=[{corpora:2}]", LR), "this sweep has 1"),
+    ((*HALVING, "search.stages={best:3}", LR), "must be a list"),
+    ((*HALVING, "search.stages=[{}]", LR), "search.trials=30 is not possible with search.stages"),
+    ((LR, "optimizer.lr=0.1,0.2"), "optimizer.lr is both swept over and searched"),
+    (("search.space.protocol.readout=[last,mean]", "plan=true"), "one of last_token"),
     (
         ("protocol.parameters=1000", "search.space.model.hidden_size=[8,16]"),
         "not possible with protocol.parameters",

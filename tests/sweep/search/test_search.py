@@ -336,6 +336,21 @@ def test_corpora_of_one_name_are_searched_each_by_itself(
     assert [len(model.trials) for model in models] == [2, 2]
 
 
+def test_values_that_are_not_possible_together_cost_their_trials_alone(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    answer = rnn_bench(
+        *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", "optimizer=sgd"),
+        *(*SMALL, "optimizer.momentum=0.9", "search.sampler=grid", "search.seeds=1"),
+        "search.space.optimizer.nesterov=[true,false]",
+        "search.space.optimizer.momentum=[0.9,0]",
+    )
+    assert answer.status == 0, answer.err
+    assert answer.err.count("Trial 1 is not possible: optimizer.nesterov=true needs") == 1
+    assert len(trials(recorded_runs())) == 3
+    assert len(finals(recorded_runs())) == 1
+
+
 def test_jobs_of_other_machines_get_the_output_folder_that_all_share(workplace: Path) -> None:
     request = request_sweep(["-m", "hydra/sweeper=search", "model=rnn", *SMALL, LR, "output_dir=o"])
     assert request
@@ -362,3 +377,16 @@ def test_a_plan_of_a_search_counts_its_runs_and_trains_nothing(
     ]
     assert "22 runs" in answer.out
     assert not recorded_runs()
+
+
+def test_a_plan_expects_the_time_of_the_settings_that_are_searched(rnn_bench: Command) -> None:
+    def expected(epochs: str) -> float:
+        space = f"search.space.protocol.epochs={epochs}"
+        out = rnn_bench(
+            *("-m", "hydra/sweeper=search", "hydra/launcher=basic", "model=rnn", *SMALL_CORPUS),
+            *("search.trials=2", "plan=true", space),
+        ).out
+        row = next(line for line in out.splitlines() if line.startswith("rnn-demo-"))
+        return float(row.split()[-2])
+
+    assert expected("[20000,20001]") == pytest.approx(4 * expected("[5000,5001]"), abs=2)
