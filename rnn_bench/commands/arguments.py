@@ -165,8 +165,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 AUDIT = """\
 Say what is in the corpus twice, equal or nearly, in the training and in the
 test file, and how well classifiers do that should fail on clean data: they see
-an article's length, dateline, subject, date or first five words alone. CORPUS is
-any option of the group dataset, or a file or folder, and keys may follow:
+an article's length, dateline, subject, date or first five words alone. List the
+single words that tell most of each class, and how far they come. CORPUS is any
+option of the group dataset, or a file or folder, and keys may follow:
   audit isot dataset.dateline=kept
   audit reviews.csv dataset.text_column=review
   audit table dataset.train=reviews.csv dataset.text_column=review"""

@@ -29,9 +29,10 @@ class Articles:
         validation: (texts, labels) of a validation file; None: a part of `train` is taken.
         left_out: rows of the files that are no articles, such as `2 of 200 rows of reviews.csv`.
         columns: returns the articles' other columns, for the audit: any of `text` (before
-            preparation), `subject` and `date`, as (training values, then those of a validation
-            file; test values). It is a function because it may read files that training does not
-            need, and raises DataError if they are missing or do not fit the articles.
+            preparation), `removed` (the start of it that the study's rule for datelines takes
+            away), `subject` and `date`, as (training values, then those of a validation file; test
+            values). It is a function because it may read files that training does not need, and
+            raises DataError if they are missing or do not fit the articles.
         noise: whether each label is wrong by chance, so that no text tells it, in the order of
             `columns`; None: not known, as of every corpus that is not generated.
     """

@@ -15,12 +15,11 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from rnn_bench.data.audit.dateline import dateline
 from rnn_bench.data.audit.results import Majority, ProbeResult
-from rnn_bench.data.corpora.study_files import DATELINE
-from rnn_bench.data.corpus import Articles, Columns, DataError
+from rnn_bench.data.corpus import Articles, Columns
 
 FIRST_WORDS = 5
-LONGEST_DATELINE = 100  # characters; a dash further on ends a sentence, not a dateline
 LEAVES = 8
 CONFIDENCE = 0.95
 NORMAL = 2.576  # standard errors to an end of a 99 % interval, for the two further measures
@@ -43,13 +42,6 @@ class Probe:
     what: str
     column: str | None
     view: Callable[[str], str]
-
-
-def dateline(text: str) -> str:
-    """Return the start of an article that the study's rule removes, such as `WASHINGTON (Reuters)
-    - `, or "" where it is too long to be a dateline."""
-    match = DATELINE.match(text)
-    return match.group() if match and len(match.group()) <= LONGEST_DATELINE else ""
 
 
 PROBES = (
@@ -87,21 +79,15 @@ def majority(articles: Articles) -> Majority:
     )
 
 
-def probe_results(articles: Articles) -> list[ProbeResult]:
+def probe_results(articles: Articles, columns: Columns, unavailable: str) -> list[ProbeResult]:
     """Fit every probe on the training articles and score it on the test articles.
 
-    The interval is Wilson's (Journal of the American Statistical Association 22, 1927).
+    `unavailable` says why the raw columns are not there, if that is known.
     """
-    try:
-        columns, unavailable = articles.columns(), ""
-    except (DataError, OSError) as error:
-        columns, unavailable = {}, str(error)
     return [_result(probe, articles, columns, unavailable) for probe in PROBES]
 
 
 def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str) -> ProbeResult:
-    from scipy.stats import binomtest
-
     if probe.column is None:
         train, test = articles.train[0], articles.test[0]
     elif probe.column in columns:
@@ -110,18 +96,34 @@ def _result(probe: Probe, articles: Articles, columns: Columns, unavailable: str
     else:
         missing = unavailable or f"there is no raw column {probe.column}"
         return ProbeResult(probe.name, probe.what, missing=missing)
-    classifier = _tree() if probe.name == "length alone" else _bag_of_words()
-    classifier.fit([*map(probe.view, train)], articles.train[1])
-    values, labels = [*map(probe.view, test)], np.array(articles.test[1])
-    predicted = classifier.predict(values)
-    right, n = int((predicted == labels).sum()), len(test)
+    return score(
+        probe.name,
+        probe.what,
+        _tree() if probe.name == "length alone" else _bag_of_words(),
+        ([*map(probe.view, train)], np.array(articles.train[1])),
+        ([*map(probe.view, test)], np.array(articles.test[1])),
+    )
+
+
+def score(
+    name: str, what: str, classifier: Any, train: tuple[Any, Labels], test: tuple[Any, Labels]
+) -> ProbeResult:
+    """Fit a classifier to training articles' values and labels, and score it on test articles'.
+
+    The interval is Wilson's (Journal of the American Statistical Association 22, 1927).
+    """
+    from scipy.stats import binomtest
+
+    values, labels = test
+    predicted = classifier.fit(*train).predict(values)
+    right, n = int((predicted == labels).sum()), len(labels)
     interval = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
     low, high = float(interval.low), float(interval.high)
     present = np.unique(labels)
     balanced, balanced_low = _balanced_accuracy(labels, predicted, present)
     auc, auc_low = _auc(labels, classifier.predict_proba(values), classifier.classes_)
     return ProbeResult(
-        *(probe.name, probe.what, right / n, low, high, n),
+        *(name, what, right / n, low, high, n),
         *(balanced, balanced_low, auc, auc_low, 1 / len(present)),
     )
 
@@ -173,10 +175,16 @@ def _tree() -> Any:
 
 def _bag_of_words() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(TfidfVectorizer(analyzer=_words), LogisticRegression(C=10, max_iter=1000))
+    return make_pipeline(TfidfVectorizer(analyzer=_words), logistic_regression())
+
+
+def logistic_regression() -> Any:
+    """Return the classifier of all probes that read words."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=10, max_iter=1000)
 
 
 def _words(value: str) -> Sequence[str]:

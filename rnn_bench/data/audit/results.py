@@ -119,6 +119,57 @@ class ProbeResult:
     missing: str | None = None
 
 
+@dataclass(frozen=True)
+class TellingWord:
+    """A word that stands in more of a class's articles than of the others'.
+
+    Attributes:
+        information: how much its presence tells of the class in training, in bits.
+        train, train_others: the share of the class's training articles that have it, and of those
+            of the other classes.
+        test, test_others: the same of the test articles. None: there are no such articles.
+    """
+
+    word: str
+    information: float
+    train: float | None
+    train_others: float | None
+    test: float | None
+    test_others: float | None
+
+
+@dataclass(frozen=True)
+class TellingWords:
+    """The single words that tell the most of each class.
+
+    Attributes:
+        tokens: the value of `protocol.tokens` by which texts were cut into words.
+        words: those of each class, the most telling first.
+        probe: the result of a classifier that sees which of them an article has.
+    """
+
+    tokens: str
+    words: dict[str, list[TellingWord]]
+    probe: ProbeResult
+
+
+@dataclass(frozen=True)
+class DatelineCuts:
+    """What the study's rule for datelines removed from the articles of a split.
+
+    Attributes:
+        articles: how many lost their start.
+        limit: the longest that a dateline is, in characters.
+        beyond: how many lost more than that.
+        longest: the most that one lost, in characters.
+    """
+
+    articles: int
+    limit: int
+    beyond: int
+    longest: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class CorpusAudit:
     """What an audit found in a corpus. "Train" is the whole training file, of which a protocol
@@ -131,6 +182,9 @@ class CorpusAudit:
         splits: sizes of `train` and `test`.
         test_articles_in_train, test_articles_near_train: positions in the test file of the
             articles that `duplicates.test_in_train` and `near_duplicates.test_in_train` count.
+        telling_words: None in audits that were recorded before there were any.
+        dateline_cuts: of `train` and `test`; {} where the study's rule for datelines was not
+            applied, or its raw files are not there.
     """
 
     corpus: str
@@ -144,12 +198,19 @@ class CorpusAudit:
     test_articles_near_train: list[int] = field(default_factory=list)
     majority: Majority
     probes: list[ProbeResult]
+    telling_words: TellingWords | None = None
+    dateline_cuts: dict[str, DatelineCuts] = field(default_factory=dict)
 
     @property
     def best_constant(self) -> float:
         """The share of the test articles' largest class: the best that a constant can do."""
         test = self.splits["test"]
         return max(test.classes.values()) / test.articles
+
+    @property
+    def all_probes(self) -> list[ProbeResult]:
+        """The results of the probes, and last that of the telling words."""
+        return self.probes + ([self.telling_words.probe] if self.telling_words else [])
 
     def beats_constant(self, probe: ProbeResult) -> bool:
         """Return whether a probe's confidence interval lies above the best constant: that of

@@ -1,12 +1,13 @@
 """Turn texts into sets of shingles, every five consecutive words, which are compared as hashes."""
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+from rnn_bench.data.vocabulary import tokenize
 
 SHINGLE_WORDS = 5
 # Of 64-bit hashes that are as good as random, as many bits tell a text's shingles apart; the others
@@ -29,19 +30,17 @@ class Shingles:
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        ids, offsets = array("i"), array("q", [0])
-        words: defaultdict[str, int] = defaultdict()
-        words.default_factory = words.__len__
-        blank = words[""]  # which no text has as a word
-        for text in texts:
-            own = text.split()
-            ids.extend(map(words.__getitem__, own))
-            ids.extend([blank] * (SHINGLE_WORDS - len(own)) if own else [])
-            offsets.append(len(ids))
-        self._words = np.array(ids, dtype=np.int32)
-        self._offsets = np.array(offsets, dtype=np.int64)
+        tokens = tokenize(texts, "whitespace")
+        none = pc.index(tokens.words, "").as_py()  # what a text without words has as its only one
+        lengths = np.where(tokens.ids[tokens.offsets[:-1]] == none, 0, tokens.lengths)
+        blanks = np.where(lengths > 0, np.maximum(SHINGLE_WORDS - lengths, 0), 0)
+        blank = len(tokens.words)
+        self._words = np.insert(
+            tokens.ids[tokens.ids != none], lengths.cumsum().repeat(blanks), blank
+        )
+        self._offsets = np.append(0, (lengths + blanks).cumsum())
         random = np.random.default_rng(SEED)
-        self._word_hashes = random.integers(2**64, size=len(words), dtype=np.uint64)
+        self._word_hashes = random.integers(2**64, size=blank + 1, dtype=np.uint64)
         self._factors = random.integers(2**64, size=SHINGLE_WORDS, dtype=np.uint64) | np.uint64(1)
         self.counts = np.maximum(np.diff(self._offsets) - SHINGLE_WORDS + 1, 0)
 

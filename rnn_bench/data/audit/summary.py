@@ -1,7 +1,12 @@
 """Describe an audit in words."""
 
+from collections.abc import Iterator
+
+from rnn_bench.config.errors import printable
 from rnn_bench.data.audit.probes import CONFIDENCE
-from rnn_bench.data.audit.results import CorpusAudit
+from rnn_bench.data.audit.results import CorpusAudit, TellingWords
+
+LONGEST_WORD = 24  # characters; the end of a longer one is left out
 
 
 def summary(audit: CorpusAudit) -> str:
@@ -38,7 +43,7 @@ def summary(audit: CorpusAudit) -> str:
         f"{'majority class':20}{most.accuracy:14.3f}  ({most.class_name}, train's larger one; "
         f"the best constant has {audit.best_constant:.3f})",
     ]
-    for probe in audit.probes:
+    for probe in audit.all_probes:
         if probe.missing:
             lines.append(f"{probe.name:20}{'':14}  not computed: {probe.missing}")
         else:
@@ -46,7 +51,39 @@ def summary(audit: CorpusAudit) -> str:
             auc = "" if probe.auc is None else f"{probe.auc:7.3f}"
             others = f"{probe.balanced_accuracy:10.3f}{auc}"
             lines.append(f"{probe.name:20}{probe.accuracy:14.3f}  {interval}{others}")
-    return "\n".join(lines)
+    if audit.telling_words:
+        lines += _word_lines(audit.telling_words)
+    cuts = _cut_lines(audit)
+    return "\n".join([*lines, *[""] * bool(cuts), *cuts])
+
+
+def _word_lines(telling: TellingWords) -> Iterator[str]:
+    """Yield a line for each class that has telling words, below a title."""
+    yield from ("", "telling words, with the share of the class's and of the other test articles")
+    width = max(map(len, telling.words))
+    for name, words in telling.words.items():
+        shares = (
+            f"{_shortened(each.word)} {_percent(each.test)} {_percent(each.test_others)}"
+            for each in words
+        )
+        yield f"{name:{width}}   {'   '.join(shares) or 'none'}"
+
+
+def _cut_lines(audit: CorpusAudit) -> list[str]:
+    """Return a line for each split whose articles the dateline rule shortened."""
+    return [
+        f"dateline rule: shortens {cuts.articles:,} {split} articles, {cuts.beyond:,} of them by "
+        f"over {cuts.limit} characters, up to {cuts.longest:,}"
+        for split, cuts in audit.dateline_cuts.items()
+    ]
+
+
+def _shortened(word: str) -> str:
+    return printable(word if len(word) <= LONGEST_WORD else f"{word[: LONGEST_WORD - 3]}...")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 def findings(audit: CorpusAudit) -> str:
@@ -71,6 +108,12 @@ def findings(audit: CorpusAudit) -> str:
         for probe in audit.probes
         if audit.beats_constant(probe)
     ]
+    cuts = audit.dateline_cuts.get("train")
+    if cuts and cuts.beyond:
+        found.append(
+            f"the dateline rule takes over {cuts.limit} characters from {cuts.beyond} training "
+            "articles"
+        )
     if telling:
         found.append(
             f"in the raw files, test accuracy of {', '.join(telling)} "

@@ -17,7 +17,7 @@ from rnn_bench.data.corpus import Articles, Columns, Corpus, DataError, MissingC
 from rnn_bench.data.fetch import fetch_from_kaggle
 
 CLASSES = ("fake", "real")
-COLUMNS = ("text", "subject", "date")  # of the raw files, for the audit
+COLUMNS = ("text", "removed", "subject", "date")  # for the audit
 
 
 @dataclass

@@ -55,16 +55,22 @@ def prepare(
 
     Returns:
         training articles, test articles (both with the columns text and label) and the table of
-        `read_raw`. The index of an article is its position in that table.
+        `read_raw`, whose column `removed`, where datelines are, has what each text lost. The index
+        of an article is its position in that table.
 
     Raises:
         DataError: a file is unreadable, lacks a column or has an unknown label, or there are too
             few articles.
     """
     raw = read_raw(corpus, files)
-    bodies = raw["text"]
+    bodies = raw["text"].tolist()
     if corpus == "isot" and dateline == "removed":
-        bodies = bodies.mask(raw["label"] == 1, bodies.map(lambda body: DATELINE.sub("", body)))
+        starts = [
+            match.group() if label == 1 and (match := DATELINE.match(body)) else ""
+            for body, label in zip(bodies, raw["label"], strict=True)
+        ]
+        raw = raw.assign(removed=starts)
+        bodies = [body[len(start) :] for body, start in zip(bodies, starts, strict=True)]
     titles_and_bodies = zip(raw["title"], bodies, strict=True)
     texts = [clean_like_the_study(f"{title} {body}") for title, body in titles_and_bodies]
     train, test = split_test_like_the_study(len(texts), files[0])

@@ -18,15 +18,18 @@ def audit_section(results: Results) -> Section | None:
     if not audits:
         return None
     sizes, duplicates, probes = list[Row](), list[Row](), list[Row]()
+    words, cuts = list[Row](), list[str]()
     methods = dict.fromkeys(audit.near_duplicates.method for _, audit in audits.values())
     for corpus, audit in audits.values():
         sizes += size_rows(corpus, audit)
         duplicates += duplicate_rows(corpus, audit)
         probes += probe_rows(corpus, audit)
+        words += word_rows(corpus, audit)
+        cuts += cut_sentences(corpus, audit)
     tables = [
         Table(
             "probes",
-            "Probes that should fail on clean data",
+            "Classifiers that see one property of an article alone",
             (
                 *("corpus", "what is read", "", "test accuracy", "95 % interval"),
                 *("balanced accuracy", "AUC", "test articles"),
@@ -37,7 +40,8 @@ def audit_section(results: Results) -> Section | None:
             "articles. Where it lies above the share of the largest class, the best that a "
             "constant can do, labels can be guessed without reading. So can they where the "
             "99 % interval of balanced accuracy, the mean of the classes' recalls, or of AUC lies "
-            "above a constant's: one over the classes, and a half.",
+            "above a constant's: one over the classes, and a half. Telling words may be what the "
+            "classes are about; none of the other properties should tell them apart.",
         ),
         Table(
             "duplicates",
@@ -68,7 +72,9 @@ def audit_section(results: Results) -> Section | None:
             ),
         ),
     ]
-    return Section("audit", "Audit of the data", tables=tables)
+    if words:
+        tables.append(word_table(words))
+    return Section("audit", "Audit of the data", text=cuts, tables=tables)
 
 
 def size_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
@@ -88,7 +94,7 @@ def probe_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
     articles = f"{audit.splits['test'].articles:,}"
     constant = format_number(audit.best_constant)
     rows: list[Row] = [(corpus, "nothing: the best constant", "", constant, "", "", "", articles)]
-    for probe in audit.probes:
+    for probe in audit.all_probes:
         if probe.accuracy is None:
             rows.append((corpus, probe.name, f"not computed: {probe.missing}", *[""] * 5))
             continue
@@ -105,6 +111,52 @@ def probe_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
             )
         )
     return rows
+
+
+def word_table(rows: list[Row]) -> Table:
+    """Return the table of telling words."""
+    return Table(
+        "words",
+        "Telling words, and the share of articles that have them",
+        (
+            *("corpus", "class", "word", "train", "train, other classes"),
+            *("test", "test, other classes", "bits"),
+        ),
+        rows,
+        words=3,
+        note="Tokens whose presence tells the most of a class in the training articles, by mutual "
+        "information in bits. Such as chance may have chosen (at a level of 1 % for all tokens and "
+        "classes together) are left out.",
+    )
+
+
+def word_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
+    """Return a row for each telling word of each class."""
+    if not audit.telling_words:
+        return []
+    return [
+        (
+            *(corpus, name, each.word),
+            *map(format_share, (each.train, each.train_others, each.test, each.test_others)),
+            format_number(each.information),
+        )
+        for name, words in audit.telling_words.words.items()
+        for each in words
+    ]
+
+
+def format_share(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def cut_sentences(corpus: str, audit: CorpusAudit) -> list[str]:
+    """Return a sentence on what the study's rule for datelines took from each split's articles."""
+    return [
+        f"The dateline rule shortens {cuts.articles:,} {split} articles of {corpus}, by "
+        f"{cuts.longest:,} characters at most; {cuts.beyond:,} lose over {cuts.limit}, and so more "
+        "than a dateline."
+        for split, cuts in audit.dateline_cuts.items()
+    ]
 
 
 def duplicate_rows(corpus: str, audit: CorpusAudit) -> list[Row]:

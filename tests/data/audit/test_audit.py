@@ -65,6 +65,18 @@ def test_another_version_of_the_audit_is_made_anew(
     assert len(cached_files(config)) == 2
 
 
+def test_texts_that_are_cut_otherwise_are_audited_anew(
+    reviews: tuple[str, ...], configured: Callable[..., Config]
+) -> None:
+    tables = [
+        configured("dataset=table", *reviews, f"protocol.tokens={kind}")
+        for kind in ("words", "characters")
+    ]
+    found = [audit_corpus(table).telling_words for table in tables]
+    assert [telling.tokens for telling in found if telling] == ["words", "characters"]
+    assert len(cached_files(tables[0])) == 2
+
+
 @pytest.mark.parametrize("damage", ["{", "", "[]", '{"corpus": "half of it"}'])
 def test_a_damaged_audit_is_made_again(config: Config, damage: str) -> None:
     first = audit_corpus(config)

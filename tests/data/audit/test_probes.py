@@ -7,7 +7,6 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from rnn_bench.data.audit import audit_articles
-from rnn_bench.data.audit.probes import dateline
 from rnn_bench.data.audit.summary import findings
 from tests.data.planted import CITIES, Rows, articles, audit_of, corpus_of, probe, write
 
@@ -35,12 +34,6 @@ def test_the_dateline_is_read_before_cleaning_takes_its_dash(tmp_path: Path) -> 
         write(tmp_path / name, rows)
     found = audit_articles(corpus_of(tmp_path, "study").read(), "planted")
     assert probe(found, "dateline alone").accuracy == 1
-
-
-def test_a_dash_late_in_a_sentence_is_no_dateline() -> None:
-    assert dateline("WASHINGTON (Reuters) - The senate - voted.") == "WASHINGTON (Reuters) - "
-    assert dateline(f"{'All of them voted ' * 10}- twice.") == ""
-    assert dateline("No dash at all.") == ""
 
 
 def test_a_planted_length_is_found(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rnn_bench.data.audit.results import CorpusAudit
+from rnn_bench.data.audit.summary import summary
 from rnn_bench.data.corpus import DataError
 from tests.data.planted import articles, audit_of
 
@@ -50,6 +51,29 @@ LAYOUT = {
             "missing": "there is no raw column date",
         },
     ],
+    "telling_words": {
+        "tokens": "words",
+        "words": {
+            "fake": [
+                {
+                    **{"word": "via", "information": 0.2, "train": 0.5, "train_others": 0.1},
+                    **{"test": 0.4, "test_others": None},
+                }
+            ],
+            "real": [],
+        },
+        "probe": {
+            **{"name": "telling words", "what": "Which of them there are."},
+            **dict.fromkeys(("accuracy", "low", "high", "n")),
+            **dict.fromkeys(("balanced_accuracy", "balanced_low", "auc", "auc_low", "chance")),
+            "missing": "no word tells",
+        },
+    },
+    "dateline_cuts": {"train": {"articles": 3, "limit": 100, "beyond": 1, "longest": 180}},
+}
+ADDED = {
+    **{"left_out": "", "test_articles_in_train": [], "test_articles_near_train": []},
+    **{"telling_words": None, "dateline_cuts": {}},
 }
 
 
@@ -69,12 +93,11 @@ def test_the_layout_in_json_stays_as_it_is() -> None:
 
 
 def test_what_older_audits_lack_has_a_default() -> None:
-    added = ("left_out", "test_articles_in_train", "test_articles_near_train")
-    audit = read({name: value for name, value in LAYOUT.items() if name not in added})
-    assert (audit.left_out, audit.test_articles_in_train, audit.test_articles_near_train) == (
-        *("", []),
-        [],
-    )
+    audit = read({name: value for name, value in LAYOUT.items() if name not in ADDED})
+    assert {name: getattr(audit, name) for name in ADDED} == ADDED
+    assert audit.all_probes == audit.probes
+    assert "telling words" not in summary(audit)
+    assert "date alone" in summary(audit)
 
 
 def test_a_probe_beats_a_constant_if_its_interval_lies_above_the_largest_class() -> None:

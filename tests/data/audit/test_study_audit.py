@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from rnn_bench.data.audit import audit_articles
 from rnn_bench.data.audit.results import ExactDuplicates
@@ -40,3 +41,18 @@ def test_the_real_sample(articles: Path) -> None:
     assert probe(found, "dateline alone").accuracy > 0.99
     assert probe(found, "subject alone").accuracy == 1
     assert 0.58 < probe(found, "length alone").accuracy < 0.65
+    telling = found.telling_words
+    assert telling
+    assert telling.probe.accuracy == pytest.approx(0.94, abs=0.001)
+    (reuters,) = (each for each in telling.words["real"] if each.word == "reuters")
+    assert (reuters.test, reuters.test_others) == pytest.approx((0.219, 0.012), abs=0.001)
+    raw = pd.read_csv(files[0], dtype=str, keep_default_na=False)["text"].str.split("\n").str[0]
+    start = raw.str.extract(r"^(.*?-\s+)")[0].str.len()
+    in_train = raw.index.isin(train.index)
+    assert [
+        (cuts.articles, cuts.beyond, cuts.longest) for cuts in found.dateline_cuts.values()
+    ] == [
+        (own.notna().sum(), (own > 100).sum(), own.max())
+        for own in (start[in_train], start[~in_train])
+    ]
+    assert found.dateline_cuts["train"].beyond == 28
