@@ -100,7 +100,7 @@ def reach_table(results: Results, points: Points) -> Table:
             for when in (INITIAL, TRAINED)
         ]
         count = len(each.completed)
-        learned = f"{count - each.unlearned} of {count}"
+        learned = f"{count - each.unlearned} of {count} runs"
         rows.append((each.corpus, each.label, *[is_found] * bool(points), learned, *reaches))
     note = (
         "Steps: how far back the mean norm is first below a hundredth of that at the last token, "
@@ -117,7 +117,7 @@ def reach_table(results: Results, points: Points) -> Table:
     return Table(
         "reach",
         "Steps after which the gradient is attenuated to 1 %, before and after training",
-        ("corpus", "model", *["cue found"] * bool(points), "runs that learned", *reach_columns),
+        ("corpus", "model", *["cue found"] * bool(points), "learned", *reach_columns),
         rows,
         words=3 + bool(points),
         note=note,
