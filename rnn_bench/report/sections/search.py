@@ -30,7 +30,7 @@ def search_section(results: Results) -> Section | None:
         return None
     if trials := shared_trials(models, searched_stages(results.sweep.search)):
         return shared_section(results, models, trials)
-    named = [(*labels(results, each), each) for each in models]
+    named = [(*labels(results, each), each) for each in best_first(models)]
     chosen = Table(
         "chosen",
         "What was chosen",
@@ -116,6 +116,17 @@ def describe_stages(stages: Sequence[SearchStage]) -> str:
         for stage in stages
     )
     return f"Trials by stage: {each}."
+
+
+def best_first(models: Sequence[SearchedModel]) -> list[SearchedModel]:
+    """Return the searched models by corpus, those whose chosen trial has the best figure first."""
+    corpora = list(dict.fromkeys(each.first.tags["dataset"] for each in models))
+
+    def order(model: SearchedModel) -> tuple[int, float]:
+        figure = model.sign * model.chosen.figure if model.chosen else math.inf
+        return corpora.index(model.first.tags["dataset"]), figure
+
+    return sorted(models, key=order)
 
 
 def labels(results: Results, model: SearchedModel) -> tuple[str, str]:
