@@ -4,6 +4,7 @@ import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import cloudpickle
 import numpy as np
@@ -14,6 +15,7 @@ from mlflow.entities import Run
 from safetensors.torch import load_file
 
 from rnn_bench.sweep.job import train_job
+from rnn_bench.tracking.recorded_run import RecordedRun
 from tests.conftest import SMALL, SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
@@ -107,6 +109,16 @@ def test_the_data_is_logged_as_an_mlflow_dataset(rnn_bench: Command, recorded_ru
         "validation": 19,
         "test": 96,
     }
+
+
+def test_each_run_records_how_many_articles_it_was_trained_on(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    """MLflow keeps one profile of the dataset, which is the same for both."""
+    rnn_bench("-m", "model=majority", "dataset.train_size=1,0.5", *SMALL_CORPUS)
+    client = Mock(spec=MlflowClient)
+    sizes = [RecordedRun(run, client).split_sizes for run in recorded_runs()]
+    assert [[*each.values()] for each in sizes] == [[77, 19, 96], [39, 9, 96]]
 
 
 @pytest.mark.usefixtures("audited")

@@ -14,7 +14,6 @@ from torch import Tensor
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.csv_files import read_csv, require_columns
 
-BINS = 15
 PROBABILITY = "p_"
 
 
@@ -58,6 +57,16 @@ class Predictions:
         )
 
     @property
+    def has_probabilities(self) -> bool:
+        """Whether the model gives probabilities; not if it diverged."""
+        return not np.isnan(self.probabilities).any()
+
+    @property
+    def certainties(self) -> Float[np.ndarray, " articles"]:
+        """The probability of each article's most probable class."""
+        return np.asarray(self.probabilities.max(1))
+
+    @property
     def correct(self) -> Bool[np.ndarray, " articles"]:
         """Whether each article's prediction is its label."""
         return np.asarray(self.labels == self.predictions)
@@ -74,7 +83,6 @@ class PredictionScores:
         articles: the number of test articles.
         roc_auc: of two classes the last is the positive one; of more, the unweighted mean of each
             one against the rest.
-        expected_calibration_error: over 15 bins of equal width of the largest probability.
         confusion: articles by true (rows) and predicted class (columns), in the order of
             `classes`.
         unshared_accuracy, unshared_articles: of the test articles that share no text with
@@ -84,7 +92,6 @@ class PredictionScores:
     classes: tuple[str, ...]
     articles: int
     roc_auc: float
-    expected_calibration_error: float
     confusion: Int[np.ndarray, "classes classes"]
     unshared_accuracy: float
     unshared_articles: int
@@ -148,40 +155,26 @@ def evaluate_predictions(
     unshared = np.ones(len(correct), dtype=bool)
     unshared[list(map(int, shared))] = False
     undefined = {}
-    auc = calibration = nan
+    auc = nan
     absent = sorted(set(classes) - set(predictions.labels.tolist()))
-    if np.isnan(predictions.probabilities).any():
-        reason = "the model gives no probabilities: its training diverged"
-        undefined = {"roc_auc": reason, "expected_calibration_error": reason}
+    if not predictions.has_probabilities:
+        undefined["roc_auc"] = "the model gives no probabilities: its training diverged"
+    elif absent:
+        reason = f"no test article has the label {predictions.classes[absent[0]]!r}"
+        undefined["roc_auc"] = reason
     else:
-        calibration = expected_calibration_error(predictions.probabilities.max(1), correct)
-        if absent:
-            reason = f"no test article has the label {predictions.classes[absent[0]]!r}"
-            undefined["roc_auc"] = reason
-        else:
-            auc = _roc_auc(predictions)
+        auc = _roc_auc(predictions)
     if not unshared.any():
         undefined["unshared_accuracy"] = "every test article shares its text with training"
     return PredictionScores(
         classes=predictions.classes,
         articles=len(correct),
         roc_auc=auc,
-        expected_calibration_error=calibration,
         confusion=confusion_matrix(*answers, labels=classes),
         unshared_accuracy=float(correct[unshared].mean()) if unshared.any() else nan,
         unshared_articles=int(unshared.sum()),
         undefined=undefined,
     )
-
-
-def expected_calibration_error(
-    confidences: Float[np.ndarray, " articles"], correct: Bool[np.ndarray, " articles"]
-) -> float:
-    """Return the mean distance between confidence and accuracy in the bins (m - 1)/15 < confidence
-    <= m/15, weighted by their articles (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
-    bins = np.digitize(confidences, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
-    gaps = np.bincount(bins, weights=correct - confidences, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(correct))
 
 
 def _roc_auc(predictions: Predictions) -> float:

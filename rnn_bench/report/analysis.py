@@ -12,7 +12,12 @@ import numpy as np
 
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.corpus import DataError
-from rnn_bench.evaluation.metrics import METRICS, article_values, compute_metrics
+from rnn_bench.evaluation.metrics import (
+    METRICS,
+    article_values,
+    compute_metrics,
+    counted_articles,
+)
 from rnn_bench.evaluation.predictions import (
     Predictions,
     PredictionScores,
@@ -153,6 +158,9 @@ class Results:
                 is_random=not each.is_baseline,
                 shares_batches=not each.is_baseline,
                 train_articles=mean(sizes) or inf,
+                counted=sum(
+                    mean(counted_articles(run, metric) for run in of_split) for of_split in rows
+                ),
             )
         return found
 

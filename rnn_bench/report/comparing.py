@@ -51,6 +51,7 @@ class Outcomes:
         is_random: False for models whose seed should not matter, such as baselines.
         shares_batches: the seed decides the order of batches, as for every other such model.
         train_articles: the mean number of training articles of a split.
+        counted: of `articles`, how many the metric is about, such as those of a class; None: all.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Outcomes:
     is_random: bool = True
     shares_batches: bool = False
     train_articles: float = inf
+    counted: float | None = None
 
     @property
     def value(self) -> float:

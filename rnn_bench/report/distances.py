@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import takewhile
+from statistics import mean
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.statistics import Estimate
@@ -12,8 +13,8 @@ FOUND = 0.75  # accuracy half way from chance to certainty, between two classes
 
 
 def accuracies_by_distance(results: Results) -> dict[str, list[tuple[float, Estimate]]]:
-    """Return pairs of distance and accuracy by label, by growing distance; nothing for a sweep of
-    one distance."""
+    """Return pairs of distance and accuracy by label, by growing distance, the best models first;
+    nothing for a sweep of one distance."""
     found: dict[str, list[tuple[float, Estimate]]] = {}
     for each in results.ordered:
         distance = each.runs[0].number(DISTANCE)
@@ -22,7 +23,8 @@ def accuracies_by_distance(results: Results) -> dict[str, list[tuple[float, Esti
             found.setdefault(each.label, []).append(point)
     if len({distance for points in found.values() for distance, _ in points}) < 2:
         return {}
-    return {label: sorted(points, key=lambda p: p[0]) for label, points in found.items()}
+    best_first = sorted(found, key=lambda label: -mean(each.value for _, each in found[label]))
+    return {label: sorted(found[label], key=lambda point: point[0]) for label in best_first}
 
 
 def distance_found(points: Sequence[tuple[float, Estimate]]) -> float:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from statistics import mean
 from typing import Any
 
 import matplotlib as mpl
@@ -106,17 +107,23 @@ def make_panels(
 
 
 def add_legend(canvas: Canvas, axes: Sequence[Axes], width: float) -> None:
-    """Put one legend above all panels."""
+    """Put one legend above all panels, in the mean order that entries have in them."""
     entries: dict[str, Any] = {}
+    places: dict[str, list[int]] = {}
     for each in axes:
-        for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
+        for place, (handle, label) in enumerate(
+            zip(*each.get_legend_handles_labels(), strict=True)
+        ):
             entries.setdefault(label, handle)
-    longest = max(map(len, entries))
+            places.setdefault(label, []).append(place)
+    labels = sorted(entries, key=lambda label: mean(places[label]))
+    columns = max(1, min(len(labels), int(width * 13 / (max(map(len, labels)) + 6))))
+    labels = [label for first in range(columns) for label in labels[first::columns]]  # read by row
     canvas.legend(
-        entries.values(),
-        [fold_text(label, width - 0.8) for label in entries],
+        [entries[label] for label in labels],
+        [fold_text(label, width - 0.8) for label in labels],
         loc="outside upper left",
-        ncols=max(1, min(len(entries), int(width * 13 / (longest + 6)))),
+        ncols=columns,
     )
 
 

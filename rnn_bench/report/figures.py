@@ -34,11 +34,13 @@ def draw_accuracies(results: Results) -> Figure:
     order = results.ordered[::-1]
     several = len(results.corpora) > 1
     names = [each.title if several else each.label for each in order]
+    corpora = results.corpora[::-1]
+    rows = [row + 0.6 * corpora.index(each.corpus) for row, each in enumerate(order)]
 
     def draw(width: float) -> Canvas:
-        canvas = Canvas(figsize=(width, 0.7 + 0.3 * len(order)))
+        canvas = Canvas(figsize=(width, 0.7 + 0.3 * (rows[-1] + 1)))
         axes = canvas.subplots()
-        for row, each in enumerate(order):
+        for row, each in zip(rows, order, strict=True):
             colour, estimate = results.palette[each.label], results.accuracies[each.key]
             if estimate.has_interval:
                 axes.plot([estimate.low, estimate.high], [row] * 2, color=colour, lw=2)
@@ -46,12 +48,10 @@ def draw_accuracies(results: Results) -> Figure:
             below = [row - 0.22] * len(seeds)
             axes.plot(seeds, below, "o", color=colour, ms=3, alpha=0.6, mew=0)
             axes.plot([estimate.value], [row], marker(each.model), color=colour, ms=6)
-        axes.set_yticks(
-            range(len(order)), [fold_text(name, max(0.36 * width, 1.4)) for name in names]
-        )
-        axes.set_ylim(-0.6, len(order) - 0.4)
+        axes.set_yticks(rows, [fold_text(name, max(0.36 * width, 1.4)) for name in names])
+        axes.set_ylim(-0.6, rows[-1] + 0.6)
         axes.set_xlabel("test accuracy (share of articles)")
-        axes.xaxis.set_major_locator(MaxNLocator(int(width * 1.2)))
+        axes.xaxis.set_major_locator(MaxNLocator(int(width * 1.2), steps=[1, 2, 5, 10]))
         axes.grid(visible=False, axis="y")
         return canvas
 

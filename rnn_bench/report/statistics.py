@@ -1,14 +1,15 @@
 """Means with their 95 % confidence intervals, and what they cover."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan, sqrt
 
 import numpy as np
 from jaxtyping import Bool
 
+from rnn_bench.evaluation.predictions import ratio_by_article
 from rnn_bench.report.comparing import Outcomes
-from rnn_bench.report.crossed import spread_of
+from rnn_bench.report.crossed import Values, spread_of
 from rnn_bench.report.intervals import clopper_pearson, quantile, share_interval
 
 
@@ -39,14 +40,36 @@ def estimate(model: Outcomes) -> Estimate:
     """
     if not model.articles:
         return Estimate(nan)
-    low, high = share_interval(model.value, model.spread, most_answers(model))
+    if not (most := most_answers(model)):
+        return Estimate(model.value)
+    low, high = share_interval(model.value, model.spread, most)
     return Estimate(model.value, low, high, describe_cover(model), model.speaks_of_models_alone)
 
 
 def most_answers(model: Outcomes) -> float:
-    """Return the number of answers that a model's mean is over: articles, times seeds if these
-    vary."""
-    return model.articles * (model.trainings if model.is_sampled else 1)
+    """Return the number of answers that a model's mean is over: the articles that it is about,
+    times seeds if these vary."""
+    articles = model.articles if model.counted is None else model.counted
+    return articles * (model.trainings if model.is_sampled else 1)
+
+
+def estimate_among(model: Outcomes, right: Sequence[Values], asked: Sequence[Values]) -> Estimate:
+    """Return which share of some of a model's answers is right, over all seeds together, with the
+    interval of `estimate`.
+
+    `right` and `asked` are of each split, a row a seed: `asked` is 1 where the answer is one of
+    them, `right` where it is also right. Splits without such an answer are left out.
+    """
+    shown = [number for number, some in enumerate(asked) if some.any()]
+    if not shown:
+        return Estimate(nan)
+    splits = tuple(
+        ratio_by_article(right[each].ravel(), asked[each].ravel()).reshape(asked[each].shape)
+        for each in shown
+    )
+    labels = tuple(model.labels[each] for each in shown)
+    counted = float(sum(asked[each].sum() / len(asked[each]) for each in shown))
+    return estimate(replace(model, splits=splits, labels=labels, counted=counted))
 
 
 def describe_cover(model: Outcomes) -> str:

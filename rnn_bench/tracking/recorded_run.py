@@ -123,10 +123,15 @@ class RecordedRun:
     def split_sizes(self) -> dict[str, int]:
         """The number of articles in train, validation and test; empty if it was not recorded."""
         inputs = self.row.inputs.dataset_inputs if self.row.inputs else []
-        profile = read_object(inputs[0].dataset.profile if inputs else None)
+        if not inputs:
+            return {}
+        tags = {tag.key: tag.value for tag in inputs[0].tags}
+        # Rows from before this tag: the profile, which runs with another train_size may have made.
+        profile = read_object(inputs[0].dataset.profile)
+        sizes: Any = read_object(tags.get(schema.ARTICLES)) or profile.get("articles")
         try:
-            return {split: int(count) for split, count in profile["articles"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return {split: int(count) for split, count in sizes.items()}
+        except (ValueError, TypeError, AttributeError):
             return {}
 
     @cached_property

@@ -214,4 +214,6 @@ def _dataset(corpus: EncodedCorpus) -> DatasetInput:
         source=json.dumps({"edition": corpus.content.edition}),
         profile=json.dumps({"articles": splits, "classes": corpus.classes}),
     )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+    # MLflow keeps one profile of all runs on the same articles, however many each trains on.
+    sizes = InputTag(schema.ARTICLES, json.dumps(splits))
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training"), sizes])

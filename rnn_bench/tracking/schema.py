@@ -35,6 +35,10 @@ FINISHED, DIVERGED, UNLEARNED = "finished", "diverged", "unlearned"
 FAILED, KILLED = "failed", "killed"
 ANSWERS = (FINISHED, DIVERGED, UNLEARNED)
 
+# --- tags of a run's dataset ---------------------------------------------------------------------
+
+ARTICLES = "articles"  # JSON: how many are in train, validation and test
+
 # --- tags of the experiment ----------------------------------------------------------------------
 
 # SWEEP + sweep id: JSON, see sweeps.py

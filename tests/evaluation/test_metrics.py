@@ -10,8 +10,10 @@ from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.encoding import Split
 from rnn_bench.evaluation.metrics import (
     METRICS,
+    all_article_values,
     article_values,
     compute_metrics,
+    counted_articles,
     evaluate,
     metric_names,
     missing_metrics,
@@ -147,3 +149,29 @@ def test_a_class_that_is_never_predicted_has_values_of_0() -> None:
     never = replace(predictions, predictions=np.zeros(300, dtype=int))
     assert not article_values(never, "test_precision/b").any()
     assert not article_values(never, "test_f1/c").any()
+
+
+def test_a_metric_of_classes_without_values_by_article_gets_the_jackknife_s_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictions = random_predictions()
+    exact = all_article_values(predictions, "test_f1")
+    bare = replace(METRICS["test_f1"], by_article=None, counts=None)
+    monkeypatch.setitem(METRICS, "test_f1", bare)
+    values = all_article_values(predictions, "test_f1")
+    assert values.shape == (3, 100)
+    assert values.mean(1) == pytest.approx(exact.mean(1), abs=0.002)
+    assert article_values(predictions, "test_f1/b") == pytest.approx(values[1])
+    assert counted_articles(predictions, "test_f1/b") == 300
+
+
+def test_a_metric_counts_the_articles_that_it_is_about() -> None:
+    labels, guesses = np.array([0, 0, 0, 1, 2]), np.array([0, 1, 0, 0, 2])
+    predictions = Predictions(("a", "b", "c"), labels, guesses, np.full((5, 3), 1 / 3))
+    counted = {
+        name: counted_articles(predictions, f"test_{name}")
+        for name in ("accuracy", "recall/a", "precision/a", "f1/a", "recall/b", "f1/c")
+    }
+    assert counted == {
+        **{"accuracy": 5, "recall/a": 3, "precision/a": 3, "f1/a": 4, "recall/b": 1, "f1/c": 1}
+    }

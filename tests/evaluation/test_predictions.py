@@ -1,5 +1,4 @@
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import mlflow
@@ -15,11 +14,11 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.cache import Content
 from rnn_bench.data.corpus import DataError
 from rnn_bench.data.encoding import EncodedCorpus, Split
+from rnn_bench.evaluation.calibration import expected_calibration_error
 from rnn_bench.evaluation.metrics import compute_metrics
 from rnn_bench.evaluation.predictions import (
     Predictions,
     evaluate_predictions,
-    expected_calibration_error,
     read_predictions,
 )
 from rnn_bench.tracking.artifacts import write_artifacts
@@ -115,9 +114,9 @@ def test_a_diverged_run_has_predictions_without_probabilities(
     assert compute_metrics(found)["test_accuracy"] == pytest.approx(2 / 3)
     evaluation = evaluate_predictions(found)
     assert evaluation.confusion.tolist() == [[2, 0], [1, 0]]
-    assert np.isnan([evaluation.roc_auc, evaluation.expected_calibration_error]).all()
+    assert np.isnan(evaluation.roc_auc)
     assert "diverged" in evaluation.undefined["roc_auc"]
-    assert "diverged" in evaluation.undefined["expected_calibration_error"]
+    assert not found.has_probabilities
 
 
 @pytest.mark.parametrize(
@@ -157,7 +156,8 @@ def test_three_classes_worked_out_by_hand() -> None:
     # Pairs in order: of a 3 of 4, of b 3 of 3, of c 3 of 3.
     assert evaluation.roc_auc == pytest.approx((3 / 4 + 1 + 1) / 3)
     # Each article has a bin of its own: 0.8 right, 0.6 wrong, 0.7 right, 0.5 wrong.
-    assert evaluation.expected_calibration_error == pytest.approx((0.2 + 0.6 + 0.3 + 0.5) / 4)
+    error = expected_calibration_error(found.certainties, found.correct)
+    assert error == pytest.approx((0.2 + 0.6 + 0.3 + 0.5) / 4)
     assert evaluation.undefined == {}
 
 
@@ -197,43 +197,3 @@ def test_with_every_article_shared_nothing_is_known_about_others() -> None:
     assert np.isnan(evaluation.unshared_accuracy)
     assert evaluation.unshared_articles == 0
     assert "every test article" in evaluation.undefined["unshared_accuracy"]
-
-
-# --- calibration --------------------------------------------------------------------------------
-
-
-def test_calibration_errors_cancel_within_a_bin_and_add_up_over_bins() -> None:
-    confidences = np.array([0.95, 0.97, 0.61, 0.65])  # the bins end at 9/15, 10/15, ..., 1
-    correct = np.array([True, False, True, False])
-    expected = (abs(0.96 - 0.5) * 2 + abs(0.63 - 0.5) * 2) / 4
-    assert expected_calibration_error(confidences, correct) == pytest.approx(expected)
-
-
-def test_a_bin_holds_its_upper_end() -> None:
-    """9/15 and a little less are one bin, in which errors cancel; a little more is the next."""
-    correct = np.array([True, False])
-    within = expected_calibration_error(np.array([0.6, 0.59]), correct)
-    across = expected_calibration_error(np.array([0.6, 0.61]), correct)
-    assert within == pytest.approx((0.59 - 0.4) / 2)
-    assert across == pytest.approx((0.4 + 0.61) / 2)
-
-
-@given(st.integers(1, 50))
-def test_certain_and_right_is_calibrated_and_certain_and_wrong_is_not(articles: int) -> None:
-    certain = np.ones(articles)
-    assert expected_calibration_error(certain, np.ones(articles, dtype=bool)) == 0
-    assert expected_calibration_error(certain, np.zeros(articles, dtype=bool)) == 1
-
-
-@given(st.lists(st.tuples(st.floats(0.01, 1), st.booleans()), min_size=1, max_size=40))
-def test_calibration_is_the_definition_s_sum_over_bins(answers: list[tuple[float, bool]]) -> None:
-    confidences = np.array([confidence for confidence, _ in answers])
-    correct = np.array([right for _, right in answers])
-    expected = 0.0
-    edges = np.linspace(0, 1, 16)
-    for low, high in pairwise(edges):
-        members = (confidences > low) & (confidences <= high)
-        if members.any():
-            gap = abs(correct[members].mean() - confidences[members].mean())
-            expected += members.mean() * gap
-    assert expected_calibration_error(confidences, correct) == pytest.approx(expected)

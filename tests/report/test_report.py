@@ -441,7 +441,7 @@ def test_each_class_has_its_precision_recall_and_f1(
         run = next(each for each in recorded_runs() if each.data.tags["model"] == shown["model"])
         for name, column in (("precision", "precision"), ("recall", "recall"), ("f1", "F1")):
             recorded = run.data.metrics[f"test_{name}/{shown['class']}"]
-            assert shown[column] == f"{recorded:.4f}"
+            assert shown[column].startswith(f"{recorded:.4f}")
     assert [row[2] for row in tables["classes"].rows] == ["fake", "real"] * 2
     assert "test_f1" not in columns
     assert "F1" not in tables["accuracy"].columns

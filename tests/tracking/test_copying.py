@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from filelock import FileLock
@@ -15,6 +16,7 @@ from rnn_bench.report.__main__ import main as report
 from rnn_bench.tracking import copying
 from rnn_bench.tracking.__main__ import main as tracking
 from rnn_bench.tracking.liveness import Owner
+from rnn_bench.tracking.recorded_run import RecordedRun
 from tests.conftest import SMALL_CORPUS, Command
 
 Runs = Callable[[], list[Run]]
@@ -55,6 +57,12 @@ def histories(store: str, run: Run) -> dict[str, list[tuple[int, int, float]]]:
     }
 
 
+def sizes(run: Run) -> dict[str, int]:
+    found = RecordedRun(run, Mock(spec=MlflowClient)).split_sizes
+    assert found["test"] > 0
+    return found
+
+
 def files(store: str, run: Run, folder: Path) -> dict[str, bytes]:
     folder.mkdir()
     MlflowClient(store).download_artifacts(run.info.run_id, "", str(folder))
@@ -85,6 +93,7 @@ def test_a_copy_has_all_that_the_record_has(
         assert run.data.tags.items() <= copy.data.tags.items()
         assert histories(there(), copy) == histories(here(), run)
         assert copy.inputs.dataset_inputs[0].dataset == run.inputs.dataset_inputs[0].dataset
+        assert sizes(copy) == sizes(run)
         kept = files(here(), run, workplace / f"kept{number}")
         assert "weights.safetensors" in kept
         assert files(there(), copy, workplace / f"copied{number}") == kept

@@ -5,9 +5,10 @@ A file `NAME.py` defines `compute(predictions)`, and may define a whole `VERSION
 `BY_CLASS = True` computes a number for each class, in order; they are recorded as
 `test_NAME/CLASS`. A file may define `by_article(predictions)`, a value for each article (for each
 class and article) whose mean is the metric and whose variance gives its standard error; without it
-the jackknife finds such values. Metrics are computed from stored predictions, so a new or corrected
-one needs no run to be trained again: raise VERSION when `compute` gives other numbers, and the
-recorded ones are computed anew.
+the jackknife finds such values. `counts(predictions)` is the number of articles that the metric is
+about, such as those of a class (a number for each class); without it, all. Metrics are computed
+from stored predictions, so a new or corrected one needs no run to be trained again: raise VERSION
+when `compute` gives other numbers, and the recorded ones are computed anew.
 """
 
 import importlib
@@ -35,13 +36,15 @@ LONGEST_CLASS_NAME = 100  # characters of a metric's name
 @dataclass(frozen=True)
 class Metric:
     """A number computed from test predictions, or one for each class, the version of its
-    definition, its name in reports, and, if it has them, its values by article."""
+    definition, its name in reports, and, if it has them, its values by article and the number of
+    articles that it is about."""
 
     compute: Callable[[Predictions], Any]
     version: int = 1
     label: str = ""
     by_class: bool = False
     by_article: Callable[[Predictions], Any] | None = None
+    counts: Callable[[Predictions], Any] | None = None
 
 
 def load_metric(name: str) -> Metric:
@@ -49,8 +52,8 @@ def load_metric(name: str) -> Metric:
     file = importlib.import_module(f"{__name__}.{name}")
     label = getattr(file, "LABEL", name.replace("_", " "))
     by_class = getattr(file, "BY_CLASS", False)
-    by_article = getattr(file, "by_article", None)
-    return Metric(file.compute, getattr(file, "VERSION", 1), label, by_class, by_article)
+    parts = (getattr(file, name, None) for name in ("by_article", "counts"))
+    return Metric(file.compute, getattr(file, "VERSION", 1), label, by_class, *parts)
 
 
 METRICS = {f"test_{file.name}": load_metric(file.name) for file in iter_modules(__path__)}
@@ -114,23 +117,49 @@ def article_values(predictions: Predictions, name: str) -> Float[np.ndarray, " v
         KeyError: there is no such metric.
     """
     part = name.partition("/")[0]
-    metric, row = METRICS[part], 0
-    if metric.by_class:
-        row = names_by_class(part, predictions.classes).index(name)
-    if metric.by_article is not None:
-        values = np.atleast_2d(np.asarray(metric.by_article(predictions), dtype=float))
-        return np.asarray(values[row])
+    return np.asarray(all_article_values(predictions, part)[_row(predictions, name)])
 
-    def compute(some: Predictions) -> float:
-        return float(np.atleast_1d(metric.compute(some))[row])
+
+def all_article_values(predictions: Predictions, name: str) -> Float[np.ndarray, "numbers values"]:
+    """Return a metric's `article_values`: a row, or one for each class."""
+    metric = METRICS[name]
+    if metric.by_article is not None:
+        return np.atleast_2d(np.asarray(metric.by_article(predictions), dtype=float))
+
+    def compute(some: Predictions) -> Float[np.ndarray, " numbers"]:
+        return np.atleast_1d(np.asarray(metric.compute(some), dtype=float))
 
     articles, whole = len(predictions.labels), compute(predictions)
     groups = np.arange(articles) % GROUPS
     count = min(GROUPS, articles)
     if count < 2:
-        return np.full(count, whole)
-    without = np.array([compute(predictions.of(groups != each)) for each in range(count)])
-    return np.asarray(whole - (count - 1) * (without - without.mean()))
+        return np.repeat(whole[:, None], count, axis=1)
+    without = np.stack([compute(predictions.of(groups != each)) for each in range(count)], axis=1)
+    centred = without - without.mean(1, keepdims=True)
+    return np.asarray(whole[:, None] - (count - 1) * centred)
+
+
+def counted_articles(predictions: Predictions, name: str) -> float:
+    """Return the number of articles that the metric of a recorded name is about."""
+    part = name.partition("/")[0]
+    return float(all_counted_articles(predictions, part)[_row(predictions, name)])
+
+
+def all_counted_articles(predictions: Predictions, name: str) -> Float[np.ndarray, " numbers"]:
+    """Return a metric's `counted_articles`: a number, or one for each class."""
+    metric = METRICS[name]
+    if metric.counts is not None:
+        return np.atleast_1d(np.asarray(metric.counts(predictions), dtype=float))
+    numbers = len(predictions.classes) if metric.by_class else 1
+    return np.full(numbers, float(len(predictions.labels)))
+
+
+def _row(predictions: Predictions, name: str) -> int:
+    """Return the position of a recorded name among the numbers of its metric."""
+    part = name.partition("/")[0]
+    if not METRICS[part].by_class:
+        return 0
+    return names_by_class(part, predictions.classes).index(name)
 
 
 def missing_metrics(recorded: Iterable[str], versions: Mapping[str, int]) -> list[str]:

@@ -1,7 +1,7 @@
 """F1 of each class: the harmonic mean of its precision and its recall, 0 where both are 0."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sklearn.metrics import f1_score
 
 from rnn_bench.evaluation.predictions import Predictions, ratio_by_article
@@ -23,3 +23,9 @@ def by_article(predictions: Predictions) -> Float[np.ndarray, "classes articles"
         both = labelled & predicted
         found.append(ratio_by_article(2.0 * both, labelled.astype(float) + predicted))
     return np.stack(found)
+
+
+def counts(predictions: Predictions) -> Int[np.ndarray, " classes"]:
+    classes = np.arange(len(predictions.classes))[:, None]
+    either = (predictions.labels == classes) | (predictions.predictions == classes)
+    return np.asarray(either.sum(1))

@@ -2,7 +2,7 @@
 for a class without test articles."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sklearn.metrics import recall_score
 
 from rnn_bench.evaluation.predictions import Predictions, ratio_by_article
@@ -23,3 +23,7 @@ def by_article(predictions: Predictions) -> Float[np.ndarray, "classes articles"
         right = labelled & predictions.correct
         found.append(ratio_by_article(right.astype(float), labelled.astype(float)))
     return np.stack(found)
+
+
+def counts(predictions: Predictions) -> Int[np.ndarray, " classes"]:
+    return np.bincount(predictions.labels, minlength=len(predictions.classes))

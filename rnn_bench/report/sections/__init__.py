@@ -7,7 +7,10 @@ from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section
 from rnn_bench.report.sections.accuracy import accuracy_section
 from rnn_bench.report.sections.audit import audit_section
+from rnn_bench.report.sections.certainty import certainty_section
 from rnn_bench.report.sections.classes import classes_section
+from rnn_bench.report.sections.corpora import corpora_section
+from rnn_bench.report.sections.learning import learning_section
 from rnn_bench.report.sections.losses import losses_section
 from rnn_bench.report.sections.machine import machine_section
 from rnn_bench.report.sections.memory import memory_section
@@ -24,6 +27,8 @@ from rnn_bench.report.sections.unread import unread_section
 # In the order of the page.
 SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     accuracy_section,
+    corpora_section,
+    learning_section,
     pairs_section,
     classes_section,
     published_section,
@@ -33,6 +38,7 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     memory_section,
     losses_section,
     time_section,
+    certainty_section,
     predictions_section,
     audit_section,
     runs_section,

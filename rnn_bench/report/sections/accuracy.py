@@ -16,6 +16,8 @@ from rnn_bench.report.formatting import (
 )
 from rnn_bench.tracking import schema
 
+MOST_KINDS = 4  # of what intervals cover, in a sentence
+
 
 def accuracy_section(results: Results) -> Section | None:
     if not results.compared:
@@ -64,9 +66,11 @@ def accuracy_section(results: Results) -> Section | None:
 def describe_intervals(results: Results) -> str:
     """Return how the intervals of accuracies were computed, and what they leave out."""
     found = [results.accuracies[each.key] for each in results.compared]
-    covers = join_words([*dict.fromkeys(each.over for each in found if each.has_interval)])
-    if not covers:
+    kinds = [*dict.fromkeys(each.over for each in found if each.has_interval)]
+    if not kinds:
         return "There are no intervals, because predictions are missing."
+    several = "the seeds and test articles, or the splits, of each corpus"
+    covers = join_words(kinds) if len(kinds) <= MOST_KINDS else several
     words = f"95 % interval: Wilson's with the effective size of the standard error, over {covers}"
     few = any(each.of_models for each in found)
     models = f"; with fewer than {FEWEST_SEEDS} seeds it is of the trained models" if few else ""

@@ -1,4 +1,4 @@
-"""The section on calibration, ROC AUC and confusion matrices of the stored predictions."""
+"""The section on ROC AUC, unshared articles and confusion matrices of the stored predictions."""
 
 import numpy as np
 
@@ -31,7 +31,6 @@ def scores_table(found: Found) -> Table:
             configuration.corpus,
             configuration.label,
             format_mean([each.roc_auc for each in scores]),
-            format_mean([each.expected_calibration_error for each in scores]),
             format_mean(accuracies),
             format_mean([each.unshared_accuracy for each in scores]),
             f"{scores[0].unshared_articles:,}",
@@ -43,14 +42,13 @@ def scores_table(found: Found) -> Table:
         "evaluation",
         "Beyond accuracy",
         (
-            *("corpus", "model", "ROC AUC", "calibration error", "accuracy"),
+            *("corpus", "model", "ROC AUC", "accuracy"),
             *("accuracy on unshared", "unshared articles", "seeds"),
         ),
         rows,
         words=2,
-        note="Means over seeds, computed from the stored predictions. Calibration error: expected "
-        "calibration error with 15 bins (Guo et al. 2017). Unshared: the test articles whose text "
-        "is not in the training file too; all of them if the corpus was not audited.",
+        note="Means over seeds, computed from the stored predictions. Unshared: the test articles "
+        "whose text is not in the training file too; all of them if the corpus was not audited.",
     )
 
 

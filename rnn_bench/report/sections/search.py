@@ -32,7 +32,7 @@ def search_section(results: Results) -> Section | None:
     if stages := searched_stages(results.sweep.search):
         trials = shared_trials(models, stages)
         return shared_section(results, models, stages, trials) if trials else None
-    named = [(*labels(results, each), each) for each in models]
+    named = [(*labels(results, each), each) for each in best_first(models)]
     chosen = Table(
         "chosen",
         "What was chosen",
@@ -127,6 +127,17 @@ def describe_stages(stages: Sequence[SearchStage]) -> str:
         )
         known.update(further)
     return f"By stage: {'; '.join(parts)}."
+
+
+def best_first(models: Sequence[SearchedModel]) -> list[SearchedModel]:
+    """Return the searched models by corpus, those whose chosen trial has the best figure first."""
+    corpora = list(dict.fromkeys(each.first.tags["dataset"] for each in models))
+
+    def order(model: SearchedModel) -> tuple[int, float]:
+        figure = model.sign * model.chosen.figure if model.chosen else math.inf
+        return corpora.index(model.first.tags["dataset"]), figure
+
+    return sorted(models, key=order)
 
 
 def labels(results: Results, model: SearchedModel) -> tuple[str, str]:

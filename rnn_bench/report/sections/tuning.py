@@ -11,6 +11,8 @@ def tuning_section(results: Results) -> Section | None:
     candidates = [each for each in results.configurations if each.completed]
     if len(candidates) == len(results.compared):
         return None
+    corpora = results.corpora
+    candidates.sort(key=lambda each: (corpora.index(each.corpus), each.validation_loss))
     rows = [
         (
             each.corpus,

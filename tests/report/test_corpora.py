@@ -1,0 +1,91 @@
+"""The same models over several corpora."""
+
+from itertools import chain
+
+import pytest
+
+from rnn_bench.report.contents import Section
+from rnn_bench.report.sections.corpora import corpora_section
+from tests.report.hand_made import Answer, answered, over_seeds, results_of, right_in
+
+NAMES = ("a", "b", "c", "d", "e", "f")
+SHARES = {"gru": 0.9, "rnn": 0.7, "majority": 0.5}
+
+
+def on_corpora(corpora: str, seeds: int = 3, **shares: float) -> list[Answer]:
+    pairs = ((name, model) for name in corpora for model in shares)
+    return [*chain(*(over_seeds(m, shares[m], seeds, dataset=name) for name, m in pairs))]
+
+
+def section(*answers: Answer) -> Section:
+    found = corpora_section(results_of(*answers))
+    assert found is not None
+    return found
+
+
+def test_models_are_ranked_over_corpora_and_pairs_counted_by_verdicts() -> None:
+    found = section(*on_corpora("abcdef", **SHARES))
+    ranks, wins = found.tables
+    assert [row[:3] for row in ranks.rows] == [
+        *(("gru", "a", "1.00"), ("rnn", "ab", "2.00"), ("majority", "b", "3.00")),
+    ]
+    assert ranks.columns[3:] == NAMES
+    assert str(ranks.rows[0][3]) == "0.9000 (1)"
+    assert [row[:2] for row in wins.rows] == [
+        ("gru", "rnn"),
+        ("gru", "majority"),
+        ("rnn", "majority"),
+    ]
+    assert {tuple(row[2:]) for row in wins.rows} == {("6", "0", "0", "0")}
+    (text,) = found.text
+    assert text.startswith("Over 6 corpora, gru has the best mean rank of 3 models, 1.00.")
+    assert "Nemenyi's, which needs differences of 1.35 and more, rnn may be as good" in text
+    assert [figure.name for figure in found.figures] == ["ranks"]
+    assert "gru 1.00; rnn 2.00; majority 3.00" in found.figures[0].text
+
+
+def test_few_corpora_are_said_and_two_are_not_ranked() -> None:
+    *_, warning = section(*on_corpora("abc", **SHARES)).text
+    assert warning.startswith("With fewer than 5 corpora only models that are far apart")
+    assert corpora_section(results_of(*on_corpora("ab", **SHARES))) is None
+
+
+def test_a_model_that_lacks_a_corpus_is_left_out_and_named() -> None:
+    found = section(*on_corpora("abc", **SHARES), *on_corpora("ab", lstm=0.95))
+    assert {row[0] for row in found.tables[0].rows} == {*SHARES}
+    assert found.tables[0].note.endswith("Not on all corpora: lstm.")
+
+
+def test_settings_of_one_corpus_are_not_several_corpora() -> None:
+    sizes = [over_seeds(m, 0.8, train_size=size) for m in ("gru", "rnn") for size in (0.1, 0.3, 1)]
+    assert corpora_section(results_of(*chain(*sizes))) is None
+    several = [
+        over_seeds(model, share, dataset=name, train_size=size)
+        for name in "abc"
+        for size in (0.1, 1)
+        for model, share in SHARES.items()
+    ]
+    found = section(*chain(*several))
+    assert [table.title for table in found.tables[::2]] == [
+        "Mean ranks over 3 corpora, train_size 0.1",
+        "Mean ranks over 3 corpora, train_size 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "counts"), [(2, ("0", "0", "3", "0")), (3, ("3", "0", "0", "0"))]
+)
+def test_trained_models_alone_are_undecided(seeds: int, counts: tuple[str, ...]) -> None:
+    _, wins = section(*on_corpora("abc", seeds, gru=0.9, rnn=0.6)).tables
+    assert tuple(wins.rows[0][2:]) == counts
+
+
+def test_no_difference_is_said_to_be_none() -> None:
+    answers = [
+        answered(model, right_in(0.7 + 0.02 * ((n + k) % 3), seed=k), dataset=name)
+        for n, name in enumerate(NAMES[:3])
+        for k, model in enumerate(("tfidf", "nbsvm", "majority"))
+    ]
+    found = section(*answers)
+    assert "Friedman's test finds no difference between the models (p = 1.0000)" in found.text[0]
+    assert [row[1:3] for row in found.tables[0].rows] == [("a", "2.00")] * 3
