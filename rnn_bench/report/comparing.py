@@ -301,8 +301,9 @@ def _more_seeds(first: Outcomes, second: Outcomes, difference: float, spread: Sp
     def is_enough(more: int) -> bool:
         return power(difference, [*map(float, of_seeds)], seeds + more, of_articles) >= POWER
 
-    needed = bisect_left(range(MOST_SEEDS + 1), True, key=is_enough)  # more seeds, more power
-    return needed if needed <= MOST_SEEDS else None
+    if not is_enough(MOST_SEEDS):
+        return None
+    return bisect_left(range(MOST_SEEDS), True, key=is_enough)  # more seeds have more power
 
 
 def power(
