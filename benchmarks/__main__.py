@@ -1,4 +1,4 @@
-"""Measure rnn_bench's speed: each part alone, or all of them.
+"""Measure rnn_bench's speed, and how well its intervals hold: each part alone, or all of them.
 
 python -m benchmarks [PART ...] [--quick] [--device cuda] ...
 """
@@ -29,7 +29,9 @@ PARTS = {
     "profile": "where a run's time goes, and its share of the floor",
     "scaling": "cost by articles, length, size of the state, runs, recorded runs",
     "data": "seconds and memory of reading and encoding files of up to a million rows",
+    "calibration": "how well the report's intervals and verdicts hold, on simulated results",
 }
+WITHOUT_ARTICLES = {"calibration"}
 RESULTS = Path(__file__).with_name("results")
 SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 
@@ -54,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         make_folder(args.out)
         with tempfile.TemporaryDirectory() as folder:
             place = Workplace(Path(folder), settings)
-            for part in args.parts or PARTS:
+            parts = args.parts or [*PARTS]
+            if not WITHOUT_ARTICLES.issuperset(parts):
+                place.prepare()
+            for part in parts:
                 measure(part, place, shlex.join(["python", "-m", "benchmarks", *given]), args.out)
         print(write_page([*PARTS], args.out))
     except UsageError as error:
@@ -100,10 +105,13 @@ def make_folder(folder: Path) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    parts = "\n".join(f"  {name:<9}{meaning}" for name, meaning in PARTS.items())
+    parts = "\n".join(f"  {name:<12}{meaning}" for name, meaning in PARTS.items())
     described = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=f"Measure the speed of rnn_bench. Parts, by default all:\n{parts}",
+        description=(
+            f"Measure the speed of rnn_bench, and how well its intervals hold. Parts, by default "
+            f"all:\n{parts}"
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = Settings()

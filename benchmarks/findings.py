@@ -55,7 +55,7 @@ def write_page(parts: Sequence[str], folder: Path) -> Path:
     files = [folder / f"{part}.json" for part in parts]
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     sentences = [sentence for facts in found for sentence in facts["headline"]]
-    blocks = ["# Speed of rnn_bench", "\n".join(f"- {sentence}" for sentence in sentences)]
+    blocks = ["# Measurements of rnn_bench", "\n".join(f"- {sentence}" for sentence in sentences)]
     for facts in found:
         blocks.append(f"## {facts['title']}")
         for table in facts["tables"]:

@@ -20,6 +20,7 @@ class Settings:
         reports: recorded runs that a report is written on there.
         rows: of the files in the part `data`.
         jobs_per_gpu: runs at once on a GPU.
+        sweeps: simulated ones of each case in the part `calibration`.
     """
 
     corpus: str = "auto"
@@ -37,6 +38,7 @@ class Settings:
     reports: tuple[int, ...] = (6, 60, 600)
     rows: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     jobs_per_gpu: tuple[int, ...] = (1, 2, 4, 8, 16)
+    sweeps: int = 1000
 
 
 QUICK = Settings(
@@ -48,4 +50,5 @@ QUICK = Settings(
     reports=(6, 60),
     rows=(10_000, 100_000),
     jobs_per_gpu=(1, 4),
+    sweeps=20,
 )

@@ -22,14 +22,19 @@ class ContenderFailed(Exception):
 class Workplace:
     """Runs one process at a time; the time of each counts from before it is started.
 
-    The store exists, and the articles are in the cache as a former run leaves them there, before
-    anything is measured: one run of rnn_bench, of one epoch, is made first.
+    Once it is prepared, the store exists, and the articles are in the cache as a former run leaves
+    them there.
     """
+
+    corpus = "none"
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder, self.settings = folder, settings
         self.threads = settings.threads or cores()
-        self.corpus = write_articles(settings.corpus, settings.articles, folder)
+
+    def prepare(self) -> None:
+        """Write the articles, and make one run of rnn_bench, of one epoch."""
+        self.corpus = write_articles(self.settings.corpus, self.settings.articles, self.folder)
         self.run("rnn_bench", *self.overrides("rnn", epochs=1))
 
     def overrides(

@@ -14,7 +14,6 @@ from rnn_bench.report.crossed import (
     Spread,
     Values,
     mean_of_spreads,
-    spread_of,
     spread_of_difference,
     spread_over_splits,
 )
@@ -106,14 +105,6 @@ class Outcomes:
         if self.is_sampled:
             return [*self.splits]
         return [each.mean(0, keepdims=True) for each in self.splits]
-
-    @property
-    def spread(self) -> Spread:
-        """The standard error of `value`."""
-        if self.covers_splits:
-            means = np.array([each.mean() for each in self.splits])
-            return spread_over_splits(means, self.articles / len(self.splits), self.train_articles)
-        return mean_of_spreads([spread_of(each) for each in self.rows])
 
 
 @dataclass(frozen=True)
@@ -312,8 +303,9 @@ def _more_seeds(first: Outcomes, second: Outcomes, difference: float, spread: Sp
     def is_enough(more: int) -> bool:
         return power(difference, [*map(float, of_seeds)], seeds + more, of_articles) >= POWER
 
-    needed = bisect_left(range(MOST_SEEDS + 1), True, key=is_enough)  # more seeds, more power
-    return needed if needed <= MOST_SEEDS else None
+    if not is_enough(MOST_SEEDS):
+        return None
+    return bisect_left(range(MOST_SEEDS), True, key=is_enough)  # more seeds have more power
 
 
 def power(
@@ -329,7 +321,7 @@ def power(
     if whole == 0:
         return 1.0 if difference else SIGNIFICANCE
     doubt = sum(each**2 / (seeds - 1) for each in parts)
-    freedom = min(whole**2 / doubt if doubt else inf, 1e6)
+    freedom = min(whole * sum(parts) / doubt if doubt else inf, 1e6)
     bound = float(stdtrit(freedom, 1 - SIGNIFICANCE / 2))
     shift = abs(difference) / sqrt(whole)
     if shift > 30:  # where the noncentral distribution is beyond what can be computed

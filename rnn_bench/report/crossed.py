@@ -86,18 +86,25 @@ def _combine(
     by_article: Float[np.ndarray, " articles"],
     models: Sequence[Values],
 ) -> Spread:
-    articles = len(by_article)
+    """Return the spread of seeds and articles together.
+
+    Its degrees of freedom are the parts' harmonic mean, weighted by their shares of the variance:
+    to first order Student's t is then Cochran's mean of the two parts' critical values (1964).
+    Satterthwaite's weights, the squared shares, give too many where a few seeds happen to agree.
+    """
+    seeds, articles = _add(seed_parts), len(by_article)
     if articles < 2:
-        return _add(seed_parts)
+        return seeds
     noise = sum(interaction(each) / each.size for each in models)
     of_articles = max(0.0, float(by_article.var(ddof=1)) / articles - noise)
-    return _add([*seed_parts, (of_articles, articles - 1)])
+    whole = seeds.error**2 + of_articles
+    doubt = seeds.error**2 / seeds.freedom + of_articles / (articles - 1)
+    return Spread(sqrt(whole), whole / doubt if doubt else inf)
 
 
 def _add(parts: Sequence[tuple[float, float]]) -> Spread:
-    """Return the spread whose variance is the sum of the parts (variance, degrees of freedom);
-    its degrees of freedom are Satterthwaite's, which with few seeds are those of Hillis 2007 (doi
-    10.1002/sim.2532)."""
+    """Return the spread whose variance is the sum of the parts (variance, degrees of freedom),
+    with Satterthwaite's degrees of freedom."""
     whole = sum(variance for variance, _ in parts)
     doubt = sum(variance**2 / freedom for variance, freedom in parts)
     return Spread(sqrt(whole), whole**2 / doubt if doubt else inf)

@@ -2,8 +2,6 @@
 
 from math import inf, sqrt
 
-from rnn_bench.report.crossed import Spread
-
 CONFIDENCE = 0.95
 
 
@@ -21,14 +19,13 @@ def tail(value: float, freedom: float) -> float:
     return float(stdtr(freedom, -value))
 
 
-def share_interval(share: float, spread: Spread, most: float) -> tuple[float, float]:
-    """Return the 95 % interval of a share: Wilson's, with Student's t and the effective size
-    share (1 - share) / SE², at most `most`; Clopper and Pearson's of `most` where SE is 0."""
+def share_interval(share: float, size: float, freedom: float = inf) -> tuple[float, float]:
+    """Return the 95 % interval of a share of so many independent answers: Wilson's, with Student's
+    t for the normal's; Clopper and Pearson's of 0 and 1."""
     variance = share * (1 - share)
-    if spread.error == 0 or variance <= 0:
-        return clopper_pearson(share * most, most)
-    size = min(most, variance / spread.error**2)
-    z = quantile(spread.freedom)
+    if variance <= 0:
+        return clopper_pearson(share * size, size)
+    z = quantile(freedom)
     centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z / (1 + z**2 / size) * sqrt(variance / size + (z / (2 * size)) ** 2)
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, nan, sqrt
+from math import inf, isfinite, nan, sqrt
 
 import numpy as np
 from jaxtyping import Bool
 
 from rnn_bench.evaluation.predictions import ratio_by_article
 from rnn_bench.report.comparing import Outcomes
-from rnn_bench.report.crossed import Values, spread_of
+from rnn_bench.report.crossed import Values, mean_of_spreads, spread_of, spread_over_splits
 from rnn_bench.report.intervals import clopper_pearson, quantile, share_interval
 
 
@@ -40,17 +40,37 @@ def estimate(model: Outcomes) -> Estimate:
     """
     if not model.articles:
         return Estimate(nan)
-    if not (most := most_answers(model)):
+    if model.counted == 0:
         return Estimate(model.value)
-    low, high = share_interval(model.value, model.spread, most)
+    low, high = share_interval(model.value, *effective_size(model))
     return Estimate(model.value, low, high, describe_cover(model), model.speaks_of_models_alone)
 
 
-def most_answers(model: Outcomes) -> float:
-    """Return the number of answers that a model's mean is over: the articles that it is about,
-    times seeds if these vary."""
-    articles = model.articles if model.counted is None else model.counted
-    return articles * (model.trainings if model.is_sampled else 1)
+def effective_size(model: Outcomes) -> tuple[float, float]:
+    """Return how many independent answers would leave a model's mean as uncertain as it is,
+    share (1 - share) / SE², at most as many as there are; and the degrees of freedom of SE, which
+    articles alone do not limit, as a share decides the variance over them.
+
+    Both are computed with two more articles, one that every training has right and one that none
+    has, as in the interval of Agresti and Caffo (2000). Otherwise a few errors that stand on
+    different articles by chance would make every seed's answers to an article independent.
+    """
+    counted = model.articles if model.counted is None else model.counted
+    if model.covers_splits:
+        means = np.array([each.mean() for each in model.splits])
+        articles = model.articles / len(model.splits)
+        share, spread = model.value, spread_over_splits(means, articles, model.train_articles)
+    else:
+        # Where the mean is about some articles alone, each of them counts for several.
+        weight = model.articles / counted
+        pair = model.value + weight * (np.array([1.0, 0.0]) - model.value)
+        rows = [np.hstack([each, np.tile(pair, (len(each), 1))]) for each in model.rows]
+        share = float(np.mean([each.mean() for each in rows]))
+        spread = mean_of_spreads([spread_of(each) for each in rows])
+    most = counted * model.trainings
+    freedom = spread.freedom if model.covers_splits or model.is_sampled else inf
+    variance = share * (1 - share)
+    return (min(most, variance / spread.error**2) if spread.error else most), freedom
 
 
 def estimate_among(model: Outcomes, right: Sequence[Values], asked: Sequence[Values]) -> Estimate:
@@ -84,9 +104,8 @@ def share_of(correct: Bool[np.ndarray, " articles"]) -> Estimate:
     """Return a trained model's share of correct articles with Wilson's interval."""
     if not len(correct):
         return Estimate(nan)
-    values = correct[None].astype(float)
-    low, high = share_interval(float(values.mean()), spread_of(values), values.size)
-    return Estimate(float(values.mean()), low, high, _count(len(correct), "article"))
+    share = float(correct.mean())
+    return Estimate(share, *share_interval(share, len(correct)), _count(len(correct), "article"))
 
 
 def share_of_seeds(count: int, seeds: int) -> tuple[float, float]:

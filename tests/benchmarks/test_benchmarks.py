@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import naive
+from benchmarks import naive, simulation
 from benchmarks.__main__ import PARTS, measure
 from benchmarks.__main__ import main as benchmarks
 from benchmarks.findings import write_page
@@ -32,12 +33,15 @@ TINY = Settings(
     runs=(1,),
     reports=(3,),
     rows=(40, 80),
+    sweeps=4,
 )
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    return Workplace(tmp_path_factory.mktemp("benchmark"), TINY)
+    place = Workplace(tmp_path_factory.mktemp("benchmark"), TINY)
+    place.prepare()
+    return place
 
 
 @pytest.fixture
@@ -137,6 +141,32 @@ def test_every_row_of_a_file_is_read_and_encoded(place: Workplace, results: Path
     facts = made("data", place, results)
     assert cells_of(facts, 0, "kind") == ["csv", "csv", "jsonl", "parquet"]
     assert all(float(seconds) > 0 for seconds in cells_of(facts, 0, "seconds"))
+
+
+def test_intervals_and_verdicts_are_counted_in_simulated_sweeps(
+    tmp_path: Path, results: Path
+) -> None:
+    facts = made("calibration", Workplace(tmp_path, TINY), results)
+    assert facts["settings"]["corpus"] == "none"
+    assert {*cells_of(facts, 1, "models")} == {"3", "5", "10"}
+    shares = [each[name] for each in facts["samples"] for name in ("own", "best") if name in each]
+    assert set(shares) <= {count / TINY.sweeps for count in range(TINY.sweeps + 1)}
+    assert sum(shares) / len(shares) > 0.8
+    pairs = [each for each in facts["samples"] if "own" in each]
+    # Two models of 2 seeds are not ranked; of 10 seeds a difference of 3 standard errors is found.
+    assert all(("power" in each) == (each["seeds"] > 2) for each in pairs)
+    found = [each["power"] for each in pairs if each["seeds"] == 10]
+    assert sum(found) / len(found) > 0.6
+
+
+@pytest.mark.parametrize("variation", simulation.VARIATIONS)
+def test_simulated_models_have_their_accuracy(variation: str) -> None:
+    population = simulation.Population(variation, 0.8, 200)
+    drawn = (population.draw(2, 20, np.random.default_rng(seed))[0] for seed in range(100))
+    means = [
+        [population.outcomes(model, each, 0.1 * model).value for model in (0, 1)] for each in drawn
+    ]
+    assert np.mean(means, axis=0) == pytest.approx([0.8, 0.7], abs=0.01)
 
 
 def test_a_contender_that_fails_is_named_with_its_error(place: Workplace) -> None:

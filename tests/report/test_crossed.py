@@ -118,6 +118,16 @@ def test_degrees_of_freedom_are_those_of_the_seeds_where_these_decide() -> None:
     assert spread_of_difference(rows, other, True).freedom == pytest.approx(2)
 
 
+def test_degrees_of_freedom_weigh_seeds_and_articles_by_their_variance() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(3, 1)) * 0.1 + random.normal(size=50) + random.normal(size=(3, 50))
+    of_seeds = values.mean(1).var(ddof=1) / 3
+    whole = by_mean_squares(values)
+    assert 0.1 < of_seeds / whole < 0.9
+    expected = 1 / (of_seeds / whole / 2 + (1 - of_seeds / whole) / 49)
+    assert spread_of(values).freedom == pytest.approx(expected)
+
+
 def test_splits_of_one_corpus_count_less_than_as_many_corpora() -> None:
     values = np.array([0.1, 0.4, 0.2, 0.5, 0.3, 0.1, 0.4, 0.2, 0.5, 0.3])
     spread = spread_over_splits(values, 20, 80)

@@ -23,8 +23,7 @@ def test_one_model_has_wilson_s_interval_over_the_articles() -> None:
     found = share_of(correct)
     assert found.value == 0.9
     assert found.over == "200 articles"
-    # The variance over articles has n - 1 and Student's t, Wilson's has n and the normal one.
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     fixed = answers("tfidf", np.stack([correct] * 3), is_random=False)
     assert estimate(fixed) == found
 
@@ -47,6 +46,21 @@ def test_with_fewer_than_three_seeds_the_interval_is_of_the_trained_models(
     assert found.of_models
     assert found.over == "2,000 articles"
     assert found.high - found.low < 0.05
+
+
+def test_ten_seeds_without_an_error_say_as_much_as_their_articles() -> None:
+    found = estimate(trained("gru", [1.0] * 10, articles=200))
+    assert found.low == pytest.approx(0.025 ** (1 / 200), abs=1e-3)
+    assert found.high == 1
+
+
+def test_with_few_errors_the_interval_covers_the_accuracy() -> None:
+    random, covered, threshold = np.random.default_rng(0), 0, -stats.norm.isf(0.01)
+    for _ in range(500):
+        latent = np.sqrt(0.75) * random.normal(size=200) + 0.5 * random.normal(size=(10, 200))
+        found = estimate(answers("gru", latent > threshold))
+        covered += found.low <= 0.99 <= found.high
+    assert covered / 500 > 0.93
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.integers(2, 60))
