@@ -28,6 +28,7 @@ from rnn_bench.config.hydra_internals import (
     apply_overrides,
     config_loader,
     overrides_dirname,
+    share_registered_schemas,
     split_into_jobs,
 )
 from rnn_bench.config.launcher import RESOLVERS, Engine, Packed, engine_of
@@ -94,6 +95,7 @@ def config_folder() -> Path:
 def register() -> None:
     """Register the schemas and resolvers with Hydra and OmegaConf. Each process needs it once."""
     register_schemas()
+    share_registered_schemas()
     ConfigStore.instance().store(group="hydra/launcher", name="packed", node=Packed)
     ConfigStore.instance().store(group="hydra/sweeper", name=SWEEPER, node=SearchSweeper)
     cache = platformdirs.user_cache_dir("rnn_bench", appauthor=False)

@@ -1,5 +1,6 @@
 """What the package relies on in Hydra's private parts: an upgrade of Hydra fails here first."""
 
+import copy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from hydra._internal.core_plugins import basic_sweeper
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -45,6 +47,19 @@ def test_a_flag_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = hydra_internals.parse_arguments(["--cfg", "job", "model=lstm", "sweep_id=x"])
     hydra_internals.print_information(arguments, FOLDER)
     assert "cell: lstm" in capsys.readouterr().out
+
+
+def test_schemas_are_not_copied_and_yet_no_config_changes_another() -> None:
+    store = ConfigStore.instance()
+    assert copy.deepcopy({"store": store})["store"] is store
+    loader = hydra_internals.config_loader(FOLDER, [])
+    words = ["model=lstm", "sweep_id=x"]
+    first, second = (loader.load_configuration("config", words, RunMode.RUN) for _ in range(2))
+    size = second.model.hidden_size
+    first.model.hidden_size = size + 1
+    assert second.model.hidden_size == size
+    third = loader.load_configuration("config", words, RunMode.RUN)
+    assert third.model.hidden_size == size
 
 
 def test_a_single_run_is_the_task_with_its_config_and_errors_are_raised(workplace: Path) -> None:
