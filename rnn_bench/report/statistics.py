@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import inf, isfinite, nan, sqrt
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from rnn_bench.evaluation.predictions import ratio_by_article
 from rnn_bench.report.comparing import Outcomes
@@ -61,16 +61,26 @@ def effective_size(model: Outcomes) -> tuple[float, float]:
         articles = model.articles / len(model.splits)
         share, spread = model.value, spread_over_splits(means, articles, model.train_articles)
     else:
-        # Where the mean is about some articles alone, each of them counts for several.
-        weight = model.articles / counted
-        pair = model.value + weight * (np.array([1.0, 0.0]) - model.value)
-        rows = [np.hstack([each, np.tile(pair, (len(each), 1))]) for each in model.rows]
+        rows = [with_two_more(each, counted / len(model.splits)) for each in model.rows]
         share = float(np.mean([each.mean() for each in rows]))
         spread = mean_of_spreads([spread_of(each) for each in rows])
     most = counted * model.trainings
     freedom = spread.freedom if model.covers_splits or model.is_sampled else inf
     variance = share * (1 - share)
     return (min(most, variance / spread.error**2) if spread.error else most), freedom
+
+
+def with_two_more(values: Values, counted: float) -> Float[np.ndarray, "seeds more"]:
+    """Return articles' values with those of two more articles, a right and a wrong answer of every
+    seed. Where the mean is about `counted` of the articles alone, those that it is about count for
+    more, as in `ratio_by_article`; how many they are is taken to be the same in every seed."""
+    articles, share = values.shape[1], values.mean()
+    new = (counted * share + 1) / (counted + 2)
+    deviations = (values - new) * counted / articles
+    pair = np.tile([1 - new, -new], (len(values), 1))
+    return np.asarray(
+        new + (articles + 2) / (counted + 2) * np.hstack([deviations, pair]), dtype=float
+    )
 
 
 def estimate_among(model: Outcomes, right: Sequence[Values], asked: Sequence[Values]) -> Estimate:

@@ -13,6 +13,7 @@ from rnn_bench.report.statistics import (
     mean_over_seeds,
     share_of,
     share_of_seeds,
+    with_two_more,
 )
 from tests.report.test_comparing import answers, trained
 
@@ -131,3 +132,11 @@ def test_the_expected_best_is_the_mean_over_all_draws(values: list[float]) -> No
     assert found[0][0] == pytest.approx(float(np.mean(values)))
     if len(values) > 1:
         assert found[0][1] == pytest.approx(float(np.mean(drawn)))
+
+
+def test_two_more_articles_are_a_right_and_a_wrong_answer_of_every_seed() -> None:
+    values = np.array([[1.0, 1, 0, 1, 1], [1, 0, 0, 1, 1], [1, 1, 1, 1, 1]])
+    expected = np.hstack([values, [[1, 0]] * 3])
+    np.testing.assert_allclose(with_two_more(values, 5), expected)
+    # The mean of a ratio over 2 of the 5 articles is that of 2 articles more, too.
+    assert with_two_more(values, 2).mean() == pytest.approx((2 * values.mean() + 1) / 4)
