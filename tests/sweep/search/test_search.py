@@ -346,7 +346,7 @@ def test_values_that_are_not_possible_together_cost_their_trials_alone(
         "search.space.optimizer.momentum=[0.9,0]",
     )
     assert answer.status == 0, answer.err
-    assert answer.err.count("Trial 1 is not possible: optimizer.nesterov=true needs") == 1
+    assert answer.out.count("Trial 1 is not possible: optimizer.nesterov=true needs") == 1
     assert len(trials(recorded_runs())) == 3
     assert len(finals(recorded_runs())) == 1
 
