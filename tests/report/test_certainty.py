@@ -34,6 +34,11 @@ def test_a_calibrated_model_is_no_worse_than_its_floor_and_a_too_certain_one_is(
     assert "it is too certain, with a mean certainty of 0.8" in describe_certainty(found)
     found = of(answered("gru", calibrated(sharpened=0.5)))
     assert "it is too careful, with a mean certainty of 0.6" in describe_certainty(found)
+    labels = np.arange(400) % 2
+    wrong = np.where(np.arange(400) < 40, 1 - labels, labels)  # all of the least certain ones
+    found = of(answered("gru", certain(labels, wrong, [0.55] * 40 + [0.95] * 360)))
+    assert abs(found.mean - found.model.value) < 0.02
+    assert "of some answers too certain and of others not certain" in describe_certainty(found)
 
 
 def test_the_answer_at_95_certainty_is_the_share_and_accuracy_of_its_articles() -> None:

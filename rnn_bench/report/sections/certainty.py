@@ -51,10 +51,13 @@ def describe_certainty(each: Certainty) -> str:
             f"shows by chance ({perfect} on average)."
         )
     accuracy = each.model.value
-    how = "certain" if each.mean > accuracy else "careful"
+    if abs(each.mean - accuracy) < each.error / 2:  # most of it cancels out in the mean
+        how = "of some answers too certain and of others not certain enough"
+    else:
+        how = "too certain" if each.mean > accuracy else "too careful"
     return (
         f"{start} Its calibration error is {error}, where a perfectly calibrated model has "
-        f"{perfect} by chance: it is too {how}, with a mean certainty of {each.mean:.3f} and an "
+        f"{perfect} by chance: it is {how}, with a mean certainty of {each.mean:.3f} and an "
         f"accuracy of {accuracy:.3f}."
     )
 
