@@ -157,6 +157,7 @@ class Results:
                 seeds=tuple(run.tags[schema.SEED] for run in next(iter(splits.values()))),
                 is_random=not each.is_baseline,
                 shares_batches=not each.is_baseline,
+                split_names=tuple(splits),
                 train_articles=mean(sizes) or inf,
                 counted=sum(
                     mean(counted_articles(run, metric) for run in of_split) for of_split in rows

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
-from math import isnan
+from math import isfinite, isnan
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
@@ -184,7 +184,9 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
     if not undecided:
         return ""
     first = undecided[0]
-    sentence = f"This sweep finds a difference of {first.smallest:.3f} in 4 of 5 cases"
+    sentence = "This sweep is too small to find a difference"
+    if isfinite(first.smallest):
+        sentence = f"This sweep finds a difference of {first.smallest:.3f} in 4 of 5 cases"
     names = f"{first.first} and {first.second}"
     if not first.more_seeds:
         return f"{sentence}; more seeds alone would not separate {names}."
