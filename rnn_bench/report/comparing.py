@@ -197,9 +197,7 @@ def compare_all(models: Sequence[Outcomes], margin: float = MARGIN) -> list[Comp
     if not pairs:
         return []
     spreads = [_spread_of_pair(*pair) for pair in pairs]
-    found = [
-        _compare(*pair, margin, *spread) for pair, spread in zip(pairs, spreads, strict=True)
-    ]
+    found = [_compare(*pair, margin, *spread) for pair, spread in zip(pairs, spreads, strict=True)]
     different, equivalent = (
         multipletests(each, method="holm")[1].tolist()
         for each in ([each.p for each in found], [each.equivalence_p for each in found])
@@ -217,15 +215,22 @@ def compare_all(models: Sequence[Outcomes], margin: float = MARGIN) -> list[Comp
 
 def best_of(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
     """Return the models that no other one is better than. As verdicts are corrected for their
-    number, the model that is truly the best is among them in at least 95 % of sweeps. Comparisons
-    of trained models rule none out."""
+    number, the model that is truly the best is among them in at least 95 % of sweeps. Models of
+    which trained ones alone are compared are not among them, unless that is true of all."""
+    ranked = ranked_names(comparisons)
     worse = {
         name
         for each in comparisons
         for name in (each.first, each.second)
         if each.relation(name) == WORSE and not each.of_models
     }
-    return [name for name in names if name not in worse]
+    return [name for name in names if name not in worse and (name in ranked or not ranked)]
+
+
+def ranked_names(comparisons: Sequence[Comparison]) -> set[str]:
+    """Return the models that have enough seeds, or need none, and another such one beside them."""
+    pairs = [each for each in comparisons if not each.of_models]
+    return {name for each in pairs for name in (each.first, each.second)}
 
 
 def is_paired(first: Outcomes, second: Outcomes) -> bool:
@@ -338,7 +343,11 @@ def _right_alone(
     a, b = (np.concatenate([rows.mean(0) for rows in each.splits]) for each in (first, second))
     if all(((each == 0) | (each == 1)).all() for each in (a, b)):
         return int((a > b).sum()), int((b > a).sum()), len(a)
-    if is_alike and np.abs(a - b).max(initial=0.0) < NEGLIGIBLE and (count := _count(first, second)):
+    if (
+        is_alike
+        and np.abs(a - b).max(initial=0.0) < NEGLIGIBLE
+        and (count := _count(first, second))
+    ):
         return 0, 0, count
     return None
 

@@ -111,3 +111,11 @@ def test_the_section_has_both_figures_and_a_row_a_model_the_best_first() -> None
     alone = certainty_section(results_of(*over_seeds("majority", 0.5)))
     assert alone is not None
     assert alone.figures == []
+
+
+def test_errors_that_cancel_are_not_called_too_careful() -> None:
+    right = np.r_[np.arange(500) < 425, np.arange(500) < 325]
+    found = certain(np.zeros(1000, dtype=int), (~right).astype(int), np.repeat([0.95, 0.55], 500))
+    section = certainty_section(results_of(*(answered("gru", found, seed=n) for n in range(3))))
+    assert section is not None
+    assert "it is too certain of some articles and too careful of others, with" in section.text[0]
