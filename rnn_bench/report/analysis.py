@@ -147,6 +147,7 @@ class Results:
                 continue
             rows = [[self.predictions[run.id] for run in runs] for runs in splits.values()]
             sizes = [run.split_sizes.get("train", 0) for run in each.completed]
+            seeds = [tuple(run.tags[schema.SEED] for run in runs) for runs in splits.values()]
             found[each.key] = Outcomes(
                 each.label,
                 each.key,
@@ -154,9 +155,10 @@ class Results:
                     np.stack([article_values(row, metric) for row in of_split]) for of_split in rows
                 ),
                 labels=tuple(of_split[0].labels for of_split in rows),
-                seeds=tuple(run.tags[schema.SEED] for run in next(iter(splits.values()))),
+                seeds=seeds[0],
                 is_random=not each.is_baseline,
-                shares_batches=not each.is_baseline,
+                shares_batches=not each.is_baseline and all(some == seeds[0] for some in seeds),
+                split_names=tuple(splits),
                 train_articles=mean(sizes) or inf,
                 counted=sum(
                     mean(counted_articles(run, metric) for run in of_split) for of_split in rows

@@ -21,6 +21,7 @@ from rnn_bench.report.intervals import (
     paired_equivalence_p,
     paired_interval,
     paired_p,
+    paired_smallest,
     quantile,
     superiority_interval,
     tail,
@@ -33,6 +34,7 @@ FEWEST_PAIRED = (
     5  # shared seeds from which pairing gains more than the lost degrees of freedom cost
 )
 FEWEST_SPLITS = 3  # whose variation can be estimated
+NEGLIGIBLE = 1e-9  # standard error, or difference, that rounding alone leaves
 MOST_SEEDS = 200  # that are worth asking for
 BETTER, WORSE = "is better than", "is worse than"
 EQUIVALENT, UNDECIDED = "is equivalent to", "cannot yet be told from"
@@ -51,6 +53,7 @@ class Outcomes:
         shares_batches: the seed decides the order of batches, as for every other such model.
         train_articles: the mean number of training articles of a split.
         counted: of `articles`, how many the metric is about, such as those of a class; None: all.
+        split_names: of the splits, where there are several.
     """
 
     name: str
@@ -62,6 +65,19 @@ class Outcomes:
     shares_batches: bool = False
     train_articles: float = inf
     counted: float | None = None
+    split_names: tuple[str, ...] = ()
+
+    def on(self, names: Sequence[str]) -> "Outcomes":
+        """Return the model on some of its splits alone."""
+        rows = [self.split_names.index(name) for name in names]
+        counted = self.counted
+        return replace(
+            self,
+            splits=tuple(self.splits[row] for row in rows),
+            labels=tuple(self.labels[row] for row in rows),
+            counted=None if counted is None else counted * len(rows) / len(self.splits),
+            split_names=tuple(names),
+        )
 
     @property
     def value(self) -> float:
@@ -116,9 +132,11 @@ class Comparison:
         p, corrected_p: of no difference; corrected by Holm over the pairs of the corpus.
         equivalence_p, corrected_equivalence_p: of a difference of at least `margin` (two one-sided
             t tests), likewise.
-        smallest: the smallest difference that such a sweep finds in 80 % of cases.
-        more_seeds: about how many more seeds of each model would decide, were the true difference
-            the one that was found; None if no more than MOST_SEEDS would, or seeds do not matter.
+        smallest: the smallest difference that such a sweep finds in 80 % of cases, at the level
+            that Holm's correction leaves to the pair; infinite if it finds none.
+        more_seeds: about how many more seeds of each model would decide at that level, were the
+            true difference the one that was found; None if no more than MOST_SEEDS would, or seeds
+            do not matter.
         superiority: how often a training of the first beats one of the second, a tie counting
             half, over all pairs of their seeds (Bouthillier et al. 2021, arXiv 2103.03098), with
             its interval; None where too few seeds were trained.
@@ -168,36 +186,51 @@ def compare_all(models: Sequence[Outcomes], margin: float = MARGIN) -> list[Comp
     """
     from statsmodels.stats.multitest import multipletests
 
-    for model in models:
-        if not _same_articles(model, models[0]):
+    pairs = [_on_shared_splits(*pair) for pair in combinations(models, 2)]
+    pairs = [pair for pair in pairs if pair[0].splits]
+    for first, second in pairs:
+        if not _same_articles(first, second):
             raise ValueError(
-                f"{models[0].name} and {model.name} were tested on different articles: "
-                f"{models[0].articles:,} and {model.articles:,}, whose labels differ."
+                f"{first.name} and {second.name} were tested on different articles: "
+                f"{first.articles:,} and {second.articles:,}, whose labels differ."
             )
-    found = [_compare(first, second, margin) for first, second in combinations(models, 2)]
-    if len(found) < 2:
-        return found
+    if not pairs:
+        return []
+    spreads = [_spread_of_pair(*pair) for pair in pairs]
+    found = [_compare(*pair, margin, *spread) for pair, spread in zip(pairs, spreads, strict=True)]
     different, equivalent = (
         multipletests(each, method="holm")[1].tolist()
         for each in ([each.p for each in found], [each.equivalence_p for each in found])
     )
-    return [
+    found = [
         replace(each, corrected_p=p, corrected_equivalence_p=q)
         for each, p, q in zip(found, different, equivalent, strict=True)
+    ]
+    undecided = sum(not each.is_different for each in found)
+    return [
+        _with_limits(each, *pair, spread, SIGNIFICANCE / (undecided + each.is_different))
+        for each, pair, (spread, _) in zip(found, pairs, spreads, strict=True)
     ]
 
 
 def best_of(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
     """Return the models that no other one is better than. As verdicts are corrected for their
-    number, the model that is truly the best is among them in at least 95 % of sweeps. Comparisons
-    of trained models rule none out."""
+    number, the model that is truly the best is among them in at least 95 % of sweeps. Models of
+    which trained ones alone are compared are not among them, unless that is true of all."""
+    ranked = ranked_names(comparisons)
     worse = {
         name
         for each in comparisons
         for name in (each.first, each.second)
         if each.relation(name) == WORSE and not each.of_models
     }
-    return [name for name in names if name not in worse]
+    return [name for name in names if name not in worse and (name in ranked or not ranked)]
+
+
+def ranked_names(comparisons: Sequence[Comparison]) -> set[str]:
+    """Return the models that have enough seeds, or need none, and another such one beside them."""
+    pairs = [each for each in comparisons if not each.of_models]
+    return {name for each in pairs for name in (each.first, each.second)}
 
 
 def is_paired(first: Outcomes, second: Outcomes) -> bool:
@@ -208,7 +241,16 @@ def is_paired(first: Outcomes, second: Outcomes) -> bool:
         and second.shares_batches
         and first.seeds == second.seeds
         and len(first.seeds) >= FEWEST_PAIRED
+        and all(a.shape == b.shape for a, b in zip(first.splits, second.splits, strict=True))
     )
+
+
+def _on_shared_splits(first: Outcomes, second: Outcomes) -> tuple[Outcomes, Outcomes]:
+    """Return two models on the splits that both were tested on, as runs may have failed."""
+    if first.split_names == second.split_names:
+        return first, second
+    shared = [name for name in first.split_names if name in second.split_names]
+    return first.on(shared), second.on(shared)
 
 
 def _same_articles(first: Outcomes, second: Outcomes) -> bool:
@@ -217,42 +259,56 @@ def _same_articles(first: Outcomes, second: Outcomes) -> bool:
     return all(map(np.array_equal, first.labels, second.labels))
 
 
-def _compare(first: Outcomes, second: Outcomes, margin: float) -> Comparison:
+def _compare(
+    first: Outcomes, second: Outcomes, margin: float, spread: Spread, method: str
+) -> Comparison:
     difference = first.value - second.value
-    of_models = first.speaks_of_models_alone or second.speaks_of_models_alone
-    spread, method = _spread_of_pair(first, second)
-    both = _binary_rows(first, second)
-    if both is not None and (method == "articles" or spread.error == 0):
-        a, b = (each[0] for each in both)
-        only = int((a > b).sum()), int((b > a).sum())
-        low, high = paired_interval(*only, len(a))
-        p, equivalence_p = paired_p(*only), paired_equivalence_p(*only, len(a), margin)
+    only = _right_alone(first, second, spread, method)
+    if only is not None:
+        low, high = paired_interval(*only)
+        p, equivalence_p = paired_p(*only[:2]), paired_equivalence_p(*only, margin)
         method = "McNemar"
-    elif spread.error == 0:  # nothing can be said
+    elif spread.error < NEGLIGIBLE:  # nothing can be said
         low = high = nan
         p = equivalence_p = 1.0
     else:
         half = quantile(spread.freedom) * spread.error
-        low, high = difference - half, difference + half
+        low, high = max(-1.0, difference - half), min(1.0, difference + half)
         p = min(1.0, 2 * tail(abs(difference) / spread.error, spread.freedom))
         equivalence_p = tail((margin - abs(difference)) / spread.error, spread.freedom)
     return Comparison(
         first=first.name,
         second=second.name,
         difference=difference,
-        low=max(-1.0, low),
-        high=min(1.0, high),
+        low=low,
+        high=high,
         p=p,
         corrected_p=p,
         equivalence_p=equivalence_p,
         corrected_equivalence_p=equivalence_p,
         margin=margin,
-        smallest=(quantile(spread.freedom) + quantile(spread.freedom, 1 - POWER)) * spread.error,
-        more_seeds=None if of_models else _more_seeds(first, second, difference, spread),
+        smallest=inf,
+        more_seeds=None,
         superiority=_superiority(first, second),
-        of_models=of_models,
+        of_models=first.speaks_of_models_alone or second.speaks_of_models_alone,
         method=method,
     )
+
+
+def _with_limits(
+    found: Comparison, first: Outcomes, second: Outcomes, spread: Spread, level: float
+) -> Comparison:
+    """Return a comparison with what would be found, and with how many more seeds, at a level: an
+    undecided pair becomes a verdict by Holm's procedure where its p is below 0.05 divided by the
+    number of undecided ones."""
+    if spread.error >= NEGLIGIBLE:
+        smallest = smallest_shift(spread.freedom, level) * spread.error
+    else:
+        smallest = paired_smallest(_count(first, second), level, POWER)
+    seeds = None
+    if not found.of_models:
+        seeds = _more_seeds(first, second, found.difference, spread, level)
+    return replace(found, smallest=smallest if smallest < 1 else inf, more_seeds=seeds)
 
 
 def _spread_of_pair(first: Outcomes, second: Outcomes) -> tuple[Spread, str]:
@@ -262,7 +318,9 @@ def _spread_of_pair(first: Outcomes, second: Outcomes) -> tuple[Spread, str]:
             [a.mean() - b.mean() for a, b in zip(first.splits, second.splits, strict=True)]
         )
         articles = first.articles / len(first.splits)
-        return spread_over_splits(differences, articles, first.train_articles), "splits"
+        spread = spread_over_splits(differences, articles, first.train_articles)
+        if spread.error >= NEGLIGIBLE:  # else all splits are alike, and their articles tell more
+            return spread, "splits"
     paired = is_paired(first, second)
     spreads = [
         spread_of_difference(a, b, paired) for a, b in zip(first.rows, second.rows, strict=True)
@@ -272,20 +330,38 @@ def _spread_of_pair(first: Outcomes, second: Outcomes) -> tuple[Spread, str]:
     return mean_of_spreads(spreads), "paired seeds" if paired else "seeds"
 
 
-def _binary_rows(first: Outcomes, second: Outcomes) -> tuple[Values, Values] | None:
-    """Return for each article of one split whether two models are right; None where they are right
-    in a part of their trainings, or score by another metric."""
-    if len(first.splits) > 1:
+def _right_alone(
+    first: Outcomes, second: Outcomes, spread: Spread, method: str
+) -> tuple[int, int, int] | None:
+    """Return how many articles each of two models alone has right, and of how many; None where that
+    is not all there is to say of them: they are right in a part of their trainings, or have other
+    values of a metric."""
+    is_alike = spread.error < NEGLIGIBLE
+    if not is_alike and (method != "articles" or len(first.splits) > 1):
         return None
-    means = [each.splits[0].mean(0, keepdims=True) for each in (first, second)]
-    if not all(((each == 0) | (each == 1)).all() for each in means):
-        return None
-    return means[0], means[1]
+    a, b = (np.concatenate([rows.mean(0) for rows in each.splits]) for each in (first, second))
+    if all(((each == 0) | (each == 1)).all() for each in (a, b)):
+        return int((a > b).sum()), int((b > a).sum()), len(a)
+    if (
+        is_alike
+        and np.abs(a - b).max(initial=0.0) < NEGLIGIBLE
+        and (count := _count(first, second))
+    ):
+        return 0, 0, count
+    return None
 
 
-def _more_seeds(first: Outcomes, second: Outcomes, difference: float, spread: Spread) -> int | None:
+def _count(first: Outcomes, second: Outcomes) -> int:
+    """Return how many articles the metric of two models is about."""
+    counts = [each.articles if each.counted is None else each.counted for each in (first, second)]
+    return round(min(counts))
+
+
+def _more_seeds(
+    first: Outcomes, second: Outcomes, difference: float, spread: Spread, level: float
+) -> int | None:
     """Return how many more seeds of each model would find a true difference of this size in 80 % of
-    sweeps: 0 if there are enough; None where seeds are not what limits."""
+    sweeps at a level: 0 if there are enough; None where seeds are not what limits."""
     if first.covers_splits or not (first.is_sampled or second.is_sampled):
         return None
     sampled = [each for each in (first, second) if each.is_sampled]
@@ -301,7 +377,8 @@ def _more_seeds(first: Outcomes, second: Outcomes, difference: float, spread: Sp
     of_articles = max(0.0, spread.error**2 - sum(of_seeds) / seeds)
 
     def is_enough(more: int) -> bool:
-        return power(difference, [*map(float, of_seeds)], seeds + more, of_articles) >= POWER
+        variances = [*map(float, of_seeds)]
+        return power(difference, variances, seeds + more, of_articles, level) >= POWER
 
     if not is_enough(MOST_SEEDS):
         return None
@@ -309,26 +386,40 @@ def _more_seeds(first: Outcomes, second: Outcomes, difference: float, spread: Sp
 
 
 def power(
-    difference: float, of_seeds: Sequence[float], seeds: int, of_articles: float = 0.0
+    difference: float,
+    of_seeds: Sequence[float],
+    seeds: int,
+    of_articles: float = 0.0,
+    level: float = SIGNIFICANCE,
 ) -> float:
     """Return the probability that a sweep of so many seeds finds a true difference (two-sided, at
-    0.05): `of_seeds` are the variances over seeds, of each model or of the paired differences,
+    `level`): `of_seeds` are the variances over seeds, of each model or of the paired differences,
     `of_articles` is the part of the squared standard error that more seeds do not lower."""
     from scipy.special import nctdtr, stdtrit
 
     parts = [each / seeds for each in of_seeds]
     whole = sum(parts) + of_articles
     if whole == 0:
-        return 1.0 if difference else SIGNIFICANCE
+        return 1.0 if difference else level
     doubt = sum(each**2 / (seeds - 1) for each in parts)
     freedom = min(whole * sum(parts) / doubt if doubt else inf, 1e6)
-    bound = float(stdtrit(freedom, 1 - SIGNIFICANCE / 2))
+    bound = float(stdtrit(freedom, 1 - level / 2))
     shift = abs(difference) / sqrt(whole)
     if shift > 30:  # where the noncentral distribution is beyond what can be computed
         return 1.0
     found = 1 - float(nctdtr(freedom, shift, bound))
     # On the wrong side are less than 1e-10 from 7 on, and from 8 on they cannot be computed.
     return found + float(nctdtr(freedom, shift, -bound)) if shift < 7 else found
+
+
+def smallest_shift(freedom: float, level: float) -> float:
+    """Return the true difference in standard errors that Student's t test finds in 80 % of cases
+    (two-sided, at `level`), by the noncentral t distribution; findings on the wrong side, which
+    are rarer than 1 in 10,000 then, are not counted."""
+    from scipy.special import nctdtrinc, stdtrit
+
+    freedom = min(freedom, 1e6)
+    return float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - level / 2)))
 
 
 def _superiority(first: Outcomes, second: Outcomes) -> tuple[float, float, float] | None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
-from math import isnan
+from math import isfinite, isnan
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
@@ -14,6 +14,7 @@ from rnn_bench.report.comparing import (
     UNDECIDED,
     WORSE,
     Comparison,
+    ranked_names,
 )
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
@@ -25,6 +26,7 @@ from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
+MOST_WARNINGS = 3  # of several corpora, in a sentence
 MOST_NAMES = 4  # in a list of models; the others are counted
 HARDLY = 0.25  # recall below which a class is hardly found
 LEAKED = 0.01  # share of test articles that training has too, above which it is worth a word
@@ -53,6 +55,11 @@ def explain_numbers(results: Results) -> str:
         return ""
     metric = title_of(results.sweep.primary_metric)
     sentences = [] if results.ranks_by_accuracy else [f"Models are ranked by {metric}."]
+    if accuracies_by_distance(results):
+        sentences.append(
+            "A model finds the cue where the lower end of the 95 % interval is above "
+            f"{FOUND}, half way from chance to certainty."
+        )
     sentences += [describe_cover(results)]
     if any(not each.of_models for pairs in results.comparisons.values() for each in pairs):
         sentences.append(
@@ -124,17 +131,18 @@ def describe_best(results: Results, corpus: str) -> str:
             f"{start}, the trained {first.label} has the highest {metric} of {len(found)} models: "
             f"{value}. {MODELS_ALONE}"
         )
+    ranked = len(ranked_names(results.comparisons[corpus]))
     if len(best) == 1:
-        return f"{start}, {first.label} is the best of {len(found)} models: {metric} {value}."
+        return f"{start}, {first.label} is the best of {ranked} models: {metric} {value}."
     names = name_some([f"{each.label} {short(results.primary[each.key])}" for each in best])
     pairs = pairs_among(results, corpus, best)
     if all(each.relation(each.first) == EQUIVALENT for each in pairs):
         verdict = f"they are equivalent within {results.sweep.margin:g}"
     else:
         verdict = "nothing here separates them"
-    which = f"the best of {len(found)} models are"
-    if len(best) == len(found):
-        which = f"each of the {len(found)} models may be the best:"
+    which = f"the best of {ranked} models are"
+    if len(best) == ranked:
+        which = f"each of the {ranked} models may be the best:"
     return f"{start}, {which} {names} ({metric}{beside}); {verdict}."
 
 
@@ -184,25 +192,66 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
     if not undecided:
         return ""
     first = undecided[0]
-    sentence = f"This sweep finds a difference of {first.smallest:.3f} in 4 of 5 cases"
+    sentence = "This sweep is too small to find a difference"
+    if isfinite(first.smallest):
+        sentence = f"This sweep finds a difference of {first.smallest:.3f} in about 4 of 5 cases"
     names = f"{first.first} and {first.second}"
     if not first.more_seeds:
         return f"{sentence}; more seeds alone would not separate {names}."
-    seeds = {int(run.tags[schema.SEED]) for each in best for run in each.completed}
+    seeds = sorted({int(run.tags[schema.SEED]) for each in best for run in each.completed})
     more = f"{first.more_seeds} more seed{'s' * (first.more_seeds > 1)}"
-    command = f"the same command with seed=range({min(seeds)},{max(seeds) + 1 + first.more_seeds})"
+    seeds += range(seeds[-1] + 1, seeds[-1] + 1 + first.more_seeds)
+    listed = ",".join(map(str, seeds))
+    if len(seeds) == seeds[-1] - seeds[0] + 1:
+        listed = f"range({seeds[0]},{seeds[-1] + 1})"
+    command = f"the same command with seed={listed}"
     return f"{sentence}; about {more} would separate {names}: {command}."
 
 
 def describe_warnings(results: Results, corpus: str) -> str:
-    """Return what to mind of a corpus: seeds without learning, classes that the best model hardly
-    finds, test articles that training has too."""
-    parts = [
+    """Return what to mind of a corpus, in a sentence."""
+    parts = warnings(results, corpus)
+    return f"Mind: {'; '.join(parts)}." if parts else ""
+
+
+def warnings(results: Results, corpus: str) -> list[str]:
+    """Return what to mind of a corpus: models that are not ranked or lack splits, seeds without
+    learning, classes that the best model hardly finds, test articles that training has too."""
+    return [
+        *unranked_models(results, corpus),
+        *missing_splits(results, corpus),
         *unlearned_seeds(results, corpus),
         *hardly_found_classes(results, corpus),
         *leaked_articles(results, corpus),
     ]
-    return f"Mind: {'; '.join(parts)}." if parts else ""
+
+
+def unranked_models(results: Results, corpus: str) -> list[str]:
+    """Return which models are not ranked though others are, and why."""
+    if not are_ranked(results, corpus):
+        return []
+    ranked, found = ranked_names(results.comparisons[corpus]), results.on(corpus)
+    return [
+        f"{each.label} is not ranked, with "
+        + (
+            f"fewer than {FEWEST_SEEDS} seeds"
+            if each.key in results.primary_outcomes
+            else "predictions missing"
+        )
+        for each in found
+        if each.label not in ranked
+    ]
+
+
+def missing_splits(results: Results, corpus: str) -> list[str]:
+    """Return which models lack splits that others were tested on."""
+    found = results.on(corpus)
+    count = len({split for each in found for split in each.splits})
+    return [
+        f"{each.label} was tested on {len(each.splits)} of {count} splits"
+        for each in found
+        if len(each.splits) < count
+    ]
 
 
 def unlearned_seeds(results: Results, corpus: str) -> list[str]:
@@ -253,7 +302,7 @@ def leaked_articles(results: Results, corpus: str) -> list[str]:
 def count_corpora(results: Results) -> str:
     """Return on how many corpora each model is among the best."""
     wins, alone = Counter[str](), Counter[str]()
-    networks_needed = ranked = 0
+    networks_needed = ranked = beside_baselines = 0
     for corpus in results.corpora:
         if not are_ranked(results, corpus):
             continue
@@ -262,7 +311,9 @@ def count_corpora(results: Results) -> str:
         wins.update(each.label for each in best)
         if len(best) == 1:
             alone[best[0].label] += 1
-        networks_needed += all(not each.is_baseline for each in best)
+        if any(each.is_baseline for each in results.on(corpus)):
+            beside_baselines += 1
+            networks_needed += all(not each.is_baseline for each in best)
     count = len(results.corpora)
     if not ranked:
         return f"{MODELS_ALONE} The tables have the accuracies on {count} corpora and settings."
@@ -275,10 +326,19 @@ def count_corpora(results: Results) -> str:
         ]
     )
     sentences = [f"{start} {ranked} corpora and settings, among the best are {names}."]
-    if any(each.is_baseline for each in results.compared):
-        sentences.append(f"Every baseline is worse than the best on {networks_needed or 'none'}.")
+    if beside_baselines:
+        of = f" of the {beside_baselines} that have one" if beside_baselines < ranked else ""
+        number = networks_needed or "none"
+        sentences.append(f"Every baseline is worse than the best on {number}{of}.")
     else:
         sentences.append(NO_BASELINE)
+    parts = [
+        f"{each} ({corpus})" for corpus in results.corpora for each in warnings(results, corpus)
+    ]
+    if parts:
+        more = len(parts) - MOST_WARNINGS
+        rest = f"; {more} more, by corpus in the sections" if more > 0 else ""
+        sentences.append(f"Mind: {'; '.join(parts[:MOST_WARNINGS])}{rest}.")
     return " ".join(sentences)
 
 
@@ -308,11 +368,7 @@ def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
         f"{label} {f'up to {distance:g} words' if distance else 'at no distance'}"
         for label, distance in sorted(reached.items(), key=lambda each: -each[1])
     ]
-    return (
-        f"Distance from the end at which a model finds the cue: {join_words(parts)}. A model finds "
-        f"it where the lower end of the 95 % interval is above {FOUND}, half way from chance to "
-        "certainty."
-    )
+    return f"Distance from the end at which a model finds the cue: {join_words(parts)}."
 
 
 def are_ranked(results: Results, corpus: str) -> bool:

@@ -1,6 +1,6 @@
 """Confidence intervals of shares and their differences, within what a share can be."""
 
-from math import inf, sqrt
+from math import ceil, inf, sqrt
 
 CONFIDENCE = 0.95
 
@@ -76,6 +76,16 @@ def paired_equivalence_p(only_first: int, only_second: int, count: int, margin: 
     below = _score(only_first, only_second, count, -margin)
     above = -_score(only_first, only_second, count, margin)
     return tail(min(below, above), inf)
+
+
+def paired_smallest(count: int, level: float, power: float) -> float:
+    """Return the smallest share of articles that one of two models alone has right, and the other
+    none, of which McNemar's score test at a level finds so many in `count`, with the probability
+    `power`; infinite if it never does."""
+    from scipy.stats import beta
+
+    needed = ceil(quantile(inf, level / 2) ** 2)  # k articles have the statistic k / sqrt(k)
+    return float(beta.ppf(power, needed, count - needed + 1)) if count >= needed else inf
 
 
 def _score(only_first: int, only_second: int, count: int, delta: float) -> float:

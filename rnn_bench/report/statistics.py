@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from rnn_bench.evaluation.predictions import ratio_by_article
-from rnn_bench.report.comparing import Outcomes
+from rnn_bench.report.comparing import NEGLIGIBLE, Outcomes
 from rnn_bench.report.crossed import Values, mean_of_spreads, spread_of, spread_over_splits
 from rnn_bench.report.intervals import clopper_pearson, quantile, share_interval
 
@@ -56,11 +56,11 @@ def effective_size(model: Outcomes) -> tuple[float, float]:
     different articles by chance would make every seed's answers to an article independent.
     """
     counted = model.articles if model.counted is None else model.counted
-    if model.covers_splits:
-        means = np.array([each.mean() for each in model.splits])
+    means = np.array([each.mean() for each in model.splits])
+    if model.covers_splits and np.ptp(means) > NEGLIGIBLE:
         articles = model.articles / len(model.splits)
         share, spread = model.value, spread_over_splits(means, articles, model.train_articles)
-    else:
+    else:  # of one split, or all splits are alike and their articles tell more
         rows = [with_two_more(each, counted / len(model.splits)) for each in model.rows]
         share = float(np.mean([each.mean() for each in rows]))
         spread = mean_of_spreads([spread_of(each) for each in rows])

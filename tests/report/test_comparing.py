@@ -18,6 +18,7 @@ from rnn_bench.report.comparing import (
     compare_all,
     is_paired,
     power,
+    smallest_shift,
 )
 from rnn_bench.report.intervals import clopper_pearson
 
@@ -225,3 +226,76 @@ def test_more_seeds_are_told_that_would_separate_two_models() -> None:
 def test_unlearned_seeds_have_clopper_and_pearson_s_interval(count: int) -> None:
     expected = stats.binomtest(count, 3).proportion_ci(method="exact")
     assert clopper_pearson(count, 3) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("splits", [1, 2, 5])
+@pytest.mark.parametrize("value", [1.0, 0.7])  # of right answers; of another metric
+def test_models_with_the_same_values_have_an_interval_of_their_articles(
+    splits: int, value: float
+) -> None:
+    rows = [np.tile(value * (np.arange(60) % 2), (3, 1))] * splits
+    first, second = (answers(name, *rows, train_articles=240) for name in ("a", "b"))
+    found = compare(first, second, margin=0.001)
+    z2, n = stats.norm.ppf(0.975) ** 2, 60 * splits
+    assert found.high == pytest.approx(z2 / (n + z2))  # where the score of no differing one is z
+    assert found.low == pytest.approx(-found.high)
+    assert found.relation("a") == UNDECIDED
+    assert 1 - stats.binom.cdf(3, n, found.smallest) == pytest.approx(0.8)
+
+
+def test_splits_whose_differences_are_alike_are_compared_by_their_articles() -> None:
+    splits = [[np.tile(np.arange(5) < right, (3, 1))] * 3 for right in (4, 3)]
+    first, second = (answers(name, *of) for name, of in zip("ab", splits, strict=True))
+    found = compare(first, second)
+    assert -0.5 < found.low < 0.2 < found.high < 0.7
+
+
+def test_three_articles_find_no_difference() -> None:
+    rows = np.ones((3, 3), dtype=bool)
+    assert compare(answers("a", rows), answers("b", rows)).smallest == float("inf")
+
+
+@pytest.mark.parametrize("freedom", [2, 4, 18, 1e9])
+@pytest.mark.parametrize("level", [0.05, 0.05 / 15])
+def test_the_smallest_difference_has_the_power_of_the_noncentral_t(
+    freedom: float, level: float
+) -> None:
+    shift = smallest_shift(freedom, level)
+    found = stats.nct if freedom < 1e9 else stats.norm
+    bound = stats.t.ppf(1 - level / 2, freedom)
+    shape = (freedom, shift) if freedom < 1e9 else (shift,)
+    assert 1 - found.cdf(bound, *shape) == pytest.approx(0.8, abs=1e-5)
+
+
+def test_the_smallest_difference_is_found_in_most_sweeps_of_several_models() -> None:
+    random = np.random.default_rng(5)
+
+    def sweep(more: float) -> Comparison:
+        shares = [0.8 + more, *[0.8] * 5]
+        return compare_all(
+            [answers(str(n), random.random((5, 300)) < p) for n, p in enumerate(shares)], 0.01
+        )[0]
+
+    smallest = float(np.mean([sweep(0).smallest for _ in range(8)]))
+    found = np.mean([sweep(smallest).is_different for _ in range(40)])
+    assert 0.65 < found < 0.99
+    assert np.mean([sweep(smallest / 2).is_different for _ in range(40)]) < 0.5
+
+
+def test_models_are_compared_on_the_splits_that_both_have() -> None:
+    random = np.random.default_rng(2)
+    names = ("fold 0", "fold 1", "fold 2", "fold 3")
+    first = [random.random((3, 50)) < 0.9 for _ in names]
+    second = [random.random((3, 50)) < 0.6 for _ in names]
+    whole = answers("a", *first, split_names=names, train_articles=150)
+    part = answers("b", *second[1:], split_names=names[1:], train_articles=150)
+    same = answers("a", *first[1:], split_names=names[1:], train_articles=150)
+    assert compare(whole, part) == compare(same, part)
+    other = answers("b", second[0], split_names=("fold 9",))
+    assert compare_all([whole, other], 0.01) == []
+
+
+def test_the_best_set_has_no_model_that_is_not_ranked() -> None:
+    models = [trained("gru", [0.95, 0.96, 0.955]), trained("rnn", [0.7] * 3, seed=1)]
+    found = compare_all([*models, trained("lstm", [0.5], seed=2)], 0.01)
+    assert best_of(["gru", "rnn", "lstm"], found) == ["gru"]

@@ -4,6 +4,7 @@ from itertools import chain
 
 import pytest
 
+from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.report.contents import Section
 from rnn_bench.report.sections.corpora import corpora_section
 from tests.report.hand_made import Answer, answered, over_seeds, results_of, right_in
@@ -89,3 +90,33 @@ def test_no_difference_is_said_to_be_none() -> None:
     found = section(*answers)
     assert "Friedman's test finds no difference between the models (p = 1.0000)" in found.text[0]
     assert [row[1:3] for row in found.tables[0].rows] == [("a", "2.00")] * 3
+
+
+def test_the_answer_counts_baselines_where_there_are_some_and_keeps_the_warnings() -> None:
+    runs = on_corpora("abcd", gru=0.9, rnn=0.7)
+    runs += [*over_seeds("majority", 0.5, dataset="a"), *over_seeds("lstm", 0.5, 1, dataset="b")]
+    (answer,) = write_conclusions(results_of(*runs))
+    assert "Every baseline is worse than the best on 1 of the 1 that have one." in answer
+    assert answer.endswith("Mind: lstm is not ranked, with fewer than 3 seeds (b).")
+
+
+def test_a_model_without_predictions_is_not_called_equivalent() -> None:
+    runs = [*over_seeds("gru", 0.9), *over_seeds("lstm", 0.9), *over_seeds("majority", 0.5)]
+    results = results_of(*runs)
+    for name in [each for each in results.predictions if each.startswith("lstm")]:
+        del results.predictions[name]
+    (answer,) = write_conclusions(results)
+    assert "gru is the best of 2 models" in answer
+    assert answer.endswith("Mind: lstm is not ranked, with predictions missing.")
+
+
+def test_a_fold_that_failed_leaves_an_answer_that_says_so() -> None:
+    runs = [
+        answer
+        for fold in range(4)
+        for model in ("gru", "rnn", "majority")
+        if (model, fold) != ("rnn", 2)
+        for answer in over_seeds(model, SHARES[model], fold=fold, folds=4)
+    ]
+    (answer,) = write_conclusions(results_of(*runs))
+    assert answer.endswith("Mind: rnn was tested on 3 of 4 splits.")

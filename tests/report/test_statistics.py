@@ -140,3 +140,11 @@ def test_two_more_articles_are_a_right_and_a_wrong_answer_of_every_seed() -> Non
     np.testing.assert_allclose(with_two_more(values, 5), expected)
     # The mean of a ratio over 2 of the 5 articles is that of 2 articles more, too.
     assert with_two_more(values, 2).mean() == pytest.approx((2 * values.mean() + 1) / 4)
+
+
+def test_splits_that_are_alike_have_the_interval_of_their_articles() -> None:
+    rows = [np.tile(np.arange(20) % 4 > 0, (3, 1))] * 4
+    found = estimate(answers("gru", *rows, train_articles=60))
+    wilson = stats.binomtest(60, 80).proportion_ci(method="wilson")
+    assert found.low < wilson.low + 0.02
+    assert found.high > wilson.high - 0.02

@@ -35,8 +35,10 @@ def describe_certainty(each: Certainty) -> str:
     """Return how often a model is certain and then right, and how calibrated it is."""
     model, corpus = each.configuration.label, each.configuration.corpus
     if each.answered.value:
+        share = each.answered.value
+        answered = percent(share, 0) if share >= 0.01 else "less than 1 %"
         start = (
-            f"At {CERTAIN} certainty {model} answers {percent(each.answered.value, 0)} of the "
+            f"At {CERTAIN} certainty {model} answers {answered} of the "
             f"articles of {corpus}, and is right in {percent(each.right.value)} of them"
         )
         if each.right.has_interval:
@@ -50,15 +52,14 @@ def describe_certainty(each: Certainty) -> str:
             f"{start} Its calibration error, {error}, is no more than a perfectly calibrated model "
             f"shows by chance ({perfect} on average)."
         )
-    accuracy = each.model.value
-    if abs(each.mean - accuracy) < each.error / 2:  # most of it cancels out in the mean
-        how = "of some answers too certain and of others not certain enough"
-    else:
-        how = "too certain" if each.mean > accuracy else "too careful"
+    gap = each.mean - each.model.value
+    how = "too certain" if gap > 0 else "too careful"
+    if abs(gap) < each.error / 2:
+        how = "too certain of some articles and too careful of others"
     return (
         f"{start} Its calibration error is {error}, where a perfectly calibrated model has "
         f"{perfect} by chance: it is {how}, with a mean certainty of {each.mean:.3f} and an "
-        f"accuracy of {accuracy:.3f}."
+        f"accuracy of {each.model.value:.3f}."
     )
 
 

@@ -1,12 +1,12 @@
 """The section on the differences between each pair of models."""
 
-import math
+from math import isnan
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.comparing import FEWEST_PAIRED, FEWEST_SEEDS, UNDECIDED, Comparison
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import format_p
+from rnn_bench.report.formatting import format_number, format_p
 
 MANY = 60  # pairs, beyond which the tables are folded away
 METHODS = {
@@ -35,8 +35,9 @@ def pairs_section(results: Results) -> Section | None:
         "Each row compares two models on the same test articles. A model is better if p (Holm), "
         "which is corrected for the number of pairs of the corpus, is below 0.05, and equivalent "
         f"if the difference is below {results.sweep.margin:g} by two one-sided tests, p (equal), "
-        "likewise corrected. Smallest is the difference that such a sweep finds in 4 of 5 cases, "
-        "and more seeds are how many would find the one that was measured.",
+        "likewise corrected. Smallest is the difference that such a sweep finds in about 4 of 5 "
+        "cases, and more seeds are how many would find the one that was measured, both with that "
+        "correction.",
     ]
     if any(each.superiority for each in pairs):
         text.append(
@@ -61,9 +62,9 @@ def pairs_table(name: str, title: str, found: list[Comparison]) -> Table:
         (
             *(each.first, describe_relation(each), each.second),
             f"{each.difference:+.4f}",
-            f"{each.low:+.4f} to {each.high:+.4f}" if math.isfinite(each.low) else "",
+            describe_interval(each),
             *(format_p(each.corrected_p), format_p(each.corrected_equivalence_p)),
-            f"{each.smallest:.4f}",
+            format_number(each.smallest),
             str(each.more_seeds) if each.more_seeds and is_undecided(each) else "",
             "{:.2f} ({:.2f} to {:.2f})".format(*each.superiority) if each.superiority else "",
             each.method,
@@ -77,6 +78,13 @@ def pairs_table(name: str, title: str, found: list[Comparison]) -> Table:
 def describe_relation(each: Comparison) -> str:
     relation = each.relation(each.first)
     return f"{relation}, as trained" if each.of_models and relation != UNDECIDED else relation
+
+
+def describe_interval(each: Comparison) -> str:
+    """Return `-0.0123 to +0.0456`; empty where nothing is known of the difference."""
+    if isnan(each.low) or (each.low <= -1 and each.high >= 1):
+        return ""
+    return f"{each.low:+.4f} to {each.high:+.4f}"
 
 
 def is_undecided(each: Comparison) -> bool:
