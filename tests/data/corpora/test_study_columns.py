@@ -17,10 +17,13 @@ def test_the_columns_are_those_of_the_articles(tmp_path: Path, preprocessed: boo
         write_preprocessed("isot", tmp_path)
     articles = StudyCorpus("isot", tmp_path).read()
     columns = articles.columns()
-    assert [*columns] == ["text", "subject", "date"]
+    assert [*columns] == ["text", "removed", "subject", "date"]
     for split, (texts, labels) in enumerate((articles.train, articles.test)):
-        for text, raw in zip(texts, columns["text"][split], strict=True):
+        raw_texts, removed = columns["text"][split], columns["removed"][split]
+        for text, raw, cut in zip(texts, raw_texts, removed, strict=True):
             assert raw.removeprefix("ROME (Reuters) - ") in text
+            assert raw.startswith(cut)
+            assert bool(cut) == raw.startswith("ROME")
         subjects = columns["subject"][split]
         assert subjects == ["worldnews" if label else "left-news" for label in labels]
 
