@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from benchmarks.__main__ import PARTS
 from rnn_bench import command_line
 from rnn_bench.config import reference
 from rnn_bench.config.composition import Composer, config_folder
@@ -198,6 +199,11 @@ def what_test_team_runs(words: list[str], request: pytest.FixtureRequest) -> Non
     assert "record_owner@HOST" in (CLUSTERS / "test_team.py").read_text(encoding="utf-8")
 
 
+def a_part_of_the_benchmarks(words: list[str], request: pytest.FixtureRequest) -> None:
+    """`make test-bench` makes every part."""
+    assert {*words} <= {*PARTS}
+
+
 def an_rnn_bench_command(words: list[str], request: pytest.FixtureRequest) -> None:
     command, *others = words
     if command == "sweep":
@@ -227,6 +233,7 @@ CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench\.report ?": a_report,
     r"python -m rnn_bench\.tracking ": a_tracking_command,
     r"python -m rnn_bench\.serving ": a_serving_command,
+    r"python -m benchmarks ": a_part_of_the_benchmarks,
     r"python -m tests\.golden": the_record_of_golden_values,
     r"rnn-bench ": an_rnn_bench_command,
     r"make ": a_make_target,
