@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any, cast, get_args, get_origin
 
 from hydra.core.config_loader import ConfigLoader
@@ -131,5 +132,9 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 def copied(config: DictConfig) -> DictConfig:
     """Return a copy of a config. Made through bytes, it takes a third of the time of OmegaConf's
-    own copies, which a sweep of hundreds of runs would wait for."""
-    return cast(DictConfig, pickle.loads(pickle.dumps(config)))
+    own copies, which a sweep of hundreds of runs would wait for. A class of Hydra's that was
+    imported a second time, as its plugins are, has no bytes: then the copy is OmegaConf's."""
+    try:
+        return cast(DictConfig, pickle.loads(pickle.dumps(config)))
+    except pickle.PicklingError:
+        return deepcopy(config)

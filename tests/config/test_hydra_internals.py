@@ -1,9 +1,11 @@
 """What the package relies on in Hydra's private parts: an upgrade of Hydra fails here first."""
 
 import copy
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rnn_bench.config import hydra_internals
 from rnn_bench.config.composition import config_folder, register
+from rnn_bench.config.explanation import copied
 
 FOLDER = config_folder()
 Parse = Callable[..., list[Any]]
@@ -60,6 +63,20 @@ def test_schemas_are_not_copied_and_yet_no_config_changes_another() -> None:
     assert second.model.hidden_size == size
     third = loader.load_configuration("config", words, RunMode.RUN)
     assert third.model.hidden_size == size
+
+
+def test_a_config_is_copied_though_a_plugin_was_imported_a_second_time() -> None:
+    @dataclass
+    class Plugin:
+        size: int = 1
+
+    Plugin.__qualname__, Plugin.__module__ = "BasicSweeperConf", basic_sweeper.__name__
+    config = OmegaConf.create({"sweeper": Plugin})
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(config)
+    copy_of = copied(config)
+    copy_of.sweeper.size = 2
+    assert config.sweeper.size == 1
 
 
 def test_a_single_run_is_the_task_with_its_config_and_errors_are_raised(workplace: Path) -> None:
