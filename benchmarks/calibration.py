@@ -15,8 +15,9 @@ from scipy.special import ndtr
 from benchmarks.findings import Findings, Table, number
 from benchmarks.simulation import EQUALLY, MODES, UNEQUALLY, VARIATIONS, Effects, Population
 from benchmarks.workplace import Workplace
-from rnn_bench.report.comparing import SIGNIFICANCE, best_of, compare_all, is_paired
+from rnn_bench.report.comparing import best_of, compare_all, is_paired
 from rnn_bench.report.crossed import spread_of_difference
+from rnn_bench.report.power import SIGNIFICANCE
 from rnn_bench.report.statistics import estimate
 
 SEEDS, FAMILIES = (3, 5, 10), (3, 5, 10)  # of a model; models that are compared

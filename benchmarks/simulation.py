@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from rnn_bench.report.comparing import Outcomes
+from rnn_bench.report.outcomes import Outcomes
 
 # Variances of the effects of article, of model and article, and of all three; together 1.
 OF_ARTICLE, OF_MODEL_AND_ARTICLE, OF_REST = 0.65, 0.10, 0.25

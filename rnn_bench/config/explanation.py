@@ -132,9 +132,10 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 def copied(config: DictConfig) -> DictConfig:
     """Return a copy of a config. Made through bytes, it takes a third of the time of OmegaConf's
-    own copies, which a sweep of hundreds of runs would wait for. A class of Hydra's that was
-    imported a second time, as its plugins are, has no bytes: then the copy is OmegaConf's."""
+    own copies, which a sweep of hundreds of runs would wait for. A class that was imported a second
+    time, as Hydra's plugins are, or stands in a function has no bytes: then the copy is
+    OmegaConf's."""
     try:
         return cast(DictConfig, pickle.loads(pickle.dumps(config)))
-    except pickle.PicklingError:
+    except (pickle.PicklingError, AttributeError, TypeError):
         return deepcopy(config)

@@ -47,8 +47,8 @@ def accuracy_over_coverage(
     shares: Float[np.ndarray, " shares"],
 ) -> Float[np.ndarray, " shares"]:
     """Return the accuracy of the most certain articles, for each of these shares of all articles
-    (Geifman and
-    El-Yaniv 2017, arXiv 1705.08500). Among equally certain ones it is that of a random choice."""
+    (Geifman and El-Yaniv 2017, arXiv 1705.08500). Among equally certain ones it is that of a random
+    choice."""
     order = np.argsort(-certainties, kind="stable")
     right = np.r_[0, np.cumsum(correct[order])]
     is_last = np.r_[True, np.diff(certainties[order]) != 0, True]  # of equally certain articles

@@ -24,8 +24,9 @@ from rnn_bench.evaluation.predictions import (
     evaluate_predictions,
     read_predictions,
 )
-from rnn_bench.report.comparing import Comparison, Outcomes, best_of, compare_all
+from rnn_bench.report.comparing import Comparison, best_of, compare_all
 from rnn_bench.report.configurations import Configuration, choose_tuned, group_runs
+from rnn_bench.report.outcomes import Outcomes
 from rnn_bench.report.palette import colours
 from rnn_bench.report.statistics import Estimate, estimate, mean_over_seeds
 from rnn_bench.tracking import schema
@@ -215,6 +216,13 @@ class Results:
         names = {first.label, second.label}
         pairs = self.comparisons.get(corpus, [])
         return next((each for each in pairs if {each.first, each.second} == names), None)
+
+    def are_ranked(self, corpus: str) -> bool:
+        """Return whether the models of a corpus can be ranked: the one with the highest mean has
+        enough seeds, or needs none, and there is another such one."""
+        first = self.on(corpus)[0]
+        pairs = [each for each in self.comparisons.get(corpus, []) if not each.of_models]
+        return any(first.label in (each.first, each.second) for each in pairs)
 
     def best(self, corpus: str) -> list[Configuration]:
         """Return the configurations of a corpus that no other one is better than, the one with the

@@ -18,9 +18,9 @@ from rnn_bench.evaluation.calibration import (
 )
 from rnn_bench.evaluation.predictions import Predictions
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.comparing import Outcomes
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.crossed import Values
+from rnn_bench.report.outcomes import Outcomes
 from rnn_bench.report.statistics import Estimate, estimate, estimate_among
 
 CERTAIN = 0.95

@@ -4,15 +4,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import inf, nan, sqrt
+from math import inf, nan
 
 import numpy as np
-from jaxtyping import Shaped
 
 from rnn_bench.config.report import MARGIN
 from rnn_bench.report.crossed import (
+    NEGLIGIBLE,
     Spread,
-    Values,
     mean_of_spreads,
     spread_of_difference,
     spread_over_splits,
@@ -26,101 +25,14 @@ from rnn_bench.report.intervals import (
     superiority_interval,
     tail,
 )
+from rnn_bench.report.outcomes import Outcomes
+from rnn_bench.report.power import POWER, SIGNIFICANCE, power, smallest_shift
 
-SIGNIFICANCE = 0.05
-POWER = 0.8
-FEWEST_SEEDS = 3  # that say something of an architecture
-FEWEST_PAIRED = (
-    5  # shared seeds from which pairing gains more than the lost degrees of freedom cost
-)
-FEWEST_SPLITS = 3  # whose variation can be estimated
-NEGLIGIBLE = 1e-9  # standard error, or difference, that rounding alone leaves
+# Shared seeds from which pairing gains more than the lost degrees of freedom cost.
+FEWEST_PAIRED = 5
 MOST_SEEDS = 200  # that are worth asking for
 BETTER, WORSE = "is better than", "is worse than"
 EQUIVALENT, UNDECIDED = "is equivalent to", "cannot yet be told from"
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """What the models of one configuration score on each test article: 1 where it is correct, or
-    another metric's values, whose mean is the metric.
-
-    Attributes:
-        splits: for each split of the corpus its values, a row a seed.
-        labels: for each split the articles' true classes.
-        seeds: of the rows, in the order of the rows.
-        is_random: False for models whose seed should not matter, such as baselines.
-        shares_batches: the seed decides the order of batches, as for every other such model.
-        train_articles: the mean number of training articles of a split.
-        counted: of `articles`, how many the metric is about, such as those of a class; None: all.
-        split_names: of the splits, where there are several.
-    """
-
-    name: str
-    key: str
-    splits: tuple[Values, ...]
-    labels: tuple[Shaped[np.ndarray, " articles"], ...]
-    seeds: tuple[str, ...] = ()
-    is_random: bool = True
-    shares_batches: bool = False
-    train_articles: float = inf
-    counted: float | None = None
-    split_names: tuple[str, ...] = ()
-
-    def on(self, names: Sequence[str]) -> "Outcomes":
-        """Return the model on some of its splits alone."""
-        rows = [self.split_names.index(name) for name in names]
-        counted = self.counted
-        return replace(
-            self,
-            splits=tuple(self.splits[row] for row in rows),
-            labels=tuple(self.labels[row] for row in rows),
-            counted=None if counted is None else counted * len(rows) / len(self.splits),
-            split_names=tuple(names),
-        )
-
-    @property
-    def value(self) -> float:
-        """The mean over articles, seeds and splits."""
-        return float(np.mean([each.mean() for each in self.splits]))
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether all seeds give the same model. A user's own baseline may differ by seed."""
-        return not self.is_random and all((each == each[0]).all() for each in self.splits)
-
-    @property
-    def trainings(self) -> int:
-        """The number of different models of a split."""
-        return 1 if self.is_fixed else min(map(len, self.splits))
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether enough seeds were trained to say something of the architecture."""
-        return not self.is_fixed and self.trainings >= FEWEST_SEEDS
-
-    @property
-    def speaks_of_models_alone(self) -> bool:
-        """Whether the model depends on the seed, and has too few seeds or splits to say more than
-        what its trained models do."""
-        return not (self.is_fixed or self.is_sampled or self.covers_splits)
-
-    @property
-    def covers_splits(self) -> bool:
-        return len(self.splits) >= FEWEST_SPLITS
-
-    @property
-    def articles(self) -> int:
-        """The number of test articles of all splits."""
-        return sum(map(len, self.labels))
-
-    @property
-    def rows(self) -> list[Values]:
-        """For each split the rows that vary by seed; one row, their mean, where nothing can be said
-        of other seeds."""
-        if self.is_sampled:
-            return [*self.splits]
-        return [each.mean(0, keepdims=True) for each in self.splits]
 
 
 @dataclass(frozen=True)
@@ -383,43 +295,6 @@ def _more_seeds(
     if not is_enough(MOST_SEEDS):
         return None
     return bisect_left(range(MOST_SEEDS), True, key=is_enough)  # more seeds have more power
-
-
-def power(
-    difference: float,
-    of_seeds: Sequence[float],
-    seeds: int,
-    of_articles: float = 0.0,
-    level: float = SIGNIFICANCE,
-) -> float:
-    """Return the probability that a sweep of so many seeds finds a true difference (two-sided, at
-    `level`): `of_seeds` are the variances over seeds, of each model or of the paired differences,
-    `of_articles` is the part of the squared standard error that more seeds do not lower."""
-    from scipy.special import nctdtr, stdtrit
-
-    parts = [each / seeds for each in of_seeds]
-    whole = sum(parts) + of_articles
-    if whole == 0:
-        return 1.0 if difference else level
-    doubt = sum(each**2 / (seeds - 1) for each in parts)
-    freedom = min(whole * sum(parts) / doubt if doubt else inf, 1e6)
-    bound = float(stdtrit(freedom, 1 - level / 2))
-    shift = abs(difference) / sqrt(whole)
-    if shift > 30:  # where the noncentral distribution is beyond what can be computed
-        return 1.0
-    found = 1 - float(nctdtr(freedom, shift, bound))
-    # On the wrong side are less than 1e-10 from 7 on, and from 8 on they cannot be computed.
-    return found + float(nctdtr(freedom, shift, -bound)) if shift < 7 else found
-
-
-def smallest_shift(freedom: float, level: float) -> float:
-    """Return the true difference in standard errors that Student's t test finds in 80 % of cases
-    (two-sided, at `level`), by the noncentral t distribution; findings on the wrong side, which
-    are rarer than 1 in 10,000 then, are not counted."""
-    from scipy.special import nctdtrinc, stdtrit
-
-    freedom = min(freedom, 1e6)
-    return float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - level / 2)))
 
 
 def _superiority(first: Outcomes, second: Outcomes) -> tuple[float, float, float] | None:

@@ -7,10 +7,10 @@ from math import isfinite, isnan
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.cautions import cautions
 from rnn_bench.report.comparing import (
     BETTER,
     EQUIVALENT,
-    FEWEST_SEEDS,
     UNDECIDED,
     WORSE,
     Comparison,
@@ -19,7 +19,8 @@ from rnn_bench.report.comparing import (
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
 from rnn_bench.report.formatting import format_estimate, join_words
-from rnn_bench.report.statistics import Estimate, share_of_seeds
+from rnn_bench.report.outcomes import FEWEST_SEEDS
+from rnn_bench.report.statistics import Estimate
 from rnn_bench.sweep.advice import name_ceilings
 from rnn_bench.sweep.equality import describe_equality, describe_sizes
 from rnn_bench.tracking import schema
@@ -28,8 +29,6 @@ from rnn_bench.tracking.recorded_run import RecordedRun
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
 MOST_WARNINGS = 3  # of several corpora, in a sentence
 MOST_NAMES = 4  # in a list of models; the others are counted
-HARDLY = 0.25  # recall below which a class is hardly found
-LEAKED = 0.01  # share of test articles that training has too, above which it is worth a word
 NO_BASELINE = "No baseline was trained, so whether a network is needed is not known."
 MODELS_ALONE = (
     f"With fewer than {FEWEST_SEEDS} seeds this compares trained models and ranks no architectures."
@@ -126,7 +125,7 @@ def describe_best(results: Results, corpus: str) -> str:
     value = format_estimate(results.primary[first.key], 3) + beside
     if len(found) == 1:
         return f"{start}, {first.label} has a {metric} of {value}."
-    if not are_ranked(results, corpus):
+    if not results.are_ranked(corpus):
         return (
             f"{start}, the trained {first.label} has the highest {metric} of {len(found)} models: "
             f"{value}. {MODELS_ALONE}"
@@ -152,7 +151,7 @@ def describe_rivals(results: Results, corpus: str) -> str:
     found, best = results.on(corpus), results.best(corpus)
     networks = [each for each in found if not each.is_baseline]
     baselines = [each for each in found if each.is_baseline]
-    if not are_ranked(results, corpus):
+    if not results.are_ranked(corpus):
         return ""
     if networks and baselines:
         ahead, behind = sorted((networks[0], baselines[0]), key=found.index)
@@ -210,93 +209,8 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
 
 def describe_warnings(results: Results, corpus: str) -> str:
     """Return what to mind of a corpus, in a sentence."""
-    parts = warnings(results, corpus)
+    parts = cautions(results, corpus)
     return f"Mind: {'; '.join(parts)}." if parts else ""
-
-
-def warnings(results: Results, corpus: str) -> list[str]:
-    """Return what to mind of a corpus: models that are not ranked or lack splits, seeds without
-    learning, classes that the best model hardly finds, test articles that training has too."""
-    return [
-        *unranked_models(results, corpus),
-        *missing_splits(results, corpus),
-        *unlearned_seeds(results, corpus),
-        *hardly_found_classes(results, corpus),
-        *leaked_articles(results, corpus),
-    ]
-
-
-def unranked_models(results: Results, corpus: str) -> list[str]:
-    """Return which models are not ranked though others are, and why."""
-    if not are_ranked(results, corpus):
-        return []
-    ranked, found = ranked_names(results.comparisons[corpus]), results.on(corpus)
-    return [
-        f"{each.label} is not ranked, with "
-        + (
-            f"fewer than {FEWEST_SEEDS} seeds"
-            if each.key in results.primary_outcomes
-            else "predictions missing"
-        )
-        for each in found
-        if each.label not in ranked
-    ]
-
-
-def missing_splits(results: Results, corpus: str) -> list[str]:
-    """Return which models lack splits that others were tested on."""
-    found = results.on(corpus)
-    count = len({split for each in found for split in each.splits})
-    return [
-        f"{each.label} was tested on {len(each.splits)} of {count} splits"
-        for each in found
-        if len(each.splits) < count
-    ]
-
-
-def unlearned_seeds(results: Results, corpus: str) -> list[str]:
-    """Return for each network that did not learn with every seed in how many it did."""
-    found = []
-    for each in results.on(corpus):
-        if each.unlearned:
-            count = len(each.completed)
-            low, high = share_of_seeds(count - each.unlearned, count)
-            interval = f" ({low:.2f} to {high:.2f} of all seeds)" if count > 1 else ""
-            found.append(f"{each.label} {each.learned_seeds}{interval}")
-        if each.diverged:
-            found.append(f"{each.label} diverged in {each.diverged} of {len(each.completed)} runs")
-    return found
-
-
-def hardly_found_classes(results: Results, corpus: str) -> list[str]:
-    """Return the classes of which the best model finds the fewest articles, if it hardly finds
-    any."""
-    first = results.on(corpus)[0]
-    found = [results.predictions[r.id] for r in first.completed if r.id in results.predictions]
-    if not found or first.unlearned:
-        return []
-    recalls = []
-    for number, name in enumerate(found[0].classes):
-        articles = sum(int((each.labels == number).sum()) for each in found)
-        right = sum(int(((each.labels == number) & each.correct).sum()) for each in found)
-        if articles and right / articles < HARDLY:
-            runs = max(1, len(found) // max(1, len(first.splits)))
-            recalls.append((right / articles, name, right / runs, articles // runs))
-    return [
-        f"{first.label} finds {right:.0f} of the {articles:,} test articles of {name}"
-        for _, name, right, articles in sorted(recalls)[:2]
-    ]
-
-
-def leaked_articles(results: Results, corpus: str) -> list[str]:
-    """Return how many test articles are also in training, if they are more than a few."""
-    audit = results.audits.get(corpus)
-    if audit is None:
-        return []
-    shared, articles = audit.duplicates.test_in_train, audit.splits["test"].articles
-    if shared < LEAKED * articles or not shared:
-        return []
-    return [f"{shared:,} of {articles:,} test articles are also in training"]
 
 
 def count_corpora(results: Results) -> str:
@@ -304,7 +218,7 @@ def count_corpora(results: Results) -> str:
     wins, alone = Counter[str](), Counter[str]()
     networks_needed = ranked = beside_baselines = 0
     for corpus in results.corpora:
-        if not are_ranked(results, corpus):
+        if not results.are_ranked(corpus):
             continue
         ranked += 1
         best = results.best(corpus)
@@ -333,7 +247,7 @@ def count_corpora(results: Results) -> str:
     else:
         sentences.append(NO_BASELINE)
     parts = [
-        f"{each} ({corpus})" for corpus in results.corpora for each in warnings(results, corpus)
+        f"{each} ({corpus})" for corpus in results.corpora for each in cautions(results, corpus)
     ]
     if parts:
         more = len(parts) - MOST_WARNINGS
@@ -369,14 +283,6 @@ def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
         for label, distance in sorted(reached.items(), key=lambda each: -each[1])
     ]
     return f"Distance from the end at which a model finds the cue: {join_words(parts)}."
-
-
-def are_ranked(results: Results, corpus: str) -> bool:
-    """Return whether the models of a corpus can be ranked: the one with the highest mean has enough
-    seeds, or needs none, and there is another such one."""
-    first = results.on(corpus)[0]
-    pairs = [each for each in results.comparisons.get(corpus, []) if not each.of_models]
-    return any(first.label in (each.first, each.second) for each in pairs)
 
 
 def pairs_among(results: Results, corpus: str, some: Sequence[Configuration]) -> list[Comparison]:

@@ -6,7 +6,8 @@ from math import inf, sqrt
 import numpy as np
 from jaxtyping import Float
 
-SIGNIFICANCE = 0.05
+from rnn_bench.report.power import SIGNIFICANCE
+
 PERMUTATIONS = 9_999
 
 

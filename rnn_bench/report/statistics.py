@@ -8,9 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from rnn_bench.evaluation.predictions import ratio_by_article
-from rnn_bench.report.comparing import NEGLIGIBLE, Outcomes
-from rnn_bench.report.crossed import Values, mean_of_spreads, spread_of, spread_over_splits
+from rnn_bench.report.crossed import (
+    NEGLIGIBLE,
+    Values,
+    mean_of_spreads,
+    spread_of,
+    spread_over_splits,
+)
 from rnn_bench.report.intervals import clopper_pearson, quantile, share_interval
+from rnn_bench.report.outcomes import Outcomes
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,13 @@ from rnn_bench.report.comparing import (
     UNDECIDED,
     WORSE,
     Comparison,
-    Outcomes,
     best_of,
     compare_all,
     is_paired,
-    power,
-    smallest_shift,
 )
 from rnn_bench.report.intervals import clopper_pearson
+from rnn_bench.report.outcomes import Outcomes
+from rnn_bench.report.power import power, smallest_shift
 
 Rows = Float[np.ndarray, "seeds articles"]
 

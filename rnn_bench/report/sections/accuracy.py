@@ -4,7 +4,6 @@ from math import isnan
 
 from rnn_bench.evaluation.metrics import METRICS
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.comparing import FEWEST_SEEDS
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_accuracies
@@ -14,6 +13,7 @@ from rnn_bench.report.formatting import (
     format_number,
     join_words,
 )
+from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.tracking import schema
 
 MOST_KINDS = 4  # of what intervals cover, in a sentence

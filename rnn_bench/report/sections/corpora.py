@@ -1,7 +1,7 @@
 """The section that compares the same models over several corpora."""
 
 from collections import ChainMap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from string import ascii_lowercase
 
@@ -9,12 +9,13 @@ import numpy as np
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.comparing import BETTER, EQUIVALENT, FEWEST_SEEDS, UNDECIDED, WORSE
+from rnn_bench.report.comparing import BETTER, EQUIVALENT, UNDECIDED, WORSE
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.contestants import contestants, name_colours, relation_on
 from rnn_bench.report.figures_across import draw_ranks
 from rnn_bench.report.formatting import format_number, format_p, join_words
+from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.report.ranking import Ranking, rank_models
 from rnn_bench.tracking import schema
 
@@ -87,10 +88,11 @@ def rank_on(results: Results, settings: str, corpora: list[str]) -> RankedCorpor
     values = np.array(
         [[results.primary[models[name][c].key].value for name in on_all] for c in corpora]
     )
-    order = np.argsort(rank_models(values).means, kind="stable")
+    found = rank_models(values)
+    order = np.argsort(found.means, kind="stable")
     names = [on_all[each] for each in order]
     left_out = [name for name in models if name not in on_all]
-    ranking = rank_models(values[:, order])
+    ranking = replace(found, ranks=found.ranks[:, order])
     return RankedCorpora(
         settings, corpora, {name: models[name] for name in names}, left_out, ranking
     )

@@ -4,11 +4,12 @@ from itertools import combinations
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.comparing import BETTER, EQUIVALENT, FEWEST_SEEDS, UNDECIDED, WORSE
+from rnn_bench.report.comparing import BETTER, EQUIVALENT, UNDECIDED, WORSE
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures_across import draw_learning
 from rnn_bench.report.formatting import format_estimate
 from rnn_bench.report.learning import LearningCurve, learning_curves
+from rnn_bench.report.outcomes import FEWEST_SEEDS
 
 MOST_SENTENCES = 4  # on overtaking, of a corpus each; the table has all
 MANY = 60  # rows, beyond which the tables are folded away

@@ -4,9 +4,10 @@ from math import isnan
 
 from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.comparing import FEWEST_PAIRED, FEWEST_SEEDS, UNDECIDED, Comparison
+from rnn_bench.report.comparing import FEWEST_PAIRED, UNDECIDED, Comparison
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import format_number, format_p
+from rnn_bench.report.outcomes import FEWEST_SEEDS
 
 MANY = 60  # pairs, beyond which the tables are folded away
 METHODS = {

@@ -1,0 +1,94 @@
+"""What to mind of a corpus, beside which models are the best on it."""
+
+from rnn_bench.report.analysis import Results
+from rnn_bench.report.comparing import ranked_names
+from rnn_bench.report.outcomes import FEWEST_SEEDS
+from rnn_bench.report.statistics import share_of_seeds
+
+HARDLY = 0.25  # recall below which a class is hardly found
+LEAKED = 0.01  # share of test articles that training has too, above which it is worth a word
+
+
+def cautions(results: Results, corpus: str) -> list[str]:
+    """Return what to mind of a corpus: models that are not ranked or lack splits, seeds without
+    learning, classes that the best model hardly finds, test articles that training has too."""
+    return [
+        *unranked_models(results, corpus),
+        *missing_splits(results, corpus),
+        *unlearned_seeds(results, corpus),
+        *hardly_found_classes(results, corpus),
+        *leaked_articles(results, corpus),
+    ]
+
+
+def unranked_models(results: Results, corpus: str) -> list[str]:
+    """Return which models are not ranked though others are, and why."""
+    if not results.are_ranked(corpus):
+        return []
+    ranked, found = ranked_names(results.comparisons[corpus]), results.on(corpus)
+    return [
+        f"{each.label} is not ranked, with "
+        + (
+            f"fewer than {FEWEST_SEEDS} seeds"
+            if each.key in results.primary_outcomes
+            else "predictions missing"
+        )
+        for each in found
+        if each.label not in ranked
+    ]
+
+
+def missing_splits(results: Results, corpus: str) -> list[str]:
+    """Return which models lack splits that others were tested on."""
+    found = results.on(corpus)
+    count = len({split for each in found for split in each.splits})
+    return [
+        f"{each.label} was tested on {len(each.splits)} of {count} splits"
+        for each in found
+        if len(each.splits) < count
+    ]
+
+
+def unlearned_seeds(results: Results, corpus: str) -> list[str]:
+    """Return for each network that did not learn with every seed in how many it did."""
+    found = []
+    for each in results.on(corpus):
+        if each.unlearned:
+            count = len(each.completed)
+            low, high = share_of_seeds(count - each.unlearned, count)
+            interval = f" ({low:.2f} to {high:.2f} of all seeds)" if count > 1 else ""
+            found.append(f"{each.label} {each.learned_seeds}{interval}")
+        if each.diverged:
+            found.append(f"{each.label} diverged in {each.diverged} of {len(each.completed)} runs")
+    return found
+
+
+def hardly_found_classes(results: Results, corpus: str) -> list[str]:
+    """Return the classes of which the best model finds the fewest articles, if it hardly finds
+    any."""
+    first = results.on(corpus)[0]
+    found = [results.predictions[r.id] for r in first.completed if r.id in results.predictions]
+    if not found or first.unlearned:
+        return []
+    recalls = []
+    for number, name in enumerate(found[0].classes):
+        articles = sum(int((each.labels == number).sum()) for each in found)
+        right = sum(int(((each.labels == number) & each.correct).sum()) for each in found)
+        if articles and right / articles < HARDLY:
+            runs = max(1, len(found) // max(1, len(first.splits)))
+            recalls.append((right / articles, name, right / runs, articles // runs))
+    return [
+        f"{first.label} finds {right:.0f} of the {articles:,} test articles of {name}"
+        for _, name, right, articles in sorted(recalls)[:2]
+    ]
+
+
+def leaked_articles(results: Results, corpus: str) -> list[str]:
+    """Return how many test articles are also in training, if they are more than a few."""
+    audit = results.audits.get(corpus)
+    if audit is None:
+        return []
+    shared, articles = audit.duplicates.test_in_train, audit.splits["test"].articles
+    if shared < LEAKED * articles or not shared:
+        return []
+    return [f"{shared:,} of {articles:,} test articles are also in training"]
