@@ -7,12 +7,7 @@ from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_accuracies
-from rnn_bench.report.formatting import (
-    format_interval,
-    format_mean,
-    format_number,
-    join_words,
-)
+from rnn_bench.report.formatting import format_interval, format_mean, format_number
 from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.tracking import schema
 
@@ -70,7 +65,7 @@ def describe_intervals(results: Results) -> str:
     if not kinds:
         return "There are no intervals, because predictions are missing."
     several = "the seeds and test articles, or the splits, of each corpus"
-    covers = join_words(kinds) if len(kinds) <= MOST_KINDS else several
+    covers = ", or over ".join(kinds) if len(kinds) <= MOST_KINDS else several
     words = f"95 % interval: Wilson's with the effective size of the standard error, over {covers}"
     few = any(each.of_models for each in found)
     models = f"; with fewer than {FEWEST_SEEDS} seeds it is of the trained models" if few else ""
