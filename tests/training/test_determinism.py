@@ -139,7 +139,8 @@ def test_the_settings_of_before_return_even_after_an_error(
             during.append(settings())
             raise ValueError
 
-    pytest.raises(ValueError, fail)
+    with pytest.raises(ValueError):  # noqa: PT011 - it is the block's own
+        fail()
     assert during == [(True, True, False, ":4096:8")]
     assert settings() == before
     with deterministic_algorithms(False):

@@ -1,7 +1,7 @@
 """Chooses the devices of this machine for a sweep's runs, and how many runs each trains at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import ConfigError
@@ -28,8 +28,11 @@ class Device:
     """
 
     gpu: Gpu | None
-    slots: int
+    slots: int = field(compare=False)
     ordinal: int = 0
+
+    def __str__(self) -> str:
+        return f"GPU {self.gpu.index}" if self.gpu else "the CPU"
 
 
 def check_devices(jobs: Sequence[Job], packing: Packed, gpus: Sequence[Gpu]) -> None:
