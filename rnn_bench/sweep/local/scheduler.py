@@ -10,6 +10,7 @@ from rnn_bench.config.launcher import Packed
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.local.devices import Device, can_run_on, devices_for, wanted_gpu
 from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
+from rnn_bench.sweep.local.mps import computing_at_once
 from rnn_bench.sweep.local.progress_table import ProgressTable
 from rnn_bench.sweep.local.queued_run import Progress, QueuedRun
 from rnn_bench.sweep.local.recording import Recorder
@@ -51,7 +52,8 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     devices = devices_for(jobs, corpora, packing, gpus)
     slots = sum(device.slots for device in devices)
     log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {slots} at once.")
-    Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
+    with computing_at_once(packing.mps, devices):
+        Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
 
 
 class Scheduler:
