@@ -55,7 +55,7 @@ class Recurrent(Model):
     dropout: float = key(0.5, "dropout of the readout and between layers", FRACTION)
     kernel: str = key(
         "auto",
-        "code for the recurrence: torch's, the fused one for the CPU, or auto: the faster",
+        "code for the recurrence: torch's, the fused one, or auto: the faster, torch's on a GPU",
         one_of("auto", "torch", "fused"),
     )
 
