@@ -29,7 +29,7 @@ enum State { NEW, AT_EXCHANGE, AT_BARRIER, FINISHED };
 struct {
     int x;
 } threadIdx, blockIdx;
-float4 shared[90112 / sizeof(float4)];  // no more than the smallest of the GPUs has
+float4 shared[98304 / sizeof(float4)];  // no more than the smallest of the GPUs has
 
 static State states_of[MOST_THREADS];
 static char stacks[MOST_THREADS][STACK];

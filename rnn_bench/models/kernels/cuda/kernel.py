@@ -155,7 +155,7 @@ def padded(hidden_size: int) -> int:
 
 def shared_bytes(cell: FusedCell, units: int) -> int:
     """Return the shared memory of a block. The source has it checked when it is compiled."""
-    return (88 if cell is FusedCell.LSTM and units == MOST_UNITS else 8) * 1024
+    return (96 if cell is FusedCell.LSTM and units == MOST_UNITS else 8) * 1024
 
 
 @functools.cache
@@ -170,19 +170,22 @@ def load(
     """
     try:
         from cuda.bindings import driver
+        from cuda.core import Device
         from cuda.core.utils import FileStreamProgramCache
     except ImportError as error:
         raise Unavailable("cuda-core is not installed: pip install 'rnn_bench[gpu]'") from error
     try:
         cache = FileStreamProgramCache(cache_dir / "kernels" / "cuda")
         code = program(capability, cell, units).compile("cubin", cache=cache)
-        loaded = {name: code.get_kernel(name) for name in KERNELS}
         most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        for kernel in loaded.values():
-            size = shared_bytes(cell, units)
-            (status,) = driver.cuKernelSetAttribute(most, size, kernel.handle, device)
-            if status != driver.CUresult.CUDA_SUCCESS:
-                raise RuntimeError(f"{size} bytes of shared memory: {status.name}")
+        size = shared_bytes(cell, units)
+        with torch.cuda.device(device):
+            Device(device).set_current()
+            loaded = {name: code.get_kernel(name) for name in KERNELS}
+            for kernel in loaded.values():
+                (status,) = driver.cuKernelSetAttribute(most, size, kernel.handle, device)
+                if status != driver.CUresult.CUDA_SUCCESS:
+                    raise RuntimeError(f"{size} bytes of shared memory: {status.name}")
     except Exception as error:  # of NVRTC, of the driver, or of the cache folder
         raise Unavailable(f"it cannot be compiled or loaded: {error}") from error
     return loaded

@@ -34,7 +34,7 @@ struct Product {
     static constexpr int THREADS = UNITS * ARTICLES, LANES = OWN * ARTICLES;
     static constexpr int ROUNDS = (INPUTS / 4 + LANES - 1) / LANES, STRIDE = ROUNDS * LANES;
     static constexpr int FOURS = ROUNDS * OWN * MATRICES;  // float4s of weights a thread
-    static constexpr int HELD = FOURS <= 48 ? FOURS : 44;  // of them in registers
+    static constexpr int HELD = FOURS <= 48 ? FOURS : 42;  // of them in registers
     static constexpr int VECTORS = ARTICLES * STRIDE;      // float4s; a step reads, a step writes
     static constexpr int SHARED = 2 * VECTORS + (FOURS - HELD) * THREADS;
     static_assert(LANES <= 32);
@@ -84,7 +84,10 @@ struct Product {
 #pragma unroll
                 for (int a = 0; a < ARTICLES; a++) {
                     float& sum = s[a * OWN + i / MATRICES][i % MATRICES];
-                    sum += w.x * x[a].x + w.y * x[a].y + w.z * x[a].z + w.w * x[a].w;
+                    sum += w.x * x[a].x;
+                    sum += w.y * x[a].y;
+                    sum += w.z * x[a].z;
+                    sum += w.w * x[a].w;
                 }
             }
         }
@@ -235,9 +238,8 @@ __device__ void backward(
     Step now = read(place.last - 1);
     __syncthreads();
     for (int step = place.last - 1; step >= 0; step--) {
-        const bool reads = step < place.length;
         float d[GATES] = {}, past = 0;  // past: what of d_h does not pass the weights
-        if (reads) {
+        if (step < place.length) {
             float* const written = d_gates + place.at(step, FIRST + GATES);
             d_h += now.d_state;
             if constexpr (CELL == RNN) {
@@ -268,7 +270,7 @@ __device__ void backward(
         __syncthreads();
         now = read(step - 1);  // asked for before the product, too
         const auto sums = product.sums(step);
-        d_h = reads ? past + sums.of[0] : 0;  // in padding 0, whatever the weights are
+        d_h = past + sums.of[0];
     }
 }
 
