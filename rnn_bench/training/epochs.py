@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, training_order
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.models.precision import logits_in, products_in
 from rnn_bench.training.averaging import moving_average
 from rnn_bench.training.learning import beats_constant
 from rnn_bench.training.prediction import penalty, predict, validation_figures
@@ -173,10 +174,11 @@ class Training:
         total, articles = torch.zeros((), device=self.device), 0
         self.model.train()
         for done, batch in enumerate(batches(train, self.lengths, order), start=1):
-            logits = self.model(batch.tokens, batch.lengths)
-            loss = F.cross_entropy(logits, batch.labels, self.class_weights)
             self.optimizer.zero_grad()
-            loss.backward()
+            with products_in(protocol.precision, self.device):
+                logits = logits_in(protocol.precision, self.model, batch.tokens, batch.lengths)
+                loss = F.cross_entropy(logits, batch.labels, self.class_weights)
+                loss.backward()
             if protocol.gradient_clip_norm is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
             left = seconds_left - (time.perf_counter() - start)

@@ -33,7 +33,7 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
                 f"model.kernel=fused is not possible on {device}: it computes on the CPU."
             )
         return None
-    unfit = RecurrentClassifier.beyond_fused(model.cell)
+    unfit = RecurrentClassifier.beyond_fused(model.cell) or config.protocol.precision == "bfloat16"
     if not required and (unfit or not is_known_to_win()):
         return None
     try:
