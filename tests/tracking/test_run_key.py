@@ -28,7 +28,10 @@ def key(config: Config) -> str:
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "model=lstm", "model.hidden_size=64", "optimizer.lr=0.01", "protocol.epochs=3"],
+    [
+        *("seed=1", "model=lstm", "model.hidden_size=64", "optimizer.lr=0.01", "protocol.epochs=3"),
+        *("protocol.precision=tf32", "protocol.precision=bfloat16"),
+    ],
 )
 def test_what_decides_the_result_decides_the_run_key(override: str, configured: Compose) -> None:
     assert key(configured(override)) != key(configured())
@@ -68,6 +71,7 @@ NAMES = [
     (("seed=3", "model=lstm"), "lstm-demo-s3"),
     (("protocol=notebook", "optimizer.lr=0.01"), "gru-demo-notebook-lr0.01-s0"),
     (("optimizer=sgd",), "gru-demo-sgd-s0"),
+    (("protocol.precision=bfloat16",), "gru-demo-precisionbfloat16-s0"),
     (("optimizer.lr=0.001",), "gru-demo-s0"),
     (("dataset=isot", "dataset.dateline=kept"), "gru-isot-datelinekept-s0"),
     (("dataset=kaggle", "dataset.dateline=kept"), "gru-kaggle-s0"),

@@ -34,6 +34,7 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
     if not required and (
         device.type != "cpu"
         or RecurrentClassifier.beyond_fused(model.cell)
+        or config.protocol.precision != "float32"
         or not is_known_to_win()
     ):
         return None

@@ -49,6 +49,7 @@ def test_auto_takes_the_kernel_where_it_computes_the_same(
         ("model.kernel=torch",),
         (f"model.cell={__name__}.Sums",),
         ("model=tfidf",),
+        ("protocol.precision=bfloat16",),
     ):
         assert fused_kernel(configured(*other), CPU) is None
     assert fused_kernel(configured(), torch.device("cuda")) is None
@@ -82,6 +83,7 @@ def test_without_a_compiler_torch_computes_with_one_line_in_the_log(
     [
         ((f"model.cell={__name__}.Sums",), "not possible with Sums: it computes gru, lstm, rnn."),
         (("model.kernel=fast",), "must be one of auto, torch, fused"),
+        (("protocol.precision=bfloat16",), "precision=bfloat16: it computes in float32."),
     ],
 )
 def test_the_kernel_is_refused_where_it_cannot_be(
