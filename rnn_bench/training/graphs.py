@@ -30,6 +30,8 @@ def reason_not_captured(model: nn.Module, optimizer: Optimizer, protocol: Protoc
         for cell in layer
     ):
         return "code of the user's own may wait for the GPU"
+    if model.fused:
+        return "the fused kernel is launched past torch"
     if not all("capturable" in group for group in optimizer.param_groups):
         return f"torch's {type(optimizer).__name__} is not capturable"
     if protocol.readout == "padded_end":

@@ -15,6 +15,8 @@ from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
+from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking.run_key import run_key, settings
 from rnn_bench.training.epochs import Training
 from rnn_bench.training.graphs import (
@@ -137,6 +139,14 @@ def test_what_cannot_be_captured_is_said(
     said = reason_not_captured(training.model, training.optimizer, config.protocol)
     assert reason in said
     assert bool(reason) == bool(said)
+
+
+def test_the_fused_kernel_is_not_captured(configured: Compose, kernel: FusedKernel) -> None:
+    training = started(configured(*SMALL))
+    assert isinstance(training.model, RecurrentClassifier)
+    training.model.fused = kernel
+    said = reason_not_captured(training.model, training.optimizer, training.protocol)
+    assert said == "the fused kernel is launched past torch"
 
 
 class Own(torch.nn.Module):

@@ -50,6 +50,7 @@ def test_auto_takes_the_kernel_where_it_computes_the_same(
         (f"model.cell={__name__}.Sums",),
         ("model=tfidf",),
         ("protocol.precision=bfloat16",),
+        ("protocol.precision=tf32",),
     ):
         assert fused_kernel(configured(*other), CPU) is None
     assert fused_kernel(configured(), torch.device("cuda")) is None
