@@ -24,6 +24,7 @@ from rnn_bench.config.hydra_internals import parse_arguments
 from rnn_bench.data.__main__ import main as data
 from rnn_bench.report.__main__ import main as report
 from rnn_bench.tracking.__main__ import main as tracking
+from rnn_bench.tracking.run_key import run_key
 from tests import golden
 from tests.conftest import SMALL_CORPUS, Command
 from tests.data import planted
@@ -114,6 +115,13 @@ def a_search_for_shared_settings(words: list[str], request: pytest.FixtureReques
     demo = ("dataset=demo", "dataset.noise=0,0.1,0.2,0.3,0.4,0.5", "dataset.articles=100")
     answer = rnn_bench(*others, *demo, "plan=true")
     assert (answer.status, answer.err) == (0, ""), answer.out
+
+
+def a_sweep_of_a_public_corpus(words: list[str], request: pytest.FixtureRequest) -> None:
+    """Its runs are composed; the corpus is not here."""
+    request.getfixturevalue("workplace")
+    jobs = Composer().jobs(parse_arguments([*words, "sweep_id=documents"]))
+    assert len({run_key(job.config, "articles") for job in jobs}) == len(jobs) > 1
 
 
 def a_cluster_sweep(words: list[str], request: pytest.FixtureRequest) -> None:
@@ -237,6 +245,7 @@ def the_record_of_golden_values(words: list[str], request: pytest.FixtureRequest
 CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench (?=.*hydra/launcher=)": a_cluster_sweep,
     r"python -m rnn_bench (?=.*(experiment=recipe|search.stages))": a_search_for_shared_settings,
+    r"python -m rnn_bench (?=.*dataset=(cr|trec))": a_sweep_of_a_public_corpus,
     r"python -m rnn_bench\b(?!\.)": a_run,
     r"python -m rnn_bench\.data ": a_data_command,
     r"python -m rnn_bench\.report ?": a_report,
