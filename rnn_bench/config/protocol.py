@@ -19,6 +19,8 @@ from rnn_bench.config.options import (
 )
 
 INT32 = 2**31 - 1
+# The budget of a training where `epochs` is empty: whichever is longer.
+EPOCHS, UPDATES = 20, 2000
 EACH_POSITIVE = Allowed("numbers above 0", lambda given: all(map(POSITIVE.test, given.values())))
 EACH_FRACTION = Allowed(
     "numbers that are at least 0 and below 1", lambda given: all(map(FRACTION.test, given.values()))
@@ -60,7 +62,12 @@ class Protocol(Option):
     validation_stratified: bool = key(True, "the same class shares in training and validation")
     split_seed: int = key(42, "of the validation split", SEED)
     batch_size: int = key(32, "articles a batch", between(1, INT32))
-    epochs: int = key(15, "passes over the training articles, at most", at_least(1))
+    epochs: int | None = key(
+        None,
+        f"passes over the training articles, at most; empty: {EPOCHS}, or as many as make "
+        f"{UPDATES:,} optimizer updates if that is more",
+        at_least(1),
+    )
     min_updates: int | None = key(
         None,
         "optimizer updates at least, for which epochs are added; empty: no epoch is added",

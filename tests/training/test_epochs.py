@@ -223,6 +223,17 @@ def test_a_budget_of_updates_adds_epochs_where_they_have_fewer(
     assert planned_epochs(configured("model=majority", *SMALL_CORPUS), corpus) == 1
 
 
+@pytest.mark.parametrize(
+    ("overrides", "epochs"),
+    [((), 667), (("protocol.min_updates=3000",), 1000), (("protocol.batch_size=1",), 26)],
+)
+def test_the_usual_budget_is_the_longer_one_of_epochs_and_updates(
+    overrides: tuple[str, ...], epochs: int, configured: Compose
+) -> None:
+    corpus = encoded_corpus(configured(*SMALL))  # 77 articles: 3 batches an epoch
+    assert planned_epochs(configured(*SMALL_CORPUS, *overrides), corpus) == epochs
+
+
 def test_a_network_is_not_trained_beyond_its_seconds(configured: Compose) -> None:
     config = configured(*SMALL, "protocol.train_seconds=0.000001", "protocol.batch_size=7")
     (only,), _ = trained(config)
