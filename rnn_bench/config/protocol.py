@@ -53,7 +53,7 @@ class Protocol(Option):
     )
     max_length: int = key(512, "tokens of an article that are kept", between(1, INT32))
     truncation: str = key(
-        "head",
+        "head_and_tail",
         "which tokens of a longer article are kept: the first ones, or the first and the last half",
         one_of("head", "head_and_tail"),
         before="head",
@@ -82,7 +82,7 @@ class Protocol(Option):
         before=None,
     )
     readout: str = key(
-        "last_token",
+        "max",
         "the state that the classifier reads",
         one_of("last_token", "padded_end", "mean", "max"),
     )
@@ -97,7 +97,7 @@ class Protocol(Option):
         before=None,
     )
     embedding_std: float = key(
-        1.0, "standard deviation of the initial embeddings", POSITIVE, before=1.0
+        0.05, "standard deviation of the initial embeddings", POSITIVE, before=1.0
     )
     recurrent_init: str = key(
         "torch",
@@ -151,10 +151,10 @@ class Protocol(Option):
         before="val_loss",
     )
     patience: int | None = key(
-        5, "epochs without a better one before stopping; empty: never", at_least(1)
+        10, "epochs without a better one before stopping; empty: never", at_least(1)
     )
     patience_from: str = key(
-        "start",
+        "learning",
         "when patience begins to count: at the start, or in the epoch in which validation first "
         "beats the best constant prediction by more than chance",
         one_of("start", "learning"),
