@@ -24,7 +24,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup sweep test test-survival test-bench test-slurm test-ray test-team lint docs ui search-ui \
+.PHONY: help setup sweep test test-survival test-bench test-gpu test-slurm test-ray test-team lint docs ui search-ui \
   tracking-server report serve data bench clean
 
 help: ## This list
@@ -44,6 +44,9 @@ test-survival: $(INSTALLED) ## Kill, double and interrupt runs and whole sweeps,
 
 test-bench: $(BENCH_INSTALLED) ## Make every part of the benchmark on a few articles
 	@$(VENV)/python -m pytest tests/benchmarks/test_benchmarks.py
+
+test-gpu: $(INSTALLED) ## Train every network on a GPU, packed, killed and too large (RNN_BENCH_TEST_DEVICE=cpu: what a CPU can pass)
+	@$(VENV)/python -m pytest -rs tests/gpu/test_training.py tests/gpu/test_sweeps.py
 
 test-slurm: $(INSTALLED) ## Run a sweep on a real Slurm of two nodes on this machine (root; apt install slurm-wlm postgresql)
 	@$(VENV)/python -m pytest -rs tests/clusters/test_slurm.py

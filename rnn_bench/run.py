@@ -19,6 +19,7 @@ from rnn_bench.tracking.artifacts import write_artifacts
 from rnn_bench.tracking.attempt import Attempt, claim_or_reuse, claimed_run, open_claims
 from rnn_bench.tracking.further import evaluate_further, missing_evaluations
 from rnn_bench.training.device import (
+    deterministic_algorithms,
     device_name,
     kernel,
     peak_memory_bytes,
@@ -26,6 +27,7 @@ from rnn_bench.training.device import (
     run_device,
     use_threads,
 )
+from rnn_bench.training.device_errors import explained_device_errors
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import Watch
 from rnn_bench.training.prediction import predict
@@ -53,14 +55,15 @@ def run(
         UsageError: the corpus, device, store or output folder of the config cannot be used.
         Busy: another process trains the run, and this one is not patient.
     """
-    device = run_device(config)
-    fused = fused_kernel(config, device)
-    corpus = encoded_corpus(config)
-    claims = open_claims(config, defaults, corpus, watch)
-    while run_id := claim_or_reuse(claims, device, watch, patient):
-        with claimed_run(claims, run_id, watch) as attempt:
-            train_and_test(attempt, config, corpus, device, fused, concurrent_jobs)
-            return
+    with deterministic_algorithms(config.deterministic):
+        device = run_device(config)
+        fused = fused_kernel(config, device)
+        corpus = encoded_corpus(config)
+        claims = open_claims(config, defaults, corpus, watch)
+        while run_id := claim_or_reuse(claims, device, watch, patient):
+            with claimed_run(claims, run_id, watch) as attempt, explained_device_errors():
+                train_and_test(attempt, config, corpus, device, fused, concurrent_jobs)
+                return
 
 
 def train_and_test(
@@ -121,6 +124,7 @@ def conditions_of(model: nn.Module, device: torch.device) -> dict[str, object]:
         schema.DEVICE: device_name(device),
         schema.THREADS: torch.get_num_threads(),
         schema.KERNEL: kernel(model, device),
+        schema.DETERMINISTIC: torch.are_deterministic_algorithms_enabled(),
         schema.HOST: platform.node(),
         f"{schema.VERSION}torch": str(torch.__version__),
     }

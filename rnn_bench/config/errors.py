@@ -15,9 +15,15 @@ class ConfigError(UsageError):
     """A configuration key is unknown, or its value is not possible."""
 
 
+class OutOfMemory(UsageError):
+    """A run does not fit into the memory of its device."""
+
+
 def describe(error: BaseException) -> str:
-    """Return an error's type and message in a line of at most 500 characters."""
-    return shorten(f"{type(error).__name__}: {error}", 500)
+    """Return an error's type and message in a line of at most 500 characters. What is out of memory
+    says so itself."""
+    kind = "" if isinstance(error, OutOfMemory) else f"{type(error).__name__}: "
+    return shorten(f"{kind}{error}", 500)
 
 
 def shorten(text: str, width: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from rnn_bench.config.options import POSITIVE, Allowed, Option, at_least, key
+from rnn_bench.config.options import POSITIVE, Allowed, Option, at_least, key, one_of
 
 # Launchers of plugins, and the extra of this package that installs the plugin.
 EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray", "ray_aws": "ray"}
@@ -40,6 +40,11 @@ class Packed(Option):
     jobs: Any = key("auto", "runs at once on the CPU; auto: its cores over a run's threads", COUNT)
     gpus: Any = key("auto", "GPUs by nvidia-smi's numbers; auto: all that are visible", GPUS)
     jobs_per_gpu: Any = key("auto", "runs at once on a GPU; auto: by its free memory", COUNT)
+    mps: str = key(
+        "off",
+        "auto: runs of a GPU compute at the same time, by NVIDIA's MPS where it can be started",
+        one_of("auto", "off"),
+    )
     retries: int = key(0, "further attempts at a run that failed", at_least(0))
     start_timeout: float = key(300.0, "seconds until a run that does not start failed", POSITIVE)
 

@@ -47,6 +47,11 @@ class Config(Option):
         "torch and OpenMP threads; empty: one a job in a sweep, all cores in a single run",
         at_least(1),
     )
+    deterministic: bool = key(
+        False,
+        "torch's deterministic algorithms alone: the same bits again on a GPU; slower, and a run "
+        "with an operation that has none fails",
+    )
     data_dir: str = key(MISSING, "raw and preprocessed corpora")
     cache_dir: str = key(MISSING, "encoded corpora; safe to delete")
     output_dir: str = key("outputs", "a folder a run and a folder a sweep")

@@ -28,6 +28,7 @@ from rnn_bench.training import interruption
 from rnn_bench.training.checkpoint import Checkpoints
 from rnn_bench.training.console import epoch_line
 from rnn_bench.training.device import use_threads
+from rnn_bench.training.device_errors import explained_device_errors
 from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started, Waiting, Watch
 from rnn_bench.training.fitting import Fitting
@@ -68,8 +69,9 @@ def claim_or_reuse(
         epochs = planned_epochs(config, claims.corpus)
         watch(Started(claim.run_id, claims.name, epochs, epochs))
         use_threads(config.threads)
-        corpus = claims.corpus.to(device)
-        evaluate_finished_run(claims.client, claim.answer, wanted, config, corpus, claims.name)
+        with explained_device_errors():
+            corpus = claims.corpus.to(device)
+            evaluate_finished_run(claims.client, claim.answer, wanted, config, corpus, claims.name)
     watch(Ended(claim.run_id, schema.REUSED, recorded.get(schema.TEST_ACCURACY)))
     return None
 

@@ -20,6 +20,7 @@ CEILING = "best_possible_accuracy"  # of a corpus whose wrong labels are known
 PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config.dataset.Published
 TRIAL = "trial"  # its number in a search; also + "." + the search's sweep id: JSON, see trials.py
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
+DETERMINISTIC = "deterministic"  # whether torch's deterministic algorithms alone were used
 CONCURRENT_JOBS = "concurrent_jobs"
 # Numbers of a training that are tags, because MLflow draws a chart of every metric.
 TRAINED_EPOCHS = "trained_epochs"

@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from rnn_bench.models.recurrent import RecurrentClassifier
 
 # mallopt's parameters, from malloc.h of the GNU C library.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # an environment variable
 
 
 def keep_freed_memory() -> None:
@@ -59,6 +61,37 @@ def use_threads(threads: int | None) -> None:
     """Set the number of torch's CPU threads (None: all cores), and keep freed memory."""
     keep_freed_memory()
     torch.set_num_threads(threads or cores())
+
+
+@contextlib.contextmanager
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+    """If it is `wanted`, let torch, cuDNN and cuBLAS use deterministic algorithms alone while the
+    block runs. An operation that has none then raises an error.
+
+    In a process's first such block CUDA must not be in use yet: cuBLAS reads its variable when it
+    starts.
+    """
+    if not wanted:
+        yield
+        return
+    cudnn, workspace = torch.backends.cudnn, os.environ.get(CUBLAS_WORKSPACE)
+    enabled, warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    chosen = cudnn.deterministic, cudnn.benchmark
+    os.environ[CUBLAS_WORKSPACE] = ":4096:8"  # eight buffers of 4 MiB: one for each use of cuBLAS
+    torch.use_deterministic_algorithms(True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = chosen
+        torch.use_deterministic_algorithms(enabled, warn_only=warns)
+        if workspace is None:
+            os.environ.pop(CUBLAS_WORKSPACE, None)
+        else:
+            os.environ[CUBLAS_WORKSPACE] = workspace
 
 
 def find_device(name: str) -> torch.device:

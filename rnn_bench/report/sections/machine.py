@@ -9,6 +9,7 @@ CONDITIONS = {
     schema.DEVICE: "device",
     schema.KERNEL: "kernel",
     schema.THREADS: "threads per run",
+    schema.DETERMINISTIC: "deterministic algorithms alone",
     schema.CONCURRENT_JOBS: "runs at once",
 }
 

@@ -1,7 +1,7 @@
 """Chooses the devices of this machine for a sweep's runs, and how many runs each trains at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import ConfigError
@@ -12,11 +12,15 @@ from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.sweep.local.gpus import Gpu, chosen_gpus
 from rnn_bench.training.device import cores, find_device
+from rnn_bench.training.prediction import PREDICTION_BATCH_SIZE
 
 ANY_GPU = -1
 MOST_JOBS_PER_GPU = 8
 CUDA_CONTEXT = 600 * 2**20  # bytes: a process's context, and the kernels of cuDNN and cuBLAS
 COPIES = 5  # of each weight: value, gradient, Adam's two moments, the best epoch's
+# Numbers for each token of 256 articles that are read, and each unit of a layer's directions. On
+# cuDNN an LSTM of 128 units was measured to need 3,270 a token, the others less (docs/gpu.md).
+NUMBERS_A_UNIT = 28
 BYTES = 4  # of a number
 
 
@@ -28,8 +32,11 @@ class Device:
     """
 
     gpu: Gpu | None
-    slots: int
+    slots: int = field(compare=False)
     ordinal: int = 0
+
+    def __str__(self) -> str:
+        return f"GPU {self.gpu.index}" if self.gpu else "the CPU"
 
 
 def check_devices(jobs: Sequence[Job], packing: Packed, gpus: Sequence[Gpu]) -> None:
@@ -70,9 +77,9 @@ def memory_need(config: Config, corpus: EncodedCorpus) -> int:
     """Estimate, generously, the GPU memory in bytes for training one run.
 
     It is the sum of the CUDA context; each weight five times, and once more where
-    `protocol.ema_decay` keeps an average of it; a batch's activations with their
-    gradients (for each token the embedding, and for each layer at most 4 gates, cell and hidden
-    state); and the encoded corpus. A user's own model counts as one of the usual size.
+    `protocol.ema_decay` keeps an average of it; what reading 256 test articles takes, for each
+    token the embedding, and for each layer what cuDNN was measured to need; and the encoded
+    corpus. A user's own model counts as one of the usual size.
     """
     size = entry(config.model, "hidden_size") or 128
     embedding = entry(config.model, "embedding_dim") or 100
@@ -82,9 +89,8 @@ def memory_need(config: Config, corpus: EncodedCorpus) -> int:
     for layer in range(layers):
         inputs = embedding if layer == 0 else size * directions
         weights += 4 * size * (inputs + size + 2) * directions
-    # Test articles are read 256 at a time without gradients: never more than twice a batch of 128.
-    tokens = max(config.protocol.batch_size, 128) * config.protocol.max_length
-    activations = 2 * tokens * (embedding + layers * directions * 6 * size)
+    tokens = max(2 * config.protocol.batch_size, PREDICTION_BATCH_SIZE) * config.protocol.max_length
+    activations = tokens * (embedding + layers * directions * NUMBERS_A_UNIT * size)
     copies = COPIES + (config.protocol.ema_decay > 0)
     splits = (corpus.train, corpus.validation, corpus.test)
     numbers = sum(len(split.tokens) + 4 * len(split) for split in splits)

@@ -16,8 +16,9 @@ from rnn_bench.training.events import BatchDone, Ended, EpochDone, Event, Starte
 class QueuedRun:
     """A run that waits, is being made, or has ended.
 
-    `gpu` is its `wanted_gpu`, `attempts` counts its failed attempts, and `is_elsewhere` says
-    whether another sweep was making it when it was tried.
+    `gpu` is its `wanted_gpu`, `attempts` counts its failed attempts, `is_elsewhere` says whether
+    another sweep was making it when it was tried, and `was_crowded_out` whether it ran out of
+    memory beside others once, which counts as no attempt.
     """
 
     job: Job
@@ -28,6 +29,7 @@ class QueuedRun:
     gpu: int | None
     attempts: int = 0
     is_elsewhere: bool = False
+    was_crowded_out: bool = False
     progress: "Progress" = field(default_factory=lambda: Progress())
 
     def seconds_left(self) -> float | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 
 from rnn_bench.config.composition import Job
@@ -9,6 +10,7 @@ from rnn_bench.config.launcher import Packed
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.local.devices import Device, can_run_on, devices_for, wanted_gpu
 from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
+from rnn_bench.sweep.local.mps import computing_at_once
 from rnn_bench.sweep.local.progress_table import ProgressTable
 from rnn_bench.sweep.local.queued_run import Progress, QueuedRun
 from rnn_bench.sweep.local.recording import Recorder
@@ -50,7 +52,8 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     devices = devices_for(jobs, corpora, packing, gpus)
     slots = sum(device.slots for device in devices)
     log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {slots} at once.")
-    Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
+    with computing_at_once(packing.mps, devices):
+        Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
 
 
 class Scheduler:
@@ -121,7 +124,10 @@ class Scheduler:
         return False
 
     def _free_slots(self, device: Device) -> int:
-        return device.slots - sum(worker.device == device for worker in self.workers)
+        return device.slots - self._running(device)
+
+    def _running(self, device: Device) -> int:
+        return sum(worker.device == device for worker in self.workers)
 
     def _take(self, device: Device) -> QueuedRun | None:
         """Take the longest waiting run for a device out of the queue and return it. A run waits
@@ -157,13 +163,19 @@ class Scheduler:
 
     def _receive(self, table: ProgressTable, timeout: float) -> None:
         connections = {worker.connection: worker for worker in self.workers}
+        ended = []
         for connection in wait([*connections], timeout):
             worker = connections[connection]  # type: ignore[index]
             try:
                 for line in worker.receive():
                     table.log(line.level, line.text)
             except EOFError:
-                self._finish(worker)
+                ended.append(worker)
+            if worker.out_of_memory and worker.beside is None:
+                worker.beside = self._running(worker.device) - 1
+        for worker in ended:  # once all are read: two runs may fail for want of the same memory
+            self._finish(worker)
+        table.slots = sum(device.slots for device in self.devices)
 
     def _kill_late_workers(self) -> None:
         for worker in self.workers:
@@ -191,11 +203,25 @@ class Scheduler:
             return
         outcome = schema.KILLED if worker.was_stopped else schema.FAILED
         self.recorder.record_end(queued, outcome, error, worker.output)
-        queued.attempts += 1
-        again = queued.attempts <= self.packing.retries
-        log.error("%s failed: %s%s", queued.name, error, " It is tried again." if again else "")
+        crowded_out = bool(worker.beside) and not queued.was_crowded_out
+        queued.was_crowded_out |= crowded_out
+        queued.attempts += not crowded_out
+        again = crowded_out or queued.attempts <= self.packing.retries
+        end = "" if error.endswith(".") else "."
+        log.error("%s failed: %s%s", queued.name, error, f"{end} It is tried again." * again)
+        if worker.beside:
+            self._start_fewer(worker.device, worker.beside + 1)
         if again:
             queued.progress = Progress()
             self.waiting.insert(0, queued)
         else:
             queued.progress.end(schema.FAILED)
+
+    def _start_fewer(self, device: Device, running: int) -> None:
+        """Take a slot from a device on which so many runs did not fit, unless it has one left."""
+        place = self.devices.index(device)
+        slots = max(1, min(self.devices[place].slots, running) - 1)
+        if slots < self.devices[place].slots:
+            self.devices[place] = replace(device, slots=slots)
+            runs = "1 run" if slots == 1 else f"{slots} runs"
+            log.warning("From now on %s takes %s at once.", device, runs)

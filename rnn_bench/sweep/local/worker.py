@@ -16,7 +16,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from rnn_bench.config.composition import Composer, Job
-from rnn_bench.config.errors import describe
+from rnn_bench.config.errors import OutOfMemory, describe
 from rnn_bench.config.hydra_internals import run_as_hydra_job
 from rnn_bench.training.interruption import STOPPING, stopping_at_a_batch
 
@@ -36,6 +36,7 @@ class Failed:
     """The run raised this error."""
 
     error: str
+    out_of_memory: bool = False
 
 
 class Elsewhere:
@@ -121,7 +122,7 @@ def run_worker(
         parent.send(Failed("It was stopped by SIGTERM."))
     except Exception as error:
         traceback.print_exception(error)
-        parent.send(Failed(describe(error)))
+        parent.send(Failed(describe(error), isinstance(error, OutOfMemory)))
 
 
 def redirect_output(folder: Path) -> None:

@@ -22,14 +22,15 @@ class WorkerHandle:
     """A process that makes one run and ends.
 
     `output` is the file of the process's output, `error` the run's error, if it is known,
-    `is_elsewhere` says whether another sweep is making the run, and `was_stopped` whether a signal
-    asked the process to end.
+    `is_elsewhere` says whether another sweep is making the run, `was_stopped` whether a signal
+    asked the process to end, and `out_of_memory` whether the run did not fit into its device's.
     """
 
     def __init__(self, queued: QueuedRun, device: Device, patient: bool) -> None:
         self.queued, self.device = queued, device
         self.error: str | None = None
-        self.is_elsewhere = self.was_stopped = False
+        self.is_elsewhere = self.was_stopped = self.out_of_memory = False
+        self.beside: int | None = None  # runs on the device when this one ran out of memory
         self._has_reported = False
         self._since = time.monotonic()  # when it started, or its run ended
         job = queued.job
@@ -65,6 +66,7 @@ class WorkerHandle:
                     self._since = time.monotonic()
                 if isinstance(message, Failed):
                     self.error = self.error or message.error
+                    self.out_of_memory = message.out_of_memory
                 elif isinstance(message, Elsewhere):
                     self.is_elsewhere = True
                 else:

@@ -16,6 +16,7 @@ Runs = Callable[[], list[Run]]
         ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0 is not possible"),
         ("hydra.launcher.jobs_per_gpu=many", "hydra.launcher.jobs_per_gpu=many is not possible"),
         ("hydra.launcher.gpus=[7]", "there is no GPU 7"),
+        ("hydra.launcher.mps=on", "hydra.launcher.mps=on is not possible: it must be one of auto"),
         ("hydra.launcher.retries=-1", "hydra.launcher.retries=-1 is not possible"),
         ("hydra.launcher.start_timeout=0", "hydra.launcher.start_timeout=0"),
         ("hydra.launcher.job=2", "Did you mean hydra.launcher.jobs?"),

@@ -58,7 +58,7 @@ def mine(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "_target_: my_corpus.Odd\nname: odd\nhow: dies\n"
     )
     monkeypatch.syspath_prepend(workplace)
-    monkeypatch.setenv("PYTHONPATH", str(workplace))
+    monkeypatch.setenv("PYTHONPATH", str(workplace), prepend=os.pathsep)
     monkeypatch.setenv("PARENT", str(os.getpid()))
     return workplace
 

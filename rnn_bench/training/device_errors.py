@@ -1,0 +1,49 @@
+"""What torch's errors about a device mean to the user of a run."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from rnn_bench.config.errors import ConfigError, OutOfMemory
+
+# Where CUDA and its libraries allocate by themselves, they say neither what they asked for nor what
+# is free: a context, a handle of cuBLAS or cuDNN.
+ALLOCATIONS = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
+
+@contextmanager
+def explained_device_errors() -> Iterator[None]:
+    """Explain an error of torch's that the block raises, if the device or its settings cause it.
+
+    Raises:
+        ConfigError: an operation has no deterministic version, and `deterministic=true`.
+        OutOfMemory: something does not fit into the device's memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or any(each in text for each in ALLOCATIONS):
+            raise OutOfMemory(what_does_not_fit(text)) from error
+        sentence, stop, _ = text.partition(". ")
+        if "does not have a deterministic implementation" in sentence:
+            reason = f"{sentence}{stop}".strip()
+            raise ConfigError(f"deterministic=true is not possible: {reason}") from error
+        raise
+
+
+def what_does_not_fit(text: str) -> str:
+    """Return what was asked for and what the device has free, with the numbers and units of torch's
+    own message, which counts in powers of 1024; without numbers the first line of the message."""
+    asked = re.search(r"Tried to allocate (\S+ \w+)", text)
+    free = re.search(r"of which (\S+ \w+) is free", text)
+    if not asked:
+        return f"out of memory: {next(iter(text.splitlines()), '')}"
+    known = f", {free[1]} free" if free else ""
+    return f"out of memory: {asked[1]} asked for{known}"
