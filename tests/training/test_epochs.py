@@ -84,6 +84,7 @@ def naive_notebook_losses(
         return F.cross_entropy(linear(dropout(states[:, -1, :])), split.labels[articles])
 
     found = []
+    assert config.protocol.epochs
     for epoch in range(1, config.protocol.epochs + 1):
         model.train()
         lengths = corpus.train.lengths.numpy()
