@@ -46,7 +46,7 @@ test-bench: $(BENCH_INSTALLED) ## Make every part of the benchmark on a few arti
 	@$(VENV)/python -m pytest tests/benchmarks/test_benchmarks.py
 
 test-gpu: $(INSTALLED) ## Train every network on a GPU, packed, killed and too large (RNN_BENCH_TEST_DEVICE=cpu: what a CPU can pass)
-	@$(VENV)/python -m pytest -rs tests/gpu/test_training.py tests/gpu/test_sweeps.py
+	@$(VENV)/python -m pytest -rs tests/gpu/test_kernel.py tests/gpu/test_training.py tests/gpu/test_sweeps.py
 
 test-slurm: $(INSTALLED) ## Run a sweep on a real Slurm of two nodes on this machine (root; apt install slurm-wlm postgresql)
 	@$(VENV)/python -m pytest -rs tests/clusters/test_slurm.py

@@ -27,10 +27,7 @@ def operations_per_token(cell: str, embedding_dim: int, hidden_size: int) -> int
 def peak(device: str, threads: int) -> tuple[float, str]:
     """Return the 32-bit operations a second of a device, and how they were measured."""
     if device == "cuda":
-        # A recurrent layer may use tensor cores where cuDNN may.
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
-        precision = "TF32" if torch.backends.cudnn.allow_tf32 else "32-bit"
-        return matmul_peak("cuda", GPU_MATRIX), f"a {precision} product of matrices of {GPU_MATRIX}"
+        return matmul_peak("cuda", GPU_MATRIX), f"a product of matrices of {GPU_MATRIX}"
     compiler = shutil.which("c++")
     if compiler:
         with tempfile.TemporaryDirectory() as folder:

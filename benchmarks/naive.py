@@ -110,6 +110,7 @@ def train_epoch(
 ) -> float:
     """Train for an epoch, and return the mean loss of its batches."""
     criterion, total = nn.CrossEntropyLoss(), 0.0
+    torch.backends.cudnn.allow_tf32 = False  # as with protocol.precision=float32
     model.train()
     for tokens, lengths, labels in loader:
         tokens, lengths, labels = tokens.to(device), lengths.to(device), labels.to(device)

@@ -162,7 +162,8 @@ def epoch_times(
     network = initial_model(config, corpus, fused_kernel(config, device))
     training = start_training(network, corpus.to(device), config)
     epochs = training.epochs(lambda done, total: None)
-    return kernel_of(network, device), (result.training_seconds for result in epochs)
+    kernel = kernel_of(network, device, config.protocol.precision)
+    return kernel, (result.training_seconds for result in epochs)
 
 
 def naive_epochs(

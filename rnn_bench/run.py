@@ -14,6 +14,7 @@ from rnn_bench.evaluation.predictions import probabilities
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.precision import check_tensor_cores
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.artifacts import write_artifacts
 from rnn_bench.tracking.attempt import Attempt, claim_or_reuse, claimed_run, open_claims
@@ -57,6 +58,7 @@ def run(
     """
     with deterministic_algorithms(config.deterministic):
         device = run_device(config)
+        check_tensor_cores(config.protocol.precision, device)
         fused = fused_kernel(config, device)
         corpus = encoded_corpus(config)
         claims = open_claims(config, defaults, corpus, watch)
@@ -78,7 +80,8 @@ def train_and_test(
     no test articles is not tested."""
     use_threads(config.threads)
     model = initial_model(config, corpus, fused)
-    attempt.record_conditions(conditions_of(model, device), concurrent_jobs)
+    conditions = conditions_of(model, device, config.protocol.precision)
+    attempt.record_conditions(conditions, concurrent_jobs)
     reset_peak_memory(device)
     corpus = corpus.to(device)
     training = start_training(model, corpus, config)
@@ -118,12 +121,12 @@ def outcome_of(history: Sequence[EpochResult]) -> str:
     return schema.UNLEARNED if learned_epoch(history) == 0 else schema.FINISHED
 
 
-def conditions_of(model: nn.Module, device: torch.device) -> dict[str, object]:
+def conditions_of(model: nn.Module, device: torch.device, precision: str) -> dict[str, object]:
     """Return the tags of what can change the last digits of a run's losses."""
     return {
         schema.DEVICE: device_name(device),
         schema.THREADS: torch.get_num_threads(),
-        schema.KERNEL: kernel(model, device),
+        schema.KERNEL: kernel(model, device, precision),
         schema.DETERMINISTIC: torch.are_deterministic_algorithms_enabled(),
         schema.HOST: platform.node(),
         f"{schema.VERSION}torch": str(torch.__version__),

@@ -39,16 +39,12 @@ from rnn_bench.models.initial import initial_model
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.training.epochs import RECIPE_VERSION
 from rnn_bench.training.fitting import Fitting
+from tests.conftest import PLAIN
 from tests.data import planted
 
 FILE = Path(__file__).with_name("golden.json")
 TINY = ("dataset=table", "protocol.epochs=2", "threads=1")
 NETWORK = ("model.hidden_size=8", "model.embedding_dim=8", "model.kernel=torch")
-# Settings of `fair` that golden.json has no part in choosing.
-PLAIN = (
-    *("optimizer.lr=0.001", "model.dropout=0.5", "protocol.embedding_std=1"),
-    *("protocol.readout=last_token", "protocol.truncation=head"),
-)
 FAIR = (*NETWORK, *PLAIN)
 READOUTS = ("last_token", "padded_end", "mean", "max")
 # Runs whose losses and predictions the training recipe decides.

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from benchmarks import cuda_kernel
 from benchmarks.__main__ import PARTS
 from rnn_bench import command_line
 from rnn_bench.config import reference
@@ -204,6 +205,14 @@ def a_part_of_the_benchmarks(words: list[str], request: pytest.FixtureRequest) -
     assert {*words} <= {*PARTS}
 
 
+def the_table_of_the_cuda_kernel(words: list[str], request: pytest.FixtureRequest) -> None:
+    """It has a row for each kernel of each cell."""
+    pytest.importorskip("cuda.core", reason="cuda-core is not installed")
+    cuda_kernel.main()
+    _, _, *rows = request.getfixturevalue("capsys").readouterr().out.splitlines()
+    assert len(rows) == 6
+
+
 def an_rnn_bench_command(words: list[str], request: pytest.FixtureRequest) -> None:
     command, *others = words
     if command == "sweep":
@@ -233,6 +242,7 @@ CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench\.report ?": a_report,
     r"python -m rnn_bench\.tracking ": a_tracking_command,
     r"python -m rnn_bench\.serving ": a_serving_command,
+    r"python -m benchmarks\.cuda_kernel": the_table_of_the_cuda_kernel,
     r"python -m benchmarks ": a_part_of_the_benchmarks,
     r"python -m tests\.golden": the_record_of_golden_values,
     r"rnn-bench ": an_rnn_bench_command,

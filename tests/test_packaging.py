@@ -51,8 +51,8 @@ def test_the_wheel_brings_the_package_the_kernel_the_configuration_and_the_licen
         return {path.relative_to(folder) for path in folder.rglob("*.*") if path.is_file()}
 
     assert files(installed / "rnn_bench" / "conf") == files(PROJECT / "conf")
-    assert {name.name for name in files(installed) if name.suffix in (".cpp", ".h")} == {
-        name.name for name in files(PROJECT / "rnn_bench") if name.suffix in (".cpp", ".h")
+    assert {name.name for name in files(installed) if name.suffix in (".cpp", ".cu", ".h")} == {
+        name.name for name in files(PROJECT / "rnn_bench") if name.suffix in (".cpp", ".cu", ".h")
     }
     plugins, package, metadata = sorted(path.name for path in installed.iterdir())
     assert (plugins, package) == ("hydra_plugins", "rnn_bench")

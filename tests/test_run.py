@@ -181,6 +181,19 @@ def test_two_directions_are_computed_by_the_same_code_as_one(
     ]
 
 
+def test_in_bfloat16_a_cpu_computes_cells_step_by_step(
+    rnn_bench: Command, recorded_runs: Runs
+) -> None:
+    assert rnn_bench(*SMALL, "protocol.precision=bfloat16").status == 0
+    (run,) = recorded_runs()
+    assert run.data.tags["kernel"] == "torch-steps"
+    assert run.data.params["protocol.precision"] == "bfloat16"
+
+
+def test_a_baseline_has_no_precision_that_a_device_could_lack(rnn_bench: Command) -> None:
+    assert rnn_bench(*SMALL_CORPUS, "model=majority", "protocol.precision=tf32").status == 0
+
+
 def test_the_same_question_is_not_trained_twice(rnn_bench: Command, recorded_runs: Runs) -> None:
     rnn_bench(*SMALL)
     answer = rnn_bench(*SMALL)
@@ -218,6 +231,7 @@ def test_a_job_travels_to_another_process(workplace: Path) -> None:
 
 
 LATE = (
+    *("protocol.embedding_std=1", "protocol.readout=last_token", "model.dropout=0.5"),
     *("model=rnn", "dataset.articles=2400", "dataset.length=30", "dataset.cue_distance=14"),
     *("model.hidden_size=16", "model.embedding_dim=16", "optimizer.lr=0.003", "threads=1"),
     *("protocol.epochs=40", "protocol.patience=2", "model.kernel=torch"),

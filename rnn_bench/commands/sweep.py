@@ -15,6 +15,8 @@ from rnn_bench.config.composition import Job
 from rnn_bench.config.errors import UsageError, describe
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.evaluation.metrics import metric_names
+from rnn_bench.models.baselines.baseline import is_baseline
+from rnn_bench.models.precision import check_precision
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.terminal import print_comparison
 from rnn_bench.sweep.audits import record_audits
@@ -146,6 +148,21 @@ def check_machine(request: SweepRequest) -> None:
             find_device(device)
     if not (first.engine and first.engine.is_remote):
         check_threads(max(job.config.threads or 1 for job in request.jobs))
+        check_precisions(request.jobs)
+
+
+def check_precisions(jobs: Sequence[Job]) -> None:
+    """Check that the networks that this machine trains without a GPU can have their precision.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    networks = (job.config for job in jobs if not is_baseline(job.config.model))
+    asked = dict.fromkeys((each.device, each.protocol.precision) for each in networks)
+    for device, precision in asked:
+        on_gpu = device.startswith(("auto", "cuda")) and visible_gpus()
+        if precision != "float32" and not on_gpu:
+            check_precision(precision, find_device(device))
 
 
 def check_hydra_folder(request: SweepRequest) -> None:

@@ -41,7 +41,7 @@ class Model(Option):
 class Recurrent(Model):
     """Embedding, recurrent layers, readout, linear layer."""
 
-    of_no_result = ("kernel",)
+    of_no_result = ("kernel", "graph")
     _target_: str = "rnn_bench.models.recurrent.RecurrentClassifier"
     name: str = key(MISSING, "the model in tables and run names")
     cell: str = key(
@@ -55,8 +55,14 @@ class Recurrent(Model):
     dropout: float = key(0.0, "dropout of the readout and between layers", FRACTION)
     kernel: str = key(
         "auto",
-        "code for the recurrence: torch's, the fused one for the CPU, or auto: the faster",
+        "code for the recurrence: torch's, the fused one, or auto: the faster, torch's on a GPU",
         one_of("auto", "torch", "fused"),
+    )
+    graph: str = key(
+        "off",
+        "whether a GPU trains by CUDA graphs: off, or auto, where model, optimizer and protocol "
+        "allow",
+        one_of("off", "auto"),
     )
 
     def __post_init__(self) -> None:

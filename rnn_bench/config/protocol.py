@@ -114,6 +114,12 @@ class Protocol(Option):
     embedding_dropout: float = key(
         0.0, "dropout of the embedded tokens, in training", FRACTION, before=0.0
     )
+    precision: str = key(
+        "float32",
+        "of a network's products, in training and prediction; tf32 takes a GPU",
+        one_of("float32", "tf32", "bfloat16"),
+        before="float32",
+    )
     schedule: str = key(
         "constant",
         "learning rate after the warm-up: constant, or falling to 0 at the end of all epochs, in "

@@ -64,12 +64,19 @@ def batches(
         lengths: the split's lengths, in memory of the CPU.
         order: positions in the split of each batch's articles.
     """
-    device = split.tokens.device
+    for articles, longest in articles_of(lengths, order, split.tokens.device):
+        yield gather(split, articles, longest)
+
+
+def articles_of(
+    lengths: NDArray[np.int64], order: list[NDArray[np.int64]], device: torch.device
+) -> Iterator[tuple[Int[Tensor, " batch"], int]]:
+    """Yield each batch's positions in its split, on a device, and the length of its longest
+    article."""
     positions = torch.from_numpy(np.concatenate(order)).to(device)
     start = 0
     for articles in order:
-        longest = int(lengths[articles].max())
-        yield gather(split, positions[start : start + len(articles)], longest)
+        yield positions[start : start + len(articles)], int(lengths[articles].max())
         start += len(articles)
 
 

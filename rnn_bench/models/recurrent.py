@@ -12,6 +12,7 @@ from rnn_bench.data.vocabulary import PADDING
 from rnn_bench.models.cell import cell_class, is_fused, multiply_adds
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Readout
+from rnn_bench.models.precision import linear
 from rnn_bench.models.torch_cell import TorchCell
 
 BACKWARDS = (False, True)  # of a layer's first and second cell
@@ -69,8 +70,7 @@ class RecurrentClassifier(nn.Module):
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch classes"]:
         """Return the logits of the classes."""
-        logits: Tensor = self.output(self.dropout(self.read(tokens, lengths)))
-        return logits
+        return linear(self.output, self.dropout(self.read(tokens, lengths)))
 
     def read(
         self, tokens: Int[Tensor, "batch time"], lengths: Int[Tensor, " batch"]
@@ -145,14 +145,14 @@ class RecurrentClassifier(nn.Module):
                 f"model.cell={self.cell} returns {found}. It must return states [batch, time, "
                 f"hidden_size], here {[*expected]}."
             )
-        return states
+        return states.to(inputs.dtype)  # which are bfloat16 where torch computes in it
 
-    def kernel_name(self, device: torch.device) -> str:
+    def kernel_name(self, device: torch.device, precision: str) -> str:
         """Return the name of the code that computes the cells on a device."""
         if self.fused:
             return "fused"
         cell = cell_class(self.cell)
-        return cell.kernel_name(device) if issubclass(cell, TorchCell) else "torch"
+        return cell.kernel_name(device, precision) if issubclass(cell, TorchCell) else "torch"
 
     @staticmethod
     def beyond_fused(cell: str) -> str:

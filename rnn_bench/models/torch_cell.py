@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rnn_bench.models.kernels.library import FusedCell
+from rnn_bench.models.precision import is_bfloat16, product, rounded
 
 
 class TorchCell(nn.Module, ABC):
@@ -16,7 +17,7 @@ class TorchCell(nn.Module, ABC):
 
     torch computes all states at once, or, if `by_steps` is set, the equations of `step` compute one
     after the other, so that each is a node of the graph, and the memory of each step is returned
-    too.
+    too. In bfloat16 on a CPU they do so with rounded inputs, weights and hidden states.
     """
 
     torch_class: ClassVar[Callable[..., nn.RNNBase]]
@@ -35,8 +36,14 @@ class TorchCell(nn.Module, ABC):
         | tuple[Float[Tensor, "batch time hidden"], Float[Tensor, "batch time hidden"]]
     ):
         """Return the states; they never depend on what comes later, such as padding."""
-        if not self.by_steps:
-            return self.recurrence(inputs)[0]  # type: ignore[no-any-return]
+        if self.by_steps:
+            return self._steps(inputs)
+        if is_bfloat16(inputs.device) and inputs.device.type == "cpu":
+            return self._rounded_states(inputs)
+        return self.recurrence(inputs)[0]  # type: ignore[no-any-return]
+
+    def _steps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the states and memories, computed step by step."""
         hidden = memory = inputs.new_zeros(len(inputs), self.recurrence.hidden_size)
         states, memories = [], []
         for features in inputs.unbind(1):
@@ -45,27 +52,48 @@ class TorchCell(nn.Module, ABC):
             memories.append(memory)
         return torch.stack(states, 1), torch.stack(memories, 1)
 
-    @abstractmethod
+    def _rounded_states(self, inputs: Tensor) -> Tensor:
+        """Return the states, with inputs, weights and hidden states rounded to bfloat16; gates and
+        memories are not."""
+        w, u, b, b_hidden = map(rounded, self.weights)
+        hidden = memory = inputs.new_zeros(len(inputs), self.recurrence.hidden_size)
+        states = []
+        for of_inputs in product(rounded(inputs), w, b).unbind(1):
+            of_hidden = product(hidden, u, b_hidden)
+            hidden, memory = self.next_state(of_inputs, of_hidden, hidden, memory)
+            hidden = rounded(hidden)
+            states.append(hidden)
+        return torch.stack(states, 1)
+
     def step(
         self,
         inputs: Float[Tensor, "batch features"],
         hidden: Float[Tensor, "batch hidden"],
         memory: Float[Tensor, "batch hidden"],
     ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch hidden"]]:
-        """Return the next state, and the next memory; a cell that has none leaves it 0."""
+        """Return the next state and the next memory."""
+        w, u, b, b_hidden = self.weights
+        linear = nn.functional.linear
+        return self.next_state(linear(inputs, w, b), linear(hidden, u, b_hidden), hidden, memory)
+
+    @abstractmethod
+    def next_state(
+        self,
+        of_inputs: Float[Tensor, "batch gates"],
+        of_hidden: Float[Tensor, "batch gates"],
+        hidden: Float[Tensor, "batch hidden"],
+        memory: Float[Tensor, "batch hidden"],
+    ) -> tuple[Float[Tensor, "batch hidden"], Float[Tensor, "batch hidden"]]:
+        """Return the next state, and the next memory; a cell that has none leaves it 0.
+
+        `of_inputs` and `of_hidden` are W x + b and U h + b', the gates side by side.
+        """
 
     @property
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The weights W of the inputs and U of the states, and their biases b and b'."""
         w, u, b, b_hidden = self.recurrence.all_weights[0]
         return w, u, b, b_hidden
-
-    def products(
-        self, inputs: Float[Tensor, "batch features"], hidden: Float[Tensor, "batch hidden"]
-    ) -> tuple[Float[Tensor, "batch gates"], Float[Tensor, "batch gates"]]:
-        """Return W x + b and U h + b', the gates side by side."""
-        w, u, b, b_hidden = self.weights
-        return nn.functional.linear(inputs, w, b), nn.functional.linear(hidden, u, b_hidden)
 
     @torch.no_grad()
     def draw_orthogonal(self) -> None:
@@ -78,8 +106,10 @@ class TorchCell(nn.Module, ABC):
             nn.init.zeros_(bias)
 
     @classmethod
-    def kernel_name(cls, device: torch.device) -> str:
+    def kernel_name(cls, device: torch.device, precision: str) -> str:
         """Return the name of the code by which torch computes the cell on a device."""
         if device.type == "cuda":
             return "cudnn"
+        if precision == "bfloat16":
+            return "torch-steps"
         return "torch-oneDNN" if cls.uses_onednn and device.type == "cpu" else "torch-native"

@@ -38,6 +38,7 @@ class PredictionProtocol:
     batch_size: int
     tokens: str = "whitespace"  # of the models from before this key
     truncation: str = "head"  # the same
+    precision: str = "float32"  # the same
 
 
 @dataclass(frozen=True)

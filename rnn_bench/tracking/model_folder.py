@@ -32,7 +32,9 @@ PACKAGES = (
     "torch",
 )
 # The protocol's keys that decide how an article is predicted.
-PREDICTION_KEYS = ("name", "tokens", "max_length", "truncation", "readout", "batch_size")
+PREDICTION_KEYS = (
+    *("name", "tokens", "max_length", "truncation", "readout", "batch_size", "precision"),
+)
 PROBABILITY = "p_"  # + class: the columns of the output
 
 

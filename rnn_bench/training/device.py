@@ -15,6 +15,7 @@ from torch import nn
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.schema import Config
 from rnn_bench.models.baselines.baseline import Baseline, is_baseline
+from rnn_bench.models.precision import check_precision
 from rnn_bench.models.recurrent import RecurrentClassifier
 
 # mallopt's parameters, from malloc.h of the GNU C library.
@@ -116,10 +117,14 @@ def run_device(config: Config) -> torch.device:
     """Return the device that a config's run is computed on: the CPU for a baseline.
 
     Raises:
-        ConfigError: this machine has no such device.
+        ConfigError: this machine has no such device, or it does not compute in
+            `protocol.precision`.
     """
     device = find_device(config.device)
-    return torch.device("cpu") if is_baseline(config.model) else device
+    if is_baseline(config.model):
+        return torch.device("cpu")
+    check_precision(config.protocol.precision, device)
+    return device
 
 
 def reset_peak_memory(device: torch.device) -> None:
@@ -150,8 +155,10 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def kernel(model: nn.Module, device: torch.device) -> str:
+def kernel(model: nn.Module, device: torch.device, precision: str) -> str:
     """Return the name of the code that computes a model."""
     if isinstance(model, Baseline):
         return "scikit-learn"
-    return model.kernel_name(device) if isinstance(model, RecurrentClassifier) else "torch"
+    if isinstance(model, RecurrentClassifier):
+        return model.kernel_name(device, precision)
+    return "torch"

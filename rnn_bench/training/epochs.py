@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rnn_bench.config.protocol import EPOCHS, UPDATES, Protocol
-from rnn_bench.data.batches import batches, training_order
+from rnn_bench.data.batches import articles_of, gather, training_order
 from rnn_bench.data.encoding import EncodedCorpus
+from rnn_bench.models.precision import logits_in, products_in
 from rnn_bench.training.averaging import moving_average
+from rnn_bench.training.graphs import CapturedStep, Step, make_capturable, plain_state
 from rnn_bench.training.learning import beats_constant
 from rnn_bench.training.prediction import penalty, predict, validation_figures
 from rnn_bench.training.schedule import Schedule
@@ -97,7 +99,8 @@ class Stopping:
 class Training:
     """Trains a network in epochs. `Fitting` has the same interface for baselines.
 
-    `corpus` must be on the model's device. `history` has the epochs trained so far. A training
+    `corpus` must be on the model's device; with `captures`, a GPU on which steps are CUDA graphs.
+    `history` has the epochs trained so far. A training
     that loads the `state` of another continues to bit-identical losses on the same machine, with
     the same threads and kernel.
     """
@@ -109,6 +112,7 @@ class Training:
         corpus: EncodedCorpus,
         protocol: Protocol,
         seed: int,
+        captures: bool = False,
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self.corpus, self.protocol, self.seed = corpus, protocol, seed
@@ -124,6 +128,12 @@ class Training:
         limit = protocol.train_seconds
         self.seconds = math.inf if limit is None else limit
         self.history: list[EpochResult] = []
+        self.total = torch.zeros((), device=self.device)  # of the epoch's losses
+        self.captures = captures
+        self.step: Step = self._step
+        if captures:
+            make_capturable(optimizer, self.device)
+            self.step = CapturedStep(self._step, protocol, self.device)
 
     def epochs(self, on_batch: OnBatch) -> Iterator[EpochResult]:
         """Train the remaining epochs and yield the result of each.
@@ -170,28 +180,20 @@ class Training:
         order = training_order(
             self.lengths, protocol.batch_size, protocol.batching, self.seed, epoch
         )
-        total, articles = torch.zeros((), device=self.device), 0
+        self.total.zero_()
+        articles = 0
         self.model.train()
-        for done, batch in enumerate(batches(train, self.lengths, order), start=1):
-            logits = self.model(batch.tokens, batch.lengths)
-            loss = F.cross_entropy(logits, batch.labels, self.class_weights)
-            self.optimizer.zero_grad()
-            loss.backward()
-            if protocol.gradient_clip_norm is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
+        each_batch = articles_of(self.lengths, order, self.device)
+        for done, (batch, longest) in enumerate(each_batch, start=1):
             left = seconds_left - (time.perf_counter() - start)
             time_spent = 0.0 if left == math.inf else 1 - left / self.seconds
             self.schedule.prepare((epoch - 1) * self.updates + done - 1, time_spent)
-            self.optimizer.step()
-            if self.average:
-                self.average.update_parameters(self.model)
-            weight = len(batch.labels) if protocol.loss_average == "articles" else 1
-            total += loss.detach() * weight
-            articles += len(batch.labels)
+            self.step(batch, longest)
+            articles += len(batch)
             on_batch(done, len(order))
             if time.perf_counter() - start >= seconds_left:
                 break
-        train_loss = total.item() / (articles if protocol.loss_average == "articles" else done)
+        train_loss = self.total.item() / (articles if protocol.loss_average == "articles" else done)
         trained = time.perf_counter()
         logits = predict(self.evaluated, validation, protocol)
         return EpochResult(
@@ -205,6 +207,22 @@ class Training:
             ended_ms=int(time.time() * 1000),
         )
 
+    def _step(self, articles: Int[Tensor, " batch"], length: int) -> None:
+        """Train on these articles, padded to a length, and add their loss to the total. All of it
+        is computed on the device, which is not waited for."""
+        protocol, batch = self.protocol, gather(self.corpus.train, articles, length)
+        self.optimizer.zero_grad()
+        with products_in(protocol.precision, self.device):
+            logits = logits_in(protocol.precision, self.model, batch.tokens, batch.lengths)
+            loss = F.cross_entropy(logits, batch.labels, self.class_weights)
+            loss.backward()
+        if protocol.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), protocol.gradient_clip_norm)
+        self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.model)
+        self.total += loss.detach() * (len(articles) if protocol.loss_average == "articles" else 1)
+
     def state(self) -> dict[str, Any]:
         """Return all that training changes, for a checkpoint: weights, optimizer, random
         generators, best weights and history, as tensors, numbers and strings."""
@@ -216,7 +234,7 @@ class Training:
         return {
             "model": weights,
             "average": self.average.state_dict() if self.average else None,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": plain_state(self.optimizer, self.schedule.rates),
             "random": torch.get_rng_state(),
             "cuda_random": (
                 torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
@@ -231,6 +249,8 @@ class Training:
         if self.average:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.captures:
+            make_capturable(self.optimizer, self.device)
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state["cuda_random"] is not None:
             torch.cuda.set_rng_state(state["cuda_random"], self.device)

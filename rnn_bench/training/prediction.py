@@ -13,6 +13,7 @@ from rnn_bench.config.protocol import Protocol
 from rnn_bench.data.batches import batches, reading_order
 from rnn_bench.data.encoding import Split
 from rnn_bench.models.baselines.baseline import Baseline
+from rnn_bench.models.precision import logits_in, products_in
 
 PREDICTION_BATCH_SIZE = 256
 
@@ -33,7 +34,12 @@ def predict(
     by_length = protocol.readout != "padded_end"
     batch_size = PREDICTION_BATCH_SIZE if by_length else protocol.batch_size
     order = reading_order(lengths, batch_size, by_length)
-    of_batches = [model(batch.tokens, batch.lengths) for batch in batches(split, lengths, order)]
+    precision = protocol.precision
+    with products_in(precision, split.tokens.device):
+        of_batches = [
+            logits_in(precision, model, batch.tokens, batch.lengths)
+            for batch in batches(split, lengths, order)
+        ]
     logits = torch.cat(of_batches).cpu()
     articles = torch.from_numpy(np.concatenate(order))
     return torch.empty_like(logits).index_copy_(0, articles, logits)

@@ -2,6 +2,7 @@
 
 import math
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from rnn_bench.config.errors import ConfigError
@@ -44,7 +45,10 @@ class Schedule:
             reached = max(update, min(time_spent, 1.0) * self.planned)
             share = rate_share(self.protocol, reached, self.planned)
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * share
+                if isinstance(group["lr"], Tensor):  # which a CUDA graph reads
+                    group["lr"].fill_(rate * share)
+                else:
+                    group["lr"] = rate * share
 
 
 def is_timed(protocol: Protocol) -> bool:

@@ -95,6 +95,9 @@ FORMS = [
     (("-m", "protocol.schedule=step,linear"), "it must be one of constant, linear, cosine"),
     (("protocol.warmup=1",), "it must be at least 0 and below 1"),
     (("protocol.truncation=tail",), "it must be one of head, head_and_tail"),
+    (("-m", "protocol.precision=float32,half"), "it must be one of float32, tf32, bfloat16"),
+    (("device=cpu", "protocol.precision=tf32"), "on cpu: it computes float32 and bfloat16."),
+    (("model.kernel=fused", "protocol.precision=bfloat16"), "it computes in float32"),
 ]
 
 

@@ -23,7 +23,7 @@ from tests.serving.conftest import CSV, TINY, Trained, model_of
 ALL_READOUTS = "protocol.readout=last_token,padded_end,mean,max"
 # Each cell, readout and baseline; two layers, two directions, and the study's own recipe.
 SWEEPS = (
-    ("model=rnn,lstm,gru", *CSV, *TINY, "dataset.cleaning=study"),
+    ("model=rnn,lstm,gru", *CSV, *TINY, "dataset.cleaning=study", "protocol.readout=last_token"),
     ("model=gru", *CSV, *TINY, ALL_READOUTS),
     ("model=lstm", *CSV, *TINY, "model.num_layers=2", "model.bidirectional=true", ALL_READOUTS),
     ("model=gru", *CSV, *TINY, "protocol=notebook", "model.bidirectional=true"),
@@ -35,6 +35,7 @@ SWEEPS = (
         *("model=lstm,nbsvm", *CSV, "protocol.truncation=head_and_tail", "protocol.epochs=1"),
         *("protocol.embedding_dropout=0.5", "protocol.recurrent_init=orthogonal"),
     ),
+    ("model=rnn,lstm,gru", *CSV, "protocol.epochs=1", "protocol.precision=bfloat16"),
 )
 
 KINDS = [
@@ -53,6 +54,7 @@ KINDS = [
     *({"model": model, "all_tokens": "False"} for model in ("tfidf", "nbsvm")),
     *({"model": model, "dataset": "isot"} for model in ("rnn", "tfidf")),
     *({"model": model, "truncation": "head_and_tail"} for model in ("lstm", "nbsvm")),
+    *({"model": cell, "precision": "bfloat16"} for cell in ("rnn", "lstm", "gru")),
 ]
 
 
@@ -140,6 +142,19 @@ def test_the_end_of_a_long_text_is_read_where_the_run_read_it(
     (folder / "config.json").write_text(json.dumps(settings))
     both = TextClassifier.load(folder).probabilities([long, "sun " * 9])
     torch.testing.assert_close(both[0], both[1])  # as models from before the key
+
+
+def test_a_model_answers_in_the_precision_of_its_run(there: Trained, tmp_path: Path) -> None:
+    folder = shutil.copytree(
+        model_of(there.run(model="gru", precision="bfloat16")), tmp_path / "model"
+    )
+    in_bfloat16 = TextClassifier.load(folder).probabilities(["sun", "wet sky"])
+    settings = json.loads((folder / "config.json").read_text())
+    assert settings["protocol"].pop("precision") == "bfloat16"
+    (folder / "config.json").write_text(json.dumps(settings))
+    in_float32 = TextClassifier.load(folder).probabilities(["sun", "wet sky"])
+    assert not torch.equal(in_bfloat16, in_float32)
+    torch.testing.assert_close(in_bfloat16, in_float32, rtol=0, atol=0.01)
 
 
 def test_a_model_of_another_version_is_refused(there: Trained, tmp_path: Path) -> None:

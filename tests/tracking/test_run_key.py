@@ -18,6 +18,7 @@ from rnn_bench.tracking.run_key import (
     run_name,
     settings,
 )
+from tests.conftest import PLAIN
 
 Compose = Callable[..., Config]
 
@@ -28,7 +29,10 @@ def key(config: Config) -> str:
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "model=lstm", "model.hidden_size=64", "optimizer.lr=0.01", "protocol.epochs=3"],
+    [
+        *("seed=1", "model=lstm", "model.hidden_size=64", "optimizer.lr=0.01", "protocol.epochs=3"),
+        *("protocol.precision=tf32", "protocol.precision=bfloat16"),
+    ],
 )
 def test_what_decides_the_result_decides_the_run_key(override: str, configured: Compose) -> None:
     assert key(configured(override)) != key(configured())
@@ -68,6 +72,7 @@ NAMES = [
     (("seed=3", "model=lstm"), "lstm-demo-s3"),
     (("protocol=notebook", "optimizer.lr=0.01"), "gru-demo-notebook-lr0.01-s0"),
     (("optimizer=sgd",), "gru-demo-sgd-s0"),
+    (("protocol.precision=bfloat16",), "gru-demo-precisionbfloat16-s0"),
     (("optimizer.lr=0.003",), "gru-demo-s0"),
     (("dataset=isot", "dataset.dateline=kept"), "gru-isot-datelinekept-s0"),
     (("dataset=kaggle", "dataset.dateline=kept"), "gru-kaggle-s0"),
@@ -177,7 +182,7 @@ def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
 
 RECIPE = [
     *("embedding_std=0.1", "recurrent_init=orthogonal", "forget_bias=1", "embedding_dropout=0.2"),
-    *("schedule=cosine", "warmup=0.1", "truncation=head_and_tail", "parameters=lstm"),
+    *("schedule=cosine", "warmup=0.1", "parameters=lstm", "readout=mean"),
     "ema_decay=0.9",
 ]
 
@@ -189,13 +194,19 @@ def test_each_part_of_the_recipe_is_another_question(change: str, configured: Co
         assert key(configured(f"protocol={protocol}", f"protocol.{change}")) != key(plain)
 
 
+# What `fair` had when runs were recorded with these keys.
+FORMER = (
+    *("protocol.tokens=whitespace", "protocol.epochs=15", "protocol.patience=5"),
+    "protocol.patience_from=start",
+)
 KEYS = {
-    ("protocol.tokens=whitespace",): "f07d4320f0ef9b0ed6d2b8aa5e2b17ed",
+    (*FORMER, *PLAIN): "f07d4320f0ef9b0ed6d2b8aa5e2b17ed",
     ("model=lstm", "protocol=notebook", "seed=3"): "2e223d2d5d7c90b7245f5574d6aa0bd9",
     (
         "model=tfidf",
         "dataset=isot",
-        "protocol.tokens=whitespace",
+        *FORMER,
+        "protocol.truncation=head",
     ): "6877be8828d6d68ec020781c7ef2c067",
 }
 

@@ -64,6 +64,7 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
         ("protocol.ema_decay=0.9", "protocol.schedule=linear"),
         ("protocol.ema_decay=0.9", "protocol.evaluated_weights=last"),
         ("protocol.warmup=0.9", "protocol.recurrent_init=orthogonal", "model=lstm"),
+        ("protocol.precision=bfloat16", "protocol.ema_decay=0.9", "model=lstm"),
     ],
 )
 def test_a_training_with_another_recipe_goes_on_to_the_same_weights(

@@ -57,6 +57,8 @@ def test_training_learns_a_near_cue(cell: str, configured: Compose) -> None:
         "dataset.noise=0",
         "model.hidden_size=16",
         "optimizer.lr=0.01",
+        "protocol.embedding_std=1",
+        "protocol.readout=last_token",
         "protocol.epochs=8",
     )
     results, _ = trained(config)
@@ -301,3 +303,21 @@ def test_progress_is_reported_after_every_batch(configured: Compose) -> None:
     training = Training(model, optimizer, corpus, config.protocol, 0)
     [*training.epochs(lambda *batch: reported.append(batch))]
     assert reported == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_training_and_validation_are_in_the_protocol_s_precision(configured: Compose) -> None:
+    plain, ours = (
+        configured(*SMALL, "optimizer.lr=0.01", f"protocol.precision={each}")
+        for each in ("float32", "bfloat16")
+    )
+    corpus = encoded_corpus(plain)
+    (expected, _), (found, model) = trained(plain, corpus), trained(ours, corpus)
+    for one, other in zip(found, expected, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, rel=0.01)
+        assert one.train_loss != other.train_loss
+    in_bfloat16, in_float32 = (
+        validate(model, corpus.validation, config.protocol)["val_loss"] for config in (ours, plain)
+    )
+    assert found[-1].val_loss == in_bfloat16 == pytest.approx(in_float32, rel=0.01)
+    assert in_bfloat16 != in_float32
+    assert {each.dtype for each in model.parameters()} == {torch.float32}

@@ -16,8 +16,9 @@ class GRU(TorchCell):
     marker = "^"
     torch_class, fused = nn.GRU, FusedCell.GRU
 
-    def step(self, inputs: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        of_inputs, of_hidden = self.products(inputs, hidden)
+    def next_state(
+        self, of_inputs: Tensor, of_hidden: Tensor, hidden: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
         r_inputs, z_inputs, n_inputs = of_inputs.chunk(3, dim=1)
         r_hidden, z_hidden, n_hidden = of_hidden.chunk(3, dim=1)
         r = torch.sigmoid(r_inputs + r_hidden)

@@ -16,8 +16,9 @@ class LSTM(TorchCell):
     marker = "s"
     torch_class, fused, uses_onednn = nn.LSTM, FusedCell.LSTM, True
 
-    def step(self, inputs: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        of_inputs, of_hidden = self.products(inputs, hidden)
+    def next_state(
+        self, of_inputs: Tensor, of_hidden: Tensor, hidden: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
         i, f, g, o = (of_inputs + of_hidden).chunk(4, dim=1)
         memory = torch.sigmoid(f) * memory + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(memory), memory

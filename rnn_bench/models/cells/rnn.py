@@ -15,6 +15,7 @@ class RNN(TorchCell):
     marker = "o"
     torch_class, fused = nn.RNN, FusedCell.RNN
 
-    def step(self, inputs: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        of_inputs, of_hidden = self.products(inputs, hidden)
+    def next_state(
+        self, of_inputs: Tensor, of_hidden: Tensor, hidden: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
         return torch.tanh(of_inputs + of_hidden), memory

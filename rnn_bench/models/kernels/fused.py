@@ -1,6 +1,7 @@
 """Call the fused kernel, which computes torch's cells, from autograd."""
 
 import ctypes
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -34,25 +35,11 @@ class Buffers:
             self._free = [buffer]
 
 
-class FusedKernel:
-    """Computes one of torch's cells from a state of 0, in float32 on the CPU, with torch's number
-    of threads; the cell keeps the weights.
+class FusedKernel(ABC):
+    """Computes one of torch's cells from a state of 0, in float32; the cell keeps the weights.
 
     Gradients themselves have none: asking for them (`create_graph`) is a RuntimeError.
-
-    Raises:
-        Unavailable: it cannot be compiled here.
     """
-
-    def __init__(self, cache_dir: Path) -> None:
-        self.cache_dir = cache_dir
-        self.library = library(cache_dir)
-        self.scratch = Buffers()
-        # By the id of the cell that is trained; None: of any cell without gradients.
-        self.kept = defaultdict[int | None, Buffers](Buffers)
-
-    def __reduce__(self) -> tuple[type, tuple[Path]]:  # a copy of a model has buffers of its own
-        return FusedKernel, (self.cache_dir,)
 
     def read_out(
         self,
@@ -79,6 +66,31 @@ class FusedKernel:
         as in torch's."""
         return self._compute(cell, inputs, lengths, Readout.EVERY_STEP, backwards).transpose(0, 1)
 
+    @abstractmethod
+    def _compute(
+        self, cell: TorchCell, inputs: Tensor, lengths: Tensor, readout: Readout, backwards: bool
+    ) -> Tensor:
+        """Return a cell's readout, [batch, hidden], or its states at all steps, [time, batch,
+        hidden]."""
+
+
+class CpuKernel(FusedKernel):
+    """The kernel for the CPU, with torch's number of threads.
+
+    Raises:
+        Unavailable: it cannot be compiled here.
+    """
+
+    def __init__(self, cache_dir: Path) -> None:
+        self.cache_dir = cache_dir
+        self.library = library(cache_dir)
+        self.scratch = Buffers()
+        # By the id of the cell that is trained; None: of any cell without gradients.
+        self.kept = defaultdict[int | None, Buffers](Buffers)
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:  # a copy of a model has buffers of its own
+        return CpuKernel, (self.cache_dir,)
+
     def _compute(
         self, cell: TorchCell, inputs: Tensor, lengths: Tensor, readout: Readout, backwards: bool
     ) -> Tensor:
@@ -98,14 +110,25 @@ class FusedKernel:
         return states
 
 
+def refuse_second_gradients() -> None:
+    """Check, on the way back, that no gradients of the gradients were asked for.
+
+    Raises:
+        RuntimeError: they were, by `create_graph`.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "The fused kernel's gradients have no gradients: compute them with torch's."
+        )
+
+
 class _Layer(torch.autograd.Function):
-    """Computes a cell's readout, [batch, hidden], or its states at all steps, [time, batch,
-    hidden]."""
+    """What `CpuKernel` computes."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        kernel: FusedKernel,
+        kernel: CpuKernel,
         cell: TorchCell,
         readout: Readout,
         backwards: bool,
@@ -155,10 +178,7 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # create_graph=True
-            raise RuntimeError(
-                "The fused kernel's gradients have no gradients: compute them with torch's."
-            )
+        refuse_second_gradients()
         kept, lengths, *weights = ctx.saved_tensors
         kernel, call, sizes = ctx.kernel, ctx.call, ctx.sizes
         d_weights = tuple(torch.empty_like(weight) for weight in weights)

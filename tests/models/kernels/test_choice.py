@@ -1,4 +1,5 @@
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def test_auto_takes_the_kernel_where_it_computes_the_same(
         ("model.kernel=torch",),
         (f"model.cell={__name__}.Sums",),
         ("model=tfidf",),
+        ("protocol.precision=bfloat16",),
     ):
         assert fused_kernel(configured(*other), CPU) is None
     assert fused_kernel(configured(), torch.device("cuda")) is None
@@ -81,6 +83,7 @@ def test_without_a_compiler_torch_computes_with_one_line_in_the_log(
     [
         ((f"model.cell={__name__}.Sums",), "not possible with Sums: it computes gru, lstm, rnn."),
         (("model.kernel=fast",), "must be one of auto, torch, fused"),
+        (("protocol.precision=bfloat16",), "precision=bfloat16: it computes in float32."),
     ],
 )
 def test_the_kernel_is_refused_where_it_cannot_be(
@@ -90,9 +93,31 @@ def test_the_kernel_is_refused_where_it_cannot_be(
         configured("model.kernel=fused", *overrides)
 
 
-def test_the_kernel_is_refused_on_a_gpu(configured: Compose) -> None:
-    with pytest.raises(ConfigError, match="on cuda: it computes on the CPU"):
-        fused_kernel(configured("model.kernel=fused"), torch.device("cuda"))
+@pytest.mark.parametrize(
+    ("capability", "overrides", "says"),
+    [
+        ((9, 0), ("model.hidden_size=129",), "at most 128 units, and hidden_size=129"),
+        ((7, 5), (), "it needs compute capability 8.0, and Tesla T4 has 7.5"),
+        ((9, 0), (), r"cuda-core is not installed: pip install 'rnn_bench\[gpu\]'"),
+    ],
+)
+def test_the_kernel_is_refused_on_a_gpu_where_it_cannot_be(
+    capability: tuple[int, int],
+    overrides: tuple[str, ...],
+    says: str,
+    configured: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    monkeypatch.setitem(sys.modules, "cuda", None)
+    with pytest.raises(ConfigError, match=says):
+        fused_kernel(configured("model.kernel=fused", *overrides), torch.device("cuda:0"))
+
+
+def test_the_kernel_is_refused_on_other_devices(configured: Compose) -> None:
+    with pytest.raises(ConfigError, match="it computes on cpu and cuda, not on mps"):
+        fused_kernel(configured("model.kernel=fused"), torch.device("mps"))
 
 
 def test_the_kernel_is_no_part_of_the_question(configured: Compose) -> None:

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rnn_bench.models.kernels import library
-from rnn_bench.models.kernels.fused import FusedKernel
+from rnn_bench.models.kernels.fused import CpuKernel, FusedKernel
 from rnn_bench.models.kernels.library import Readout
 from rnn_bench.models.recurrent import reversed_articles
 from tests.models.kernels.layers import (
@@ -73,7 +73,7 @@ def test_vectors_of_each_width_give_the_results_of_double_precision(
     # The layout of AVX-512, in the instructions of AVX2.
     options = {4: (), 8: ("-march=x86-64-v3",), 16: ("-march=x86-64-v3", "-D__AVX512F__=1")}
     monkeypatch.setattr(library, "INSTRUCTIONS", {library.level(): options[lanes]})
-    kernel = FusedKernel(tmp_path)
+    kernel = CpuKernel(tmp_path)
     torch.set_num_threads(2)
     sizes = ("below a vector", "padded panels", "one above a panel")
     for cell, size, readout in itertools.product(CELLS, sizes, READOUTS):

@@ -1,0 +1,220 @@
+"""Compile the kernel for GPUs, and call it from autograd."""
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rnn_bench.models.kernels.fused import FusedKernel, refuse_second_gradients
+from rnn_bench.models.kernels.library import FusedCell, Readout, Unavailable
+from rnn_bench.models.torch_cell import TorchCell
+
+SOURCE = Path(__file__).with_name("recurrence.cu")
+KERNELS = ("recurrence_forward", "recurrence_backward")
+ARTICLES = 2  # of a block, as in the source
+MOST_UNITS = 128
+LEAST_CAPABILITY = (8, 0)
+
+
+class CudaKernel(FusedKernel):
+    """The kernel for a GPU.
+
+    Raises:
+        Unavailable: the GPU is too old, the cell too large, or the kernel cannot be compiled.
+    """
+
+    def __init__(
+        self, cache_dir: Path, device: torch.device, cell: FusedCell, hidden_size: int
+    ) -> None:
+        self.arguments = cache_dir, device, cell, hidden_size
+        if hidden_size > MOST_UNITS:
+            raise Unavailable(
+                f"on a GPU it computes at most {MOST_UNITS} units, and hidden_size={hidden_size}"
+            )
+        capability = torch.cuda.get_device_capability(device)
+        if capability < LEAST_CAPABILITY:
+            name, found = torch.cuda.get_device_name(device), ".".join(map(str, capability))
+            raise Unavailable(f"it needs compute capability 8.0, and {name} has {found}")
+        index = torch.cuda.current_device() if device.index is None else device.index
+        self.device, self.units = torch.device("cuda", index), padded(hidden_size)
+        self.kernels = load(cache_dir, index, capability, cell, self.units)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:  # a kernel that is loaded has no copy
+        return CudaKernel, self.arguments
+
+    def launch(
+        self, name: str, cell: FusedCell, articles: int, *arguments: Tensor | int | None
+    ) -> None:
+        """Start a kernel of the source on torch's stream, for so many articles."""
+        from cuda.core import LaunchConfig, Stream, launch
+
+        config = LaunchConfig(
+            grid=-(-articles // ARTICLES),
+            block=self.units * ARTICLES,
+            shmem_size=shared_bytes(cell, self.units),
+        )
+        stream = Stream.from_handle(torch.cuda.current_stream(self.device).cuda_stream)
+        with torch.cuda.device(self.device):
+            launch(stream, config, self.kernels[name], *map(_as_argument, arguments))
+
+    def _compute(
+        self, cell: TorchCell, inputs: Tensor, lengths: Tensor, readout: Readout, backwards: bool
+    ) -> Tensor:
+        """
+        Raises:
+            ValueError: a tensor is not of float32 on the kernel's device, or there are no lengths.
+        """
+        tensors = (inputs, *cell.weights)
+        if any(each.dtype != torch.float32 or each.device != self.device for each in tensors):
+            raise ValueError(f"The kernel computes with float32 on {self.device}.")
+        if len(lengths) == 0:
+            raise ValueError("Lengths must be given.")
+        lengths = lengths.to(self.device, torch.int64).contiguous()
+        states: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
+            self, cell, backwards, torch.is_grad_enabled(), inputs, lengths, *cell.weights
+        )
+        if readout is Readout.EVERY_STEP:
+            return states.transpose(0, 1)
+        if readout is Readout.LAST:
+            last = torch.zeros_like(lengths) if backwards else lengths - 1
+            return states[torch.arange(len(states), device=self.device), last]
+        if readout is Readout.MEAN:  # states in the padding are 0
+            return states.sum(1) / lengths[:, None]
+        return states.masked_fill(~_inside(lengths, states), -torch.inf).amax(1)
+
+
+class _Recurrence(torch.autograd.Function):
+    """Computes a cell's states, [batch, time, hidden], 0 in the padding."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kernel: CudaKernel,
+        cell: TorchCell,
+        backwards: bool,
+        training: bool,
+        inputs: Tensor,
+        lengths: Tensor,
+        *weights: Tensor,
+    ) -> Tensor:
+        w, u, b, b_hidden = weights
+        (batch, time, _), hidden = inputs.shape, cell.recurrence.hidden_size
+        # The n gate of the GRU multiplies U h + b' by r, so that the kernel adds its b'.
+        of_n = b_hidden[2 * hidden :].contiguous() if cell.fused is FusedCell.GRU else None
+        added = b_hidden if of_n is None else F.pad(b_hidden[: 2 * hidden], (0, hidden))
+        gates = F.linear(inputs, w, b + added).contiguous()
+        training = training and any(ctx.needs_input_grad)
+        states = inputs.new_zeros(batch, time, hidden)
+        extra = torch.empty_like(states) if training and cell.fused is not FusedCell.RNN else None
+        ctx.shape = batch, time, hidden, int(backwards)
+        tensors = u.contiguous(), of_n, gates, states, extra
+        kernel.launch(KERNELS[0], cell.fused, batch, lengths, *ctx.shape, *tensors)
+        if training:
+            kept = None if extra is None else gates
+            ctx.save_for_backward(inputs, lengths, w, u, states, kept, extra)
+            ctx.kernel, ctx.cell = kernel, cell.fused
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, d_states: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_gradients()
+        inputs, lengths, w, u, states, gates, extra = ctx.saved_tensors
+        batch, time, hidden, backwards = ctx.shape
+        # Of the GRU's four gates the first three are of W x + b, the last three of U h + b'.
+        gru, count = ctx.cell is FusedCell.GRU, len(u) // hidden
+        d_gates = inputs.new_zeros(batch * time, (count + gru) * hidden)
+        ctx.kernel.launch(
+            *(KERNELS[1], ctx.cell, batch, lengths, *ctx.shape),
+            *(u.contiguous(), gates, states, extra, d_states.contiguous(), d_gates),
+        )
+        of_inputs, of_hidden = d_gates[:, : count * hidden], d_gates[:, gru * hidden :]
+        shift = gru * hidden  # n comes first in of_inputs, and last in the weights
+        read = inputs.masked_fill(~_inside(lengths, inputs), 0).flatten(0, 1)
+        before = F.pad(states, (0, 0, -1, 1) if backwards else (0, 0, 1, -1)).flatten(0, 1)
+        d_inputs = None
+        if ctx.needs_input_grad[4]:
+            d_inputs = (of_inputs @ w.roll(shift, 0)).view_as(inputs)
+        d_weights = (
+            (of_inputs.T @ read).roll(-shift, 0),
+            of_hidden.T @ before,
+            of_inputs.sum(0).roll(-shift, 0),
+            of_hidden.sum(0),
+        )
+        return None, None, None, None, d_inputs, None, *d_weights
+
+
+def padded(hidden_size: int) -> int:
+    """Return the units that the kernel is compiled for: a multiple of 32."""
+    return -(-hidden_size // 32) * 32
+
+
+def shared_bytes(cell: FusedCell, units: int) -> int:
+    """Return the shared memory of a block. The source has it checked when it is compiled."""
+    return (96 if cell is FusedCell.LSTM and units == MOST_UNITS else 8) * 1024
+
+
+@functools.cache
+def load(
+    cache_dir: Path, device: int, capability: tuple[int, int], cell: FusedCell, units: int
+) -> dict[str, Any]:
+    """Return the kernels of a cell by name, loaded for a GPU. They are compiled into
+    `<cache_dir>/kernels/cuda` unless they are there.
+
+    Raises:
+        Unavailable: cuda-core is not installed, or they cannot be compiled or loaded.
+    """
+    try:
+        from cuda.bindings import driver
+        from cuda.core import Device
+        from cuda.core.utils import FileStreamProgramCache
+    except ImportError as error:
+        raise Unavailable("cuda-core is not installed: pip install 'rnn_bench[gpu]'") from error
+    try:
+        cache = FileStreamProgramCache(cache_dir / "kernels" / "cuda")
+        code = program(capability, cell, units).compile("cubin", cache=cache)
+        most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        size = shared_bytes(cell, units)
+        with torch.cuda.device(device):
+            Device(device).set_current()
+            loaded = {name: code.get_kernel(name) for name in KERNELS}
+            for kernel in loaded.values():
+                (status,) = driver.cuKernelSetAttribute(most, size, kernel.handle, device)
+                if status != driver.CUresult.CUDA_SUCCESS:
+                    raise RuntimeError(f"{size} bytes of shared memory: {status.name}")
+    except Exception as error:  # of NVRTC, of the driver, or of the cache folder
+        raise Unavailable(f"it cannot be compiled or loaded: {error}") from error
+    return loaded
+
+
+def program(
+    capability: tuple[int, int], cell: FusedCell, units: int, ptxas_options: Sequence[str] = ()
+) -> Any:
+    """Return the kernels of a cell as a `cuda.core.Program`, to be compiled."""
+    from cuda.core import Program, ProgramOptions
+
+    constants = {"CELL": cell.name, "UNITS": units, "SHARED": shared_bytes(cell, units)}
+    options = ProgramOptions(
+        std="c++17",
+        arch=f"sm_{capability[0]}{capability[1]}",
+        define_macro=[(f"COMPILED_{name}", str(value)) for name, value in constants.items()],
+        ptxas_options=list(ptxas_options) or None,
+    )
+    return Program(SOURCE.read_text(), "c++", options)
+
+
+def _as_argument(value: Tensor | int | None) -> Any:
+    """Return what cuda-core hands to a kernel: a tensor is a pointer to its numbers."""
+    if isinstance(value, Tensor):
+        return value.data_ptr()
+    return 0 if value is None else ctypes.c_int32(value)
+
+
+def _inside(lengths: Tensor, values: Tensor) -> Tensor:
+    """Return whether each step is a token of its article, [batch, time, 1]."""
+    steps = torch.arange(values.shape[1], device=values.device)
+    return (steps < lengths[:, None])[..., None]

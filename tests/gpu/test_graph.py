@@ -1,0 +1,95 @@
+"""Training steps as CUDA graphs compute what they compute otherwise. Skipped without a GPU."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from rnn_bench.config.schema import Config
+from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.models.initial import initial_model
+from rnn_bench.training.epochs import EpochResult, Training
+from rnn_bench.training.graphs import LENGTHS, CapturedStep
+from rnn_bench.training.start import start_training
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+Compose = Callable[..., Config]
+
+ARTICLES = ("dataset.articles=4000", "protocol.epochs=3", "protocol.patience=null")
+SETTINGS = [
+    *((f"model={cell}",) for cell in ("rnn", "lstm", "gru")),
+    *((f"protocol.readout={readout}",) for readout in ("mean", "max")),
+    ("model=lstm", "model.bidirectional=true", "model.num_layers=2"),
+    ("protocol.schedule=cosine", "protocol.warmup=0.1", "optimizer=adamw"),
+    ("optimizer=rmsprop", "protocol.class_weights=balanced"),
+    ("optimizer.fused=false", "protocol.gradient_clip_norm=null"),
+    *((f"protocol.precision={each}", "model=lstm") for each in ("tf32", "bfloat16")),
+]
+
+
+def started(config: Config) -> Training:
+    corpus = encoded_corpus(config).to(torch.device("cuda"))
+    training = start_training(initial_model(config, corpus), corpus, config)
+    assert isinstance(training, Training)
+    return training
+
+
+def trained(training: Training) -> list[float]:
+    [*training.epochs(lambda *_: None)]
+    return losses(training.history)
+
+
+def losses(history: list[EpochResult]) -> list[float]:
+    return [each for result in history for each in (result.train_loss, result.val_loss)]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids="-".join)
+def test_losses_are_equal_with_and_without(settings: tuple[str, ...], configured: Compose) -> None:
+    off, auto = (
+        started(configured(*ARTICLES, "model.dropout=0", *settings, f"model.graph={graph}"))
+        for graph in ("off", "auto")
+    )
+    # Batches are padded to other lengths, so sums are taken in another order.
+    within = 0.02 if "bfloat16" in "".join(settings) else 2e-3
+    assert trained(auto) == pytest.approx(trained(off), rel=within)
+    assert isinstance(auto.step, CapturedStep)
+    assert not isinstance(off.step, CapturedStep)
+    graphs = [each for each in auto.step.graphs.values() if each]
+    assert 0 < len(graphs) <= LENGTHS
+
+
+def test_dropout_draws_the_same_numbers(configured: Compose) -> None:
+    """A graph takes them from the generator's state at its launch, not at its capture."""
+    found, states = [], []
+    for graph in ("off", "auto"):
+        found.append(trained(started(configured(*ARTICLES, f"model.graph={graph}"))))
+        states.append(torch.cuda.get_rng_state())
+    assert found[1] == pytest.approx(found[0], rel=2e-3)
+    assert torch.equal(states[0], states[1])
+
+
+def test_a_training_goes_on_from_a_checkpoint_of_either(configured: Compose) -> None:
+    falls = (*ARTICLES, "model.dropout=0", "protocol.schedule=linear")
+    off, auto = (configured(*falls, f"model.graph={graph}") for graph in ("off", "auto"))
+    expected = trained(started(off))
+    for first, then in ((off, auto), (auto, off), (auto, auto)):
+        stopped, continued = started(first), started(then)
+        next(stopped.epochs(lambda *_: None))
+        continued.load(stopped.state())
+        assert trained(continued) == pytest.approx(expected, rel=2e-3)
+
+
+def test_nothing_waits_for_the_gpu_within_an_epoch(configured: Compose) -> None:
+    training = started(configured(*ARTICLES, "model.graph=auto"))
+    epochs = training.epochs(lambda *_: None)
+    next(epochs)  # which captures
+    step = training.step
+
+    def watched(articles: torch.Tensor, longest: int) -> None:
+        torch.cuda.set_sync_debug_mode("error")
+        step(articles, longest)
+        torch.cuda.set_sync_debug_mode("default")
+
+    training.step = watched
+    next(epochs)
