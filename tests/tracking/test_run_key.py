@@ -206,7 +206,7 @@ KEYS = {
         "model=tfidf",
         "dataset=isot",
         *FORMER,
-        "protocol.truncation=head",
+        *PLAIN[:-1],
     ): "6877be8828d6d68ec020781c7ef2c067",
 }
 
