@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from benchmarks import naive
-from benchmarks.articles import BATCH_SIZE, LEARNING_RATE, VOCABULARY_SIZE
+from benchmarks.articles import BATCH_SIZE, LEARNING_RATE, SETTINGS, VOCABULARY_SIZE
 from benchmarks.drawing import bars
 from benchmarks.findings import Findings, Table, number
 from benchmarks.workplace import Workplace
@@ -156,8 +156,8 @@ def epoch_times(
         return "torch", naive_epochs(model, corpus, args)
     composer = Composer()
     lines = [f"model={cell}", "sweep_id=steps", f"protocol.epochs={args.turns + 1}"]
-    lines += ["protocol.patience=null", f"model.kernel={contender}"]
-    lines += [f"protocol.readout={readout}", f"model.bidirectional={directions == 2}"]
+    lines += [*SETTINGS, f"protocol.readout={readout}", f"model.kernel={contender}"]
+    lines += [f"model.bidirectional={directions == 2}"]
     config = composer.job(composer.compose(lines)).config
     network = initial_model(config, corpus, fused_kernel(config, device))
     training = start_training(network, corpus.to(device), config)

@@ -39,6 +39,12 @@ SMALL = (
     "threads=1",
 )
 
+# A recipe with every key that `fair` may change, so that its results stay.
+PLAIN = (
+    *("optimizer.lr=0.001", "protocol.embedding_std=1", "protocol.readout=last_token"),
+    *("protocol.truncation=head", "model.dropout=0.5"),
+)
+
 
 def changed(base: Sequence[str], *overrides: str) -> tuple[str, ...]:
     """Return the overrides of `base` and further ones, which replace those of the same key."""

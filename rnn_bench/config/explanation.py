@@ -1,6 +1,7 @@
 """Explains Hydra's and OmegaConf's errors: the key, its value, and what is allowed."""
 
 import pickle
+import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any, cast, get_args, get_origin
@@ -55,6 +56,8 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
         return unreadable(str(error.override), str(error).splitlines()[0])
+    if deleted := re.search(r"Could not delete from config. '(\S+)' does not exist", str(error)):
+        return _unknown_key(deleted[1], overrides, loader)
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return _unknown_key(str(cause.full_key), overrides, loader)
@@ -104,6 +107,8 @@ def _unknown_key(key: str, overrides: Sequence[str], loader: ConfigLoader) -> st
     known = [*_keys(OmegaConf.to_container(without_hydra(config)))]
     if key.startswith("hydra."):
         known = [*_keys(OmegaConf.to_container(config.hydra), "hydra.")]
+    if key in known:  # which Hydra does not delete where its value is empty
+        return f"~{key} is not possible: every run has it. Give a value: {key}=..."
     scope, _, name = key.rpartition(".")
     if inner := [each for each in known if not scope and each.rpartition(".")[2] == name]:
         return f"{key} is not a configuration key. Did you mean {' or '.join(inner)}?"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rnn_bench.config.protocol import Protocol
+from rnn_bench.config.protocol import EPOCHS, UPDATES, Protocol
 from rnn_bench.data.batches import articles_of, gather, training_order
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.precision import logits_in, products_in
@@ -263,9 +263,12 @@ class Training:
 
 def budget_in_epochs(protocol: Protocol, articles: int) -> int:
     """Return how many epochs a network is trained if nothing stops it early: `protocol.epochs`, or
-    as many as make `protocol.min_updates` optimizer updates on this number of training articles."""
-    needed = (protocol.min_updates or 0) / updates_an_epoch(protocol, articles)
-    return max(protocol.epochs, math.ceil(needed))
+    as many as make `protocol.min_updates` optimizer updates on this number of training articles.
+    Where `protocol.epochs` is empty, `EPOCHS` and `UPDATES` stand for both."""
+    epochs, updates = protocol.epochs, protocol.min_updates or 0
+    if epochs is None:
+        epochs, updates = EPOCHS, max(UPDATES, updates)
+    return max(epochs, math.ceil(updates / updates_an_epoch(protocol, articles)))
 
 
 def updates_an_epoch(protocol: Protocol, articles: int) -> int:

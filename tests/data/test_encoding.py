@@ -33,8 +33,10 @@ def test_the_last_tokens_of_long_articles_are_another_encoding(
 ) -> None:
     whole = encoded_corpus(configured(*SMALL_CORPUS))
     cut = [
-        encoded_corpus(configured(*SMALL_CORPUS, "protocol.max_length=5", *more))
-        for more in ((), ("protocol.truncation=head_and_tail",))
+        encoded_corpus(
+            configured(*SMALL_CORPUS, "protocol.max_length=5", f"protocol.truncation={more}")
+        )
+        for more in ("head", "head_and_tail")
     ]
     assert len(cached(workplace)) == 3
     for name in ("train", "validation", "test"):

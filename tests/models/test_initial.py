@@ -19,6 +19,7 @@ Compose = Callable[..., Config]
 
 TORCH = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 ORTHOGONAL = "protocol.recurrent_init=orthogonal"
+TORCH_EMBEDDINGS = "protocol.embedding_std=1"
 DEEP = ("model.num_layers=2", "model.bidirectional=true")
 
 
@@ -47,7 +48,7 @@ def differing(one: nn.Module, other: nn.Module) -> set[str]:
 def test_the_weights_are_torch_s_of_the_seed_bit_by_bit(
     cell: str, protocol: str, configured: Compose
 ) -> None:
-    config = configured(*SMALL, f"model={cell}", f"protocol={protocol}", "seed=3")
+    config = configured(*SMALL, f"model={cell}", f"protocol={protocol}", TORCH_EMBEDDINGS, "seed=3")
     found = weights_of(made(config))
     state_of_generator = torch.get_rng_state()
     torch.manual_seed(3)
@@ -64,7 +65,7 @@ def test_the_weights_are_torch_s_of_the_seed_bit_by_bit(
 def test_another_spread_scales_the_same_embeddings_and_changes_nothing_else(
     configured: Compose,
 ) -> None:
-    usual = made(configured(*SMALL))
+    usual = made(configured(*SMALL, TORCH_EMBEDDINGS))
     state_of_generator = torch.get_rng_state()
     scaled = made(configured(*SMALL, "protocol.embedding_std=0.1"))
     assert torch.equal(torch.get_rng_state(), state_of_generator)
@@ -208,7 +209,8 @@ def test_dropout_of_embeddings_acts_in_training_alone(configured: Compose) -> No
 
 
 def test_the_embedded_tokens_get_torch_s_dropout(configured: Compose) -> None:
-    model = without_readout_dropout(configured, "protocol.embedding_dropout=0.25").train()
+    keys = ("protocol.embedding_dropout=0.25", "protocol.readout=last_token")
+    model = without_readout_dropout(configured, *keys).train()
     tokens, lengths = article()
     torch.manual_seed(5)
     found = model(tokens, lengths)

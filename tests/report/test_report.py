@@ -20,7 +20,7 @@ from rnn_bench.report.assembly import assemble_report
 from rnn_bench.report.conclusions import explain_numbers, write_conclusions
 from rnn_bench.tracking.store import open_existing, open_store
 from rnn_bench.tracking.sweeps import read_sweep
-from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
+from tests.conftest import PLAIN, SMALL, SMALL_CORPUS, Command, changed
 
 Runs = Callable[[], list[Run]]
 pytestmark = pytest.mark.usefixtures("reported")
@@ -455,7 +455,8 @@ def test_the_primary_metric_ranks_the_table_and_the_answer(
     primary: str, words: str, rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
     answer = rnn_bench(
-        "-m", "model=rnn,gru,tfidf,majority", "seed=0,1", *TWO_EPOCHS, f"primary_metric={primary}"
+        *("-m", "model=rnn,gru,tfidf,majority", "seed=0,1", *TWO_EPOCHS, *PLAIN[:-1]),
+        f"primary_metric={primary}",
     )
     assert answer.status == 0, answer.out
     assert words in answer.out
@@ -471,7 +472,7 @@ def test_the_primary_metric_ranks_the_table_and_the_answer(
     best = max(means, key=means.__getitem__)
     assert f"the trained {best} has the highest {words} of 4 models: {means[best]:.3f}" in paragraph
     assert words in explain_numbers(found)
-    again = rnn_bench("-m", "model=tfidf", "seed=0", *TWO_EPOCHS)
+    again = rnn_bench("-m", "model=tfidf", "seed=0", *TWO_EPOCHS, *PLAIN[:-1])
     assert "1 reused" in again.out or "reused: run" in again.out
 
 

@@ -23,7 +23,7 @@ from tests.serving.conftest import CSV, TINY, Trained, model_of
 ALL_READOUTS = "protocol.readout=last_token,padded_end,mean,max"
 # Each cell, readout and baseline; two layers, two directions, and the study's own recipe.
 SWEEPS = (
-    ("model=rnn,lstm,gru", *CSV, *TINY, "dataset.cleaning=study"),
+    ("model=rnn,lstm,gru", *CSV, *TINY, "dataset.cleaning=study", "protocol.readout=last_token"),
     ("model=gru", *CSV, *TINY, ALL_READOUTS),
     ("model=lstm", *CSV, *TINY, "model.num_layers=2", "model.bidirectional=true", ALL_READOUTS),
     ("model=gru", *CSV, *TINY, "protocol=notebook", "model.bidirectional=true"),

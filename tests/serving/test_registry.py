@@ -7,14 +7,14 @@ from mlflow.entities import Run
 
 from rnn_bench.serving.registry import best_run
 from rnn_bench.tracking.recorded_run import RecordedRun
-from tests.conftest import Command
+from tests.conftest import PLAIN, Command
 from tests.serving.conftest import CSV, TINY, Trained
 
 EPOCHS = ("protocol.epochs=4", "protocol.evaluated_weights=best,last")
 SWEEPS = (
     ("model=tfidf,majority", *CSV),
     ("model=majority", "dataset=isot,kaggle"),
-    ("model=gru", *CSV, *TINY[:2], *EPOCHS, "optimizer.lr=1.0", "seed=0,1"),
+    ("model=gru", *CSV, *TINY[:2], *EPOCHS, *PLAIN[1:], "optimizer.lr=1.0", "seed=0,1"),
 )
 
 

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from rnn_bench.sweep.advice import advise
 from rnn_bench.tracking.recorded_run import RecordedRun
-from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
+from tests.conftest import PLAIN, SMALL, SMALL_CORPUS, Command, changed
 
 Runs = Callable[[], list[Run]]
 
@@ -21,7 +21,7 @@ def advice(out: str) -> list[str]:
 
 def test_a_best_epoch_at_the_end_of_the_budget_is_named_with_the_key(rnn_bench: Command) -> None:
     learns = ("dataset.articles=960", "optimizer.lr=0.01", "protocol.epochs=4")
-    (line,) = advice(rnn_bench(*changed(SMALL, *learns)).out)
+    (line,) = advice(rnn_bench(*changed((*SMALL, *PLAIN), *learns)).out)
     assert line == (
         "Mind: The best epoch is the last one of 1 of 1 network runs that learned (gru on demo): "
         "the budget may be too small. Raise protocol.epochs."
@@ -38,7 +38,7 @@ LEARNS_TOO_FAST = (
 def test_a_best_epoch_that_is_the_first_is_named_with_the_key(
     rnn_bench: Command, recorded_runs: Runs
 ) -> None:
-    answer = rnn_bench(*changed(SMALL, *LEARNS_TOO_FAST))
+    answer = rnn_bench(*changed((*SMALL, *PLAIN), *LEARNS_TOO_FAST))
     (run,) = recorded_runs()
     assert run.data.tags["outcome"] == "finished"
     assert run.data.metrics["best_epoch"] == 1

@@ -57,6 +57,8 @@ def test_training_learns_a_near_cue(cell: str, configured: Compose) -> None:
         "dataset.noise=0",
         "model.hidden_size=16",
         "optimizer.lr=0.01",
+        "protocol.embedding_std=1",
+        "protocol.readout=last_token",
         "protocol.epochs=8",
     )
     results, _ = trained(config)
@@ -84,6 +86,7 @@ def naive_notebook_losses(
         return F.cross_entropy(linear(dropout(states[:, -1, :])), split.labels[articles])
 
     found = []
+    assert config.protocol.epochs
     for epoch in range(1, config.protocol.epochs + 1):
         model.train()
         lengths = corpus.train.lengths.numpy()
@@ -221,6 +224,17 @@ def test_a_budget_of_updates_adds_epochs_where_they_have_fewer(
     corpus = encoded_corpus(config)  # 77 articles: 3 batches an epoch
     assert planned_epochs(config, corpus) == epochs
     assert planned_epochs(configured("model=majority", *SMALL_CORPUS), corpus) == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "epochs"),
+    [((), 667), (("protocol.min_updates=3000",), 1000), (("protocol.batch_size=1",), 26)],
+)
+def test_the_usual_budget_is_the_longer_one_of_epochs_and_updates(
+    overrides: tuple[str, ...], epochs: int, configured: Compose
+) -> None:
+    corpus = encoded_corpus(configured(*SMALL))  # 77 articles: 3 batches an epoch
+    assert planned_epochs(configured(*SMALL_CORPUS, *overrides), corpus) == epochs
 
 
 def test_a_network_is_not_trained_beyond_its_seconds(configured: Compose) -> None:
