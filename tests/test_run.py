@@ -42,7 +42,7 @@ def test_a_run_leaves_one_finished_row_with_its_settings(
     parameters, tags = run.data.params, run.data.tags
     assert (parameters["model.cell"], parameters["optimizer.lr"], parameters["seed"]) == (
         "gru",
-        "0.003",
+        "0.001",
         "4",
     )
     expected = {

@@ -63,7 +63,7 @@ def test_the_notebook_protocol_decides_learning_rate_and_dropout_by_model(
 def test_the_fair_protocol_treats_all_cells_alike(configured: Compose) -> None:
     for cell in ("rnn", "lstm", "gru"):
         config = configured(f"model={cell}")
-        assert (config.optimizer.lr, config.model.dropout) == (0.003, 0.0)
+        assert (config.optimizer.lr, config.model.dropout) == (0.001, 0.5)
 
 
 def test_the_command_line_wins_over_the_protocol(configured: Compose) -> None:
