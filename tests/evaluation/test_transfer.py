@@ -79,7 +79,7 @@ def test_articles_are_read_with_the_run_s_own_vocabulary(
 def test_long_articles_are_cut_as_the_run_s_own(data: Path, configured: Configured) -> None:
     cut = ("dataset=isot", TO_KAGGLE, "protocol.max_length=3")
     found = []
-    for config in (configured(*cut, HEAD), configured(*cut)):
+    for config in (configured(*cut, HEAD), configured(*cut, f"{HEAD}_and_tail")):
         corpus = encoded_corpus(config)
         split = transfer_split("kaggle", config, corpus)
         found.append(" ".join(corpus.vocabulary[token] for token in split.tokens))
