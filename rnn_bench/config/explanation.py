@@ -28,7 +28,7 @@ from omegaconf.errors import (
 
 from rnn_bench.config.errors import suggestion
 from rnn_bench.config.launcher import missing_plugin
-from rnn_bench.config.overrides import key_of, unreadable
+from rnn_bench.config.overrides import key_of, not_deletable, unreadable
 from rnn_bench.config.schema import GROUPS
 
 A_LIST, A_DICTIONARY = "a list such as [a,b]", "a dictionary such as {a:1,b:2}"
@@ -72,7 +72,7 @@ def explain(error: Exception, overrides: Sequence[str], loader: ConfigLoader) ->
         return f"{line} is not possible: it must be {WANTED[kind]}."
     if "does not support deletion" in str(cause):
         key = str(getattr(cause, "full_key", ""))
-        return f"~{key} is not possible: every run has it. Give a value: {key}=..."
+        return not_deletable(f"~{key}")
     lines = [line for line in f"{error}\n{cause or ''}".splitlines() if line.strip()]
     return "\n".join(list(dict.fromkeys(lines))[:LINES])
 
@@ -108,7 +108,7 @@ def _unknown_key(key: str, overrides: Sequence[str], loader: ConfigLoader) -> st
     if key.startswith("hydra."):
         known = [*_keys(OmegaConf.to_container(config.hydra), "hydra.")]
     if key in known:  # which Hydra does not delete where its value is empty
-        return f"~{key} is not possible: every run has it. Give a value: {key}=..."
+        return not_deletable(f"~{key}")
     scope, _, name = key.rpartition(".")
     if inner := [each for each in known if not scope and each.rpartition(".")[2] == name]:
         return f"{key} is not a configuration key. Did you mean {' or '.join(inner)}?"

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.options import Option
-from rnn_bench.config.overrides import key_of
+from rnn_bench.config.overrides import key_of, not_deletable
 from rnn_bench.config.schema import GROUPS, SCHEMAS, Config
 
 MOST_RUNS = 1_000_000
@@ -41,7 +41,7 @@ def check_override(override: Override, mode: RunMode, loader: ConfigLoader) -> N
     if group and override.is_delete():
         raise ConfigError(f"{line} is not possible: a run needs a {group}.")
     if override.is_delete() and key in OWN_NAMES:
-        raise ConfigError(f"{line} is not possible: every run has it. Give a value: {key}=...")
+        raise ConfigError(not_deletable(line))
     if key.startswith("hydra.") and key.endswith("._target_"):
         name = key.removeprefix("hydra.").removesuffix("._target_")
         raise ConfigError(f"{line} is not possible: choose with hydra/{name}=...")
@@ -116,5 +116,4 @@ def check_deletions(lines: Iterable[str], config: Config) -> None:
         group, _, name = key_of(line).rpartition(".")
         option = getattr(config, group, None) if group else config
         if line.startswith("~") and name in getattr(option, "__dataclass_fields__", ()):
-            key = key_of(line)
-            raise ConfigError(f"{line} is not possible: every run has it. Give a value: {key}=...")
+            raise ConfigError(not_deletable(line))

@@ -55,6 +55,11 @@ def key_of(line: str) -> str:
     return line.lstrip("+~").partition("=")[0]
 
 
+def not_deletable(line: str) -> str:
+    """Return what is said to an override that deletes a key which every run has."""
+    return f"{line} is not possible: every run has it. Give a value: {key_of(line)}=..."
+
+
 def has_plain_seed(lines: Iterable[str]) -> bool:
     """Return whether overrides give the seed once, as a whole number."""
     return sum(bool(re.fullmatch("seed=[0-9]+", line)) for line in lines) == 1

@@ -5,8 +5,7 @@ that the tests are right.
 """
 
 import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,17 +31,6 @@ def gpu(device: str) -> torch.device:
     if not device.startswith("cuda"):
         pytest.skip(f"only a GPU can pass it, and RNN_BENCH_TEST_DEVICE={device}")
     return torch.device(device)
-
-
-@pytest.fixture
-def no_tf32() -> Iterator[None]:
-    """cuDNN multiplies in float32, as the CPU does, and not in TF32, which has 10 bits."""
-    before = torch.backends.cudnn.allow_tf32
-    with warnings.catch_warnings():  # newer versions of torch have another name for it too
-        warnings.simplefilter("ignore")
-        torch.backends.cudnn.allow_tf32 = False
-        yield
-        torch.backends.cudnn.allow_tf32 = before
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.graphs import LENGTHS, CapturedStep
 from rnn_bench.training.start import start_training
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+pytestmark = pytest.mark.usefixtures("gpu")
 
 Compose = Callable[..., Config]
 

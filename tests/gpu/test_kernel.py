@@ -1,32 +1,29 @@
 """The fused kernel on a GPU: its results against torch's in double precision, and whole training
 steps against cuDNN's. Without a GPU, or without cuda-core, these tests are skipped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
-from rnn_bench.data.batches import batches, training_order
+from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.cell import cell_class
-from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.kernels.cuda.kernel import CudaKernel
-from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.models.precision import products_in
 from tests.models.kernels.layers import (
     CELLS,
     READOUTS,
     batch_of,
     by_kernel,
     by_torch,
+    error_of,
     layers_of,
+    losses_of_training,
     results,
-    worst_error,
 )
 
 Kernels = Callable[[str, int], CudaKernel]
@@ -42,8 +39,15 @@ SIZES = {  # embedding, hidden, layers, batch, time
 }
 
 
+@pytest.fixture(autouse=True)
+def no_tf32(gpu: torch.device) -> Iterator[None]:
+    """These tests call layers and models directly, whose products are in float32 here too."""
+    with products_in("float32", gpu):
+        yield
+
+
 @pytest.fixture
-def kernel_of(gpu: torch.device, no_tf32: None, compiled: Path) -> Kernels:
+def kernel_of(gpu: torch.device, compiled: Path) -> Kernels:
     """The kernel of a cell with so many units."""
     pytest.importorskip("cuda.core", reason="cuda-core is not installed")
     return lambda cell, hidden: CudaKernel(compiled, gpu, cell_class(cell).fused, hidden)
@@ -55,13 +59,9 @@ def kernel_of(gpu: torch.device, no_tf32: None, compiled: Path) -> Kernels:
 def test_states_and_gradients_are_those_of_double_precision(
     cell: str, size: str, backwards: bool, gpu: torch.device, kernel_of: Kernels
 ) -> None:
-    embedding, hidden, depth, batch, time = SIZES[size]
-    inputs, lengths = (each.to(gpu) for each in batch_of(embedding, batch, time))
-    layers = layers_of(cell, embedding, hidden, depth).to(gpu)
-    kernel = kernel_of(cell, hidden)
+    kernel = kernel_of(cell, SIZES[size][1])
     for readout in READOUTS:
-        ours, exactly = by_kernel(kernel, readout, backwards), by_torch(readout, backwards)
-        assert worst_error(ours, exactly, layers, inputs, lengths) < 1e-5
+        assert error_of(kernel, cell, SIZES[size], readout, backwards, gpu) < 1e-5
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -106,7 +106,6 @@ def test_the_first_losses_of_training_are_those_with_cudnn(
     readout: str,
     bidirectional: bool,
     gpu: torch.device,
-    no_tf32: None,
     configured: Callable[..., Config],
 ) -> None:
     pytest.importorskip("cuda.core", reason="cuda-core is not installed")
@@ -118,18 +117,7 @@ def test_the_first_losses_of_training_are_those_with_cudnn(
     corpus = encoded_corpus(config)
     lengths = corpus.train.lengths.numpy()
     order = training_order(lengths, 32, "bucketed", 0, 1)[:20]
-    losses = []
-    for fused in (None, fused_kernel(config, gpu)):
-        model = initial_model(config, corpus, fused).to(gpu)
-        assert isinstance(model, RecurrentClassifier)
-        optimizer = build(config.optimizer)(model.parameters())
-        losses.append([])
-        for batch in batches(corpus.to(gpu).train, lengths, order):
-            loss = F.cross_entropy(model(batch.tokens, batch.lengths), batch.labels)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            losses[-1].append(loss.item())
+    kernels = None, fused_kernel(config, gpu)
+    losses = [losses_of_training(config, corpus, fused, order, gpu) for fused in kernels]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-3)

@@ -1,6 +1,5 @@
 """Runs that share a GPU: side by side, killed, too large, and evaluated further."""
 
-import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from rnn_bench.sweep.local.devices import CUDA_CONTEXT, memory_need
 from tests.conftest import SMALL, Command, changed
 from tests.evaluation.test_transfer import write_isot
 from tests.gpu.conftest import Losses
-from tests.survival.long_run import LONG, history, predictions, started, wait_for
+from tests.survival.long_run import LONG, history, kill_after_some_epochs, predictions
 
 Runs = Callable[[], list[Run]]
 AtOnce = Callable[[int], str]
@@ -93,14 +92,7 @@ def test_a_killed_run_goes_on_to_the_losses_of_an_undisturbed_one(
     device: str, workplace: Path, rnn_bench: Command, recorded_runs: Runs
 ) -> None:
     asked = (*LONG, f"device={device}", "deterministic=true")
-    process = started(*asked)
-    epochs = random.randrange(2, 20)
-    wait_for(
-        lambda: any(len(history(workplace, run, "val_loss")) >= epochs for run in recorded_runs()),
-        process,
-    )
-    process.kill()
-    process.communicate()
+    kill_after_some_epochs(workplace, recorded_runs, *asked)
     answer = rnn_bench(*asked)
     assert answer.status == 0
     assert "goes on after epoch" in answer.out

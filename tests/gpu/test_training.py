@@ -15,6 +15,7 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
+from rnn_bench.models.precision import products_in
 from rnn_bench.tracking import schema
 from rnn_bench.training.device import device_name
 from rnn_bench.training.start import start_training
@@ -65,7 +66,6 @@ def step_losses(monkeypatch: pytest.MonkeyPatch) -> Callable[[Config, torch.devi
     return train
 
 
-@pytest.mark.usefixtures("no_tf32")
 @pytest.mark.parametrize("bidirectional", DIRECTIONS)
 @pytest.mark.parametrize("readout", READOUTS)
 @pytest.mark.parametrize("cell", cell_names())
@@ -103,7 +103,6 @@ def test_every_protocol_and_optimizer_trains(
     assert math.isfinite(metrics["train_loss"] + metrics["val_loss"] + metrics["test_loss"])
 
 
-@pytest.mark.usefixtures("no_tf32")
 @pytest.mark.parametrize("cell", cell_names())
 def test_test_results_are_those_of_the_cpu(
     cell: str, device: str, rnn_bench: Command, recorded_runs: Runs
@@ -161,7 +160,7 @@ def test_equal_rows_are_read_by_cudnn_s_persistent_kernels(
     tokens = torch.randint(2, len(encoded_corpus(config).vocabulary), (32, 256), device=gpu)
     lengths = torch.full((32,), 256, device=gpu)
     activities = [torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as profile:
+    with products_in("float32", gpu), torch.profiler.profile(activities=activities) as profile:
         model(tokens, lengths).sum().backward()
         torch.cuda.synchronize()
     names = {event.key for event in profile.key_averages()}

@@ -1,5 +1,6 @@
 """A run of some seconds in a process of its own, and what it has recorded."""
 
+import random
 import subprocess
 import sys
 import time
@@ -26,6 +27,19 @@ def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
+
+
+def kill_after_some_epochs(
+    workplace: Path, recorded_runs: Callable[[], list[Run]], *arguments: str
+) -> None:
+    """Start a run, and kill it somewhere between its second and its twentieth epoch."""
+    process, epochs = started(*arguments), random.randrange(2, 20)
+    wait_for(
+        lambda: any(len(history(workplace, run, "val_loss")) >= epochs for run in recorded_runs()),
+        process,
+    )
+    process.kill()
+    process.communicate()
 
 
 def history(workplace: Path, run: Run, metric: str) -> list[tuple[int, float]]:

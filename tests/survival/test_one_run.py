@@ -1,6 +1,5 @@
 """A run that is killed or interrupted, or loses its tracking server."""
 
-import random
 import re
 import signal
 import time
@@ -19,7 +18,14 @@ from rnn_bench.tracking.availability import retry_until_reachable
 from rnn_bench.tracking.outbox import Message, Outbox
 from rnn_bench.tracking.store import open_store
 from tests.conftest import Command
-from tests.survival.long_run import LONG, history, predictions, started, wait_for
+from tests.survival.long_run import (
+    LONG,
+    history,
+    kill_after_some_epochs,
+    predictions,
+    started,
+    wait_for,
+)
 from tests.tracking.server import Server
 
 Runs = Callable[[], list[Run]]
@@ -35,14 +41,7 @@ def server(workplace: Path) -> Iterator[Server]:
 def test_a_killed_run_goes_on_from_its_newest_sound_checkpoint_to_the_same_result(
     workplace: Path, rnn_bench: Command, recorded_runs: Runs
 ) -> None:
-    process = started(*LONG)
-    epochs = random.randrange(2, 20)
-    wait_for(
-        lambda: any(len(history(workplace, run, "val_loss")) >= epochs for run in recorded_runs()),
-        process,
-    )
-    process.kill()
-    process.communicate()
+    kill_after_some_epochs(workplace, recorded_runs, *LONG)
     (left,) = recorded_runs()
     assert left.info.status == "RUNNING"
     newest = sorted((workplace / "outputs/runs" / left.info.run_id).glob("*.pt"))[-1]

@@ -3,17 +3,26 @@
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnn_bench.config.model import cell_names
+from rnn_bench.config.options import build
+from rnn_bench.config.schema import Config
+from rnn_bench.data.batches import batches
+from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.cell import cell_class
+from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Readout
-from rnn_bench.models.recurrent import reversed_articles
+from rnn_bench.models.recurrent import RecurrentClassifier, reversed_articles
 
 CELLS = cell_names()
 READOUTS = (Readout.LAST, Readout.MEAN, Readout.MAX)
+CPU = torch.device("cpu")
 
 Read = Callable[[nn.ModuleList, Tensor, Tensor], Tensor]
 
@@ -87,3 +96,40 @@ def batch_of(embedding: int, batch: int, time: int, seed: int = 0) -> tuple[Tens
     random = torch.Generator().manual_seed(seed)
     lengths = torch.randint(1, time + 1, (batch,), generator=random)
     return torch.randn(batch, time, embedding, generator=random), lengths
+
+
+def error_of(
+    kernel: FusedKernel,
+    cell: str,
+    size: tuple[int, int, int, int, int],
+    readout: Readout,
+    backwards: bool,
+    device: torch.device = CPU,
+) -> float:
+    """The kernel's `worst_error` for an embedding, hidden units, layers, articles and steps."""
+    embedding, hidden, depth, batch, time = size
+    inputs, lengths = (each.to(device) for each in batch_of(embedding, batch, time))
+    layers = layers_of(cell, embedding, hidden, depth).to(device)
+    ours, exactly = by_kernel(kernel, readout, backwards), by_torch(readout, backwards)
+    return worst_error(ours, exactly, layers, inputs, lengths)
+
+
+def losses_of_training(
+    config: Config,
+    corpus: EncodedCorpus,
+    fused: FusedKernel | None,
+    order: list[NDArray[np.int64]],
+    device: torch.device = CPU,
+) -> list[float]:
+    """The loss of each batch of a training, computed by the kernel or by torch."""
+    model = initial_model(config, corpus, fused).to(device)
+    assert isinstance(model, RecurrentClassifier)
+    optimizer, losses = build(config.optimizer)(model.parameters()), []
+    for batch in batches(corpus.to(device).train, corpus.train.lengths.cpu().numpy(), order):
+        loss = F.cross_entropy(model(batch.tokens, batch.lengths), batch.labels)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

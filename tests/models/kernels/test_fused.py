@@ -21,6 +21,7 @@ from tests.models.kernels.layers import (
     by_kernel,
     by_steps,
     by_torch,
+    error_of,
     layers_of,
     results,
     worst_error,
@@ -44,12 +45,8 @@ SIZES = {  # embedding, hidden, layers, batch, time
 def test_states_and_gradients_are_those_of_double_precision(
     cell: str, size: str, readout: Readout, threads: int, backwards: bool, kernel: FusedKernel
 ) -> None:
-    embedding, hidden, depth, batch, time = SIZES[size]
     torch.set_num_threads(threads)
-    inputs, lengths = batch_of(embedding, batch, time)
-    layers = layers_of(cell, embedding, hidden, depth)
-    ours, exactly = by_kernel(kernel, readout, backwards), by_torch(readout, backwards)
-    assert worst_error(ours, exactly, layers, inputs, lengths) < 1e-5
+    assert error_of(kernel, cell, SIZES[size], readout, backwards) < 1e-5
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -77,10 +74,7 @@ def test_vectors_of_each_width_give_the_results_of_double_precision(
     torch.set_num_threads(2)
     sizes = ("below a vector", "padded panels", "one above a panel")
     for cell, size, readout in itertools.product(CELLS, sizes, READOUTS):
-        embedding, hidden, depth, batch, time = SIZES[size]
-        layers = layers_of(cell, embedding, hidden, depth)
-        ours, exactly = by_kernel(kernel, readout, True), by_torch(readout, True)
-        error = worst_error(ours, exactly, layers, *batch_of(embedding, batch, time))
+        error = error_of(kernel, cell, SIZES[size], readout, True)
         assert error < 1e-5, (cell, size, readout)
 
 

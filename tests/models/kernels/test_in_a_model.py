@@ -5,17 +5,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from rnn_bench.config.model import cell_names
-from rnn_bench.config.options import build
 from rnn_bench.config.schema import Config
-from rnn_bench.data.batches import batches, training_order
+from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
+from tests.models.kernels.layers import losses_of_training
 
 
 @pytest.mark.parametrize("cell", cell_names())
@@ -38,19 +36,7 @@ def test_the_first_losses_of_training_are_torch_s(
     corpus = encoded_corpus(config)
     lengths = corpus.train.lengths.numpy()
     order = training_order(lengths, 32, "bucketed", 0, 1)[:20]
-    losses = []
-    for fused in (None, kernel):
-        model = initial_model(config, corpus, fused)
-        assert isinstance(model, RecurrentClassifier)
-        optimizer = build(config.optimizer)(model.parameters())
-        losses.append([])
-        for batch in batches(corpus.train, lengths, order):
-            loss = F.cross_entropy(model(batch.tokens, batch.lengths), batch.labels)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            losses[-1].append(loss.item())
+    losses = [losses_of_training(config, corpus, fused, order) for fused in (None, kernel)]
     assert len(losses[0]) == 20
     assert losses[1] == pytest.approx(losses[0], rel=5e-6)
     assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-3)

@@ -76,6 +76,28 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> Driver:
 
 
 @pytest.fixture
+def saying(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[str, ...]]:
+    """The overrides of two runs that fail, and whose errors say what an environment variable is."""
+
+    def overrides(variable: str) -> tuple[str, ...]:
+        monkeypatch.syspath_prepend(workplace)
+        (workplace / "conf" / "model").mkdir(parents=True)
+        (workplace / "conf" / "model" / "says.yaml").write_text(
+            "_target_: my_says.Says\nname: says\nnumber: 0\n"
+        )
+        (workplace / "my_says.py").write_text(
+            "import os\n"
+            "from torch import nn\n"
+            "class Says(nn.Module):\n"
+            "    def __init__(self, number, *, vocabulary_size, classes, readout):\n"
+            f"        raise RuntimeError('I find ' + os.environ['{variable}'])\n"
+        )
+        return "--config-dir", "conf", "-m", "model=says", "model.number=1,2", *SMALL_CORPUS
+
+    return overrides
+
+
+@pytest.fixture
 def new_run(workplace: Path) -> NewRun:
     """Makes waiting runs of a seed and an estimate in seconds."""
     composer = Composer()

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -70,7 +69,9 @@ def test_an_average_of_the_weights_needs_the_memory_of_another_model(configured:
 
 @pytest.mark.usefixtures("two_gpus")
 def test_each_process_sees_its_own_gpu_and_the_parent_none(
-    workplace: Path, rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
+    rnn_bench: Command,
+    saying: Callable[[str], tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The processes' torch here has no CUDA: what matters is their environment."""
 
@@ -78,23 +79,8 @@ def test_each_process_sees_its_own_gpu_and_the_parent_none(
         raise AssertionError("the parent touches CUDA")
 
     monkeypatch.setattr("torch.cuda._lazy_init", never)
-    monkeypatch.syspath_prepend(workplace)
-    (workplace / "conf" / "model").mkdir(parents=True)
-    (workplace / "conf" / "model" / "says.yaml").write_text(
-        "_target_: my_gpu.Says\nname: says\nnumber: 0\n"
-    )
-    (workplace / "my_gpu.py").write_text(
-        "import os\n"
-        "from torch import nn\n"
-        "class Says(nn.Module):\n"
-        "    def __init__(self, number, *, vocabulary_size, classes, readout):\n"
-        "        raise RuntimeError('I see ' + os.environ['CUDA_VISIBLE_DEVICES'])\n"
-    )
-    answer = rnn_bench(
-        *("--config-dir", "conf", "-m", "model=says", "model.number=1,2", *SMALL_CORPUS),
-        "hydra.launcher.jobs_per_gpu=1",
-    )
+    answer = rnn_bench(*saying("CUDA_VISIBLE_DEVICES"), "hydra.launcher.jobs_per_gpu=1")
     assert answer.status == 1
-    assert "I see GPU-aa11" in answer.out
-    assert "I see GPU-bb22" in answer.out
+    assert "I find GPU-aa11" in answer.out
+    assert "I find GPU-bb22" in answer.out
     assert "CUDA_VISIBLE_DEVICES" not in os.environ

@@ -17,7 +17,7 @@ import pytest
 
 from rnn_bench.sweep.local.devices import Device
 from rnn_bench.sweep.local.mps import CONTROL, computing_at_once
-from tests.conftest import SMALL_CORPUS, Command
+from tests.conftest import Command
 from tests.sweep.local.conftest import GPUS, INSTANCE
 
 SHARED = [Device(gpu, 2) for gpu in GPUS]
@@ -150,23 +150,11 @@ def test_it_is_not_started_unasked_or_for_one_run_at_a_time(record: Path) -> Non
 
 @pytest.mark.usefixtures("two_gpus")
 def test_a_sweep_s_runs_find_it(
-    record: Path, workplace: Path, rnn_bench: Command, monkeypatch: pytest.MonkeyPatch
+    record: Path, rnn_bench: Command, saying: Callable[[str], tuple[str, ...]]
 ) -> None:
-    monkeypatch.syspath_prepend(workplace)
-    (workplace / "conf" / "model").mkdir(parents=True)
-    (workplace / "conf" / "model" / "says.yaml").write_text(
-        "_target_: my_mps.Says\nname: says\nnumber: 0\n"
-    )
-    (workplace / "my_mps.py").write_text(
-        "import os\n"
-        "from torch import nn\n"
-        "class Says(nn.Module):\n"
-        "    def __init__(self, number, *, vocabulary_size, classes, readout):\n"
-        "        raise RuntimeError('I find ' + os.environ['CUDA_MPS_PIPE_DIRECTORY'])\n"
-    )
     answer = rnn_bench(
-        *("--config-dir", "conf", "-m", "model=says", "model.number=1,2", *SMALL_CORPUS),
-        *("hydra.launcher.gpus=[0]", "hydra.launcher.jobs_per_gpu=2", "hydra.launcher.mps=auto"),
+        *(*saying(PIPE), "hydra.launcher.gpus=[0]", "hydra.launcher.jobs_per_gpu=2"),
+        "hydra.launcher.mps=auto",
     )
     assert answer.status == 1
     assert answer.out.count("Runs of a GPU compute at the same time, by MPS.\n") == 1

@@ -65,7 +65,8 @@ class CudaKernel(FusedKernel):
     def _compute(
         self, cell: TorchCell, inputs: Tensor, lengths: Tensor, readout: Readout, backwards: bool
     ) -> Tensor:
-        """
+        """Return a cell's readout or its states, computed on the GPU.
+
         Raises:
             ValueError: a tensor is not of float32 on the kernel's device, or there are no lengths.
         """
