@@ -30,7 +30,10 @@ for number in (signal.SIGINT, signal.SIGHUP):
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 # A run of half a second: the real configuration, shrunk.
-SMALL_CORPUS = ("dataset.articles=192", "dataset.length=12", "dataset.cue_distance=2")
+SMALL_CORPUS = (
+    *("dataset.articles=192", "dataset.length=12"),
+    *("dataset.cue_distance=2", "dataset.marker_distance=3"),
+)
 SMALL = (
     *SMALL_CORPUS,
     "model.hidden_size=8",

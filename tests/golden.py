@@ -141,7 +141,7 @@ def parts() -> dict[str, tuple[int, str, Callable[[], Any]]]:
 
 
 def demo_articles() -> str:
-    corpus = DemoCorpus(60, 12, 2, 0.02, 0, Path())
+    corpus = DemoCorpus(60, 12, 2, 3, 0.02, 0, Path())
     return content_fingerprint(corpus.read())
 
 

@@ -27,6 +27,7 @@ SWEEP = (
     "dataset.articles=320",
     "dataset.length=12",
     "dataset.cue_distance=2",
+    "dataset.marker_distance=3",
     "model.hidden_size=8",
     "model.embedding_dim=8",
     f"protocol.epochs={EPOCHS}",

@@ -89,7 +89,8 @@ def test_the_installed_command_composes_its_own_configuration(
 
 
 def test_the_installed_command_trains(installed: Path, tmp_path: Path) -> None:
-    small = ("dataset.articles=40", "dataset.length=8", "dataset.cue_distance=2")
+    small = ("dataset.articles=40", "dataset.length=8")
+    small += ("dataset.cue_distance=2", "dataset.marker_distance=3")
     run = ("model=tfidf", f"cache_dir={tmp_path / 'cache'}", *small)
     # A sweep, which the launcher of the wheel packs onto this machine.
     shown = python(installed, tmp_path, "-m", "rnn_bench", "-m", *run)

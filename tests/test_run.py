@@ -42,7 +42,7 @@ def test_a_run_leaves_one_finished_row_with_its_settings(
     parameters, tags = run.data.params, run.data.tags
     assert (parameters["model.cell"], parameters["optimizer.lr"], parameters["seed"]) == (
         "gru",
-        "0.001",
+        "0.003",
         "4",
     )
     expected = {
@@ -232,7 +232,8 @@ def test_a_job_travels_to_another_process(workplace: Path) -> None:
 
 LATE = (
     *("protocol.embedding_std=1", "protocol.readout=last_token", "model.dropout=0.5"),
-    *("model=rnn", "dataset.articles=2400", "dataset.length=30", "dataset.cue_distance=14"),
+    *("model=rnn", "dataset.articles=2400", "dataset.length=30"),
+    *("dataset.cue_distance=14", "dataset.marker_distance=3"),
     *("model.hidden_size=16", "model.embedding_dim=16", "optimizer.lr=0.003", "threads=1"),
     *("protocol.epochs=40", "protocol.patience=2", "model.kernel=torch"),
 )

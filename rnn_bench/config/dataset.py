@@ -309,7 +309,7 @@ class Hub(Dataset):
 
 @dataclass
 class Demo(Dataset):
-    """A generated news-like corpus with a class cue at a chosen distance from the end."""
+    """A generated news-like corpus: the class cue stands after a marker, at chosen distances."""
 
     _target_: str = "rnn_bench.data.corpora.demo.DemoCorpus"
     name: str = key("demo", "the corpus in tables and run names")
@@ -319,14 +319,22 @@ class Demo(Dataset):
         "mean words an article; lengths vary by half of it, less where the cue needs the room",
         between(6, 1_000_000),
     )
-    cue_distance: int = key(30, "most words between the class cue and the end", at_least(0))
+    cue_distance: int = key(10, "most words between the class cue and the end", at_least(0))
+    marker_distance: int = key(
+        20,
+        "most words between the marker and the class cue; one stands there at least",
+        at_least(1),
+        before=3,
+    )
     noise: float = key(0.02, "share of articles with the other class's label", FRACTION)
     seed: int = key(0, "of the generated words", SEED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cue_distance > self.length - 6:
+        shortest = self.cue_distance + self.marker_distance + 3  # marker, cue and another word
+        if self.length < shortest:
             raise ConfigError(
-                f"dataset.cue_distance={self.cue_distance} is not possible: with "
-                f"dataset.length={self.length} it must be at most {self.length - 6}."
+                f"dataset.length={self.length} is too short for dataset.cue_distance="
+                f"{self.cue_distance} and dataset.marker_distance={self.marker_distance}: it must "
+                f"be at least {shortest}."
             )

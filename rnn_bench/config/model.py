@@ -52,7 +52,7 @@ class Recurrent(Model):
     hidden_size: int = key(128, "size of the hidden state of a direction", SIZE)
     num_layers: int = key(1, "recurrent layers", between(1, 1000))
     bidirectional: bool = key(False, "read the article in both directions")
-    dropout: float = key(0.5, "dropout of the readout and between layers", FRACTION)
+    dropout: float = key(0.0, "dropout of the readout and between layers", FRACTION)
     kernel: str = key(
         "auto",
         "code for the recurrence: torch's, the fused one, or auto: the faster, torch's on a GPU",

@@ -53,7 +53,7 @@ class Protocol(Option):
     )
     max_length: int = key(512, "tokens of an article that are kept", between(1, INT32))
     truncation: str = key(
-        "head",
+        "head_and_tail",
         "which tokens of a longer article are kept: the first ones, or the first and the last half",
         one_of("head", "head_and_tail"),
         before="head",
@@ -63,7 +63,7 @@ class Protocol(Option):
     split_seed: int = key(42, "of the validation split", SEED)
     batch_size: int = key(32, "articles a batch", between(1, INT32))
     epochs: int | None = key(
-        15,
+        None,
         f"passes over the training articles, at most; empty: {EPOCHS}, or as many as make "
         f"{UPDATES:,} optimizer updates if that is more",
         at_least(1),
@@ -82,7 +82,7 @@ class Protocol(Option):
         before=None,
     )
     readout: str = key(
-        "last_token",
+        "max",
         "the state that the classifier reads",
         one_of("last_token", "padded_end", "mean", "max"),
     )
@@ -97,7 +97,7 @@ class Protocol(Option):
         before=None,
     )
     embedding_std: float = key(
-        1.0, "standard deviation of the initial embeddings", POSITIVE, before=1.0
+        0.05, "standard deviation of the initial embeddings", POSITIVE, before=1.0
     )
     recurrent_init: str = key(
         "torch",
@@ -157,10 +157,10 @@ class Protocol(Option):
         before="val_loss",
     )
     patience: int | None = key(
-        5, "epochs without a better one before stopping; empty: never", at_least(1)
+        10, "epochs without a better one before stopping; empty: never", at_least(1)
     )
     patience_from: str = key(
-        "start",
+        "learning",
         "when patience begins to count: at the start, or in the epoch in which validation first "
         "beats the best constant prediction by more than chance",
         one_of("start", "learning"),

@@ -201,6 +201,7 @@ def good_requests(client: MlflowClient, run: Run, folder: Path) -> list[tuple[st
         articles=int(settings["articles"]),
         length=int(settings["length"]),
         cue_distance=int(settings["cue_distance"]),
+        marker_distance=int(settings["marker_distance"]),
         noise=float(settings["noise"]),
         seed=int(settings["seed"]),
         data_dir=folder,

@@ -63,7 +63,7 @@ def test_the_notebook_protocol_decides_learning_rate_and_dropout_by_model(
 def test_the_fair_protocol_treats_all_cells_alike(configured: Compose) -> None:
     for cell in ("rnn", "lstm", "gru"):
         config = configured(f"model={cell}")
-        assert (config.optimizer.lr, config.model.dropout) == (0.001, 0.5)
+        assert (config.optimizer.lr, config.model.dropout) == (0.003, 0.0)
 
 
 def test_the_command_line_wins_over_the_protocol(configured: Compose) -> None:
@@ -106,7 +106,7 @@ WRONG = [
     ("dataset=table", "dataset.train", "dataset.train=..."),
     ("dataset=hub", "dataset.path", "dataset.path=..."),
     ("device=tpu", "device=tpu", "cuda:N"),
-    ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length"),
+    ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length=40"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
     ("seed=range(0,3)", "seed=range(0,3)", "-m"),
     ("optimizer.betas=[a,b]", "optimizer.betas[0]=a", "a number"),

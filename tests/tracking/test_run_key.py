@@ -63,7 +63,7 @@ def test_the_seed_is_not_in_the_config_key(configured: Compose) -> None:
 
 def test_settings_are_flat_and_hold_no_machinery(configured: Compose) -> None:
     flat = settings(configured("model=lstm"))
-    assert (flat["model.cell"], flat["optimizer.lr"], flat["seed"]) == ("lstm", 0.001, 0)
+    assert (flat["model.cell"], flat["optimizer.lr"], flat["seed"]) == ("lstm", 0.003, 0)
     assert not [name for name in flat if "_target_" in name or "_partial_" in name]
 
 
@@ -73,7 +73,7 @@ NAMES = [
     (("protocol=notebook", "optimizer.lr=0.01"), "gru-demo-notebook-lr0.01-s0"),
     (("optimizer=sgd",), "gru-demo-sgd-s0"),
     (("protocol.precision=bfloat16",), "gru-demo-precisionbfloat16-s0"),
-    (("optimizer.lr=0.001",), "gru-demo-s0"),
+    (("optimizer.lr=0.003",), "gru-demo-s0"),
     (("dataset=isot", "dataset.dateline=kept"), "gru-isot-datelinekept-s0"),
     (("dataset=kaggle", "dataset.dateline=kept"), "gru-kaggle-s0"),
     (("model.hidden_size=64", "protocol.epochs=3"), "gru-demo-hidden_size64-epochs3-s0"),
@@ -199,9 +199,10 @@ FORMER = (
     *("protocol.tokens=whitespace", "protocol.epochs=15", "protocol.patience=5"),
     "protocol.patience_from=start",
 )
+FORMER_DEMO = ("dataset.cue_distance=30", "dataset.marker_distance=3")
 KEYS = {
-    (*FORMER, *PLAIN): "f07d4320f0ef9b0ed6d2b8aa5e2b17ed",
-    ("model=lstm", "protocol=notebook", "seed=3"): "2e223d2d5d7c90b7245f5574d6aa0bd9",
+    (*FORMER_DEMO, *FORMER, *PLAIN): "f07d4320f0ef9b0ed6d2b8aa5e2b17ed",
+    ("model=lstm", "protocol=notebook", "seed=3", *FORMER_DEMO): "2e223d2d5d7c90b7245f5574d6aa0bd9",
     (
         "model=tfidf",
         "dataset=isot",

@@ -54,6 +54,7 @@ def test_training_learns_a_near_cue(cell: str, configured: Compose) -> None:
         "dataset.articles=1600",
         "dataset.length=8",
         "dataset.cue_distance=0",
+        "dataset.marker_distance=3",
         "dataset.noise=0",
         "model.hidden_size=16",
         "optimizer.lr=0.01",

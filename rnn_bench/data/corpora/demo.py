@@ -1,11 +1,11 @@
 """A generated corpus of news-like articles. How far back a reader must remember is a setting.
 
 Words follow Zipf's law and say nothing about the class. The class is given by one cue word in each
-article: the first cue word after a marker word. Between the two stand some ordinary words, so that
-no pair of neighbours holds both, and cue words of both classes stand everywhere else: counting
-words or pairs tells less than reading in order. The distance from the cue to the end of the article
-is drawn evenly from 0 to `cue_distance` words, so that a cell that remembers half as far gets half
-of the articles right.
+article: the first cue word after a marker word. Between the two stand 1 to `marker_distance`
+ordinary words, so that no pair of neighbours holds both, and cue words of both classes stand
+everywhere else: counting words or pairs tells less than reading in order. From the cue to the end
+of the article are 0 to `cue_distance` words. Both distances are drawn evenly: a cell that remembers
+half as far gets half of the articles right.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,7 @@ CLASSES = ("fake", "real")
 WORDS = 500  # with thousands, cells memorize rare words before they find the cue
 CUES_PER_CLASS = 4
 DECOYS = 4  # cue words an article, of either class, that do not stand between marker and cue
-MOST_BETWEEN = 3  # ordinary words between marker and cue; there is one at least
-FEWEST = 3 + MOST_BETWEEN  # words of an article: marker, those between, cue, and one for decoys
+FEWEST = 3  # words of an article beside those between marker and cue: the two, one for decoys
 ZIPF_OFFSET = 2.7  # Mandelbrot's refinement: frequency proportional to 1 / (rank + 2.7)
 TEST_FRACTION = 0.5  # with fewer test articles, cells that differ are not told apart
 
@@ -39,6 +38,7 @@ class DemoCorpus(Corpus):
     articles: int
     length: int
     cue_distance: int
+    marker_distance: int
     noise: float
     seed: int
     data_dir: Path
@@ -55,9 +55,10 @@ class DemoCorpus(Corpus):
         classes = random.permutation(np.arange(self.articles) % 2)
         # Near cues are learned first, and the far ones from them: the distances must differ.
         distances = random.integers(0, self.cue_distance + 1, self.articles)
-        between = random.integers(1, MOST_BETWEEN + 1, self.articles)
+        between = random.integers(1, self.marker_distance + 1, self.articles)
         # A far cue needs long articles: the longest are then left out too, to keep the mean.
-        spread = min(self.length // 2, self.length - FEWEST - self.cue_distance)
+        longest = FEWEST + self.marker_distance + self.cue_distance
+        spread = min(self.length // 2, self.length - longest)
         lengths = random.integers(self.length - spread, self.length + spread + 1, self.articles)
         ends = lengths.cumsum()
         # One long row of words, cut into articles afterwards.

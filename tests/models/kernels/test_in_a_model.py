@@ -13,6 +13,7 @@ from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.recurrent import RecurrentClassifier
+from tests.conftest import SMALL_CORPUS
 from tests.models.kernels.layers import losses_of_training
 
 
@@ -30,7 +31,7 @@ def test_the_first_losses_of_training_are_torch_s(
 ) -> None:
     config = configured(
         *("dataset.articles=1600", f"model={cell}", f"model.num_layers={layers}"),
-        *("model.hidden_size=24", "dataset.length=30", "dataset.cue_distance=10"),
+        *("model.hidden_size=24", "dataset.length=30", "dataset.marker_distance=3"),
         *(f"protocol.readout={readout}", f"model.bidirectional={bidirectional}"),
     )
     corpus = encoded_corpus(config)
@@ -45,7 +46,7 @@ def test_the_first_losses_of_training_are_torch_s(
 def test_a_model_with_the_kernel_has_the_same_weights_and_can_be_copied(
     kernel: FusedKernel, configured: Callable[..., Config]
 ) -> None:
-    config = configured("dataset.articles=64", "dataset.length=8", "dataset.cue_distance=2")
+    config = configured(*SMALL_CORPUS)
     corpus = encoded_corpus(config)
     plain, fused = (initial_model(config, corpus, each) for each in (None, kernel))
     assert isinstance(fused, RecurrentClassifier)

@@ -92,7 +92,7 @@ def test_every_model_with_settings_gets_the_same_number_of_trials(runs: list[Run
     assert {run.data.params["seed"] for run in trials(runs)} == {"0"}
     assert len({settings(run) for run in trials(runs)}) == 20
     tuned = [run for run in trials(runs) if run.data.tags["model"] == "tfidf"]
-    assert {run.data.params["optimizer.lr"] for run in tuned} == {"0.001"}, "it has no optimizer"
+    assert {run.data.params["optimizer.lr"] for run in tuned} == {"0.003"}, "it has no optimizer"
     assert all(1 <= float(run.data.params["model.c"]) <= 100 for run in tuned)
 
 
