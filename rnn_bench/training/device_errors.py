@@ -16,6 +16,7 @@ ALLOCATIONS = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",  # its name since cuDNN 9
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",  # as cuBLAS mostly puts it
 )
 
 
