@@ -57,9 +57,10 @@ def run(
         Busy: another process trains the run, and this one is not patient.
     """
     with deterministic_algorithms(config.deterministic):
-        device = run_device(config)
-        check_tensor_cores(config.protocol.precision, device)
-        fused = fused_kernel(config, device)
+        with explained_device_errors():
+            device = run_device(config)
+            check_tensor_cores(config.protocol.precision, device)
+            fused = fused_kernel(config, device)
         corpus = encoded_corpus(config)
         claims = open_claims(config, defaults, corpus, watch)
         while run_id := claim_or_reuse(claims, device, watch, patient):

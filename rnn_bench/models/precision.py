@@ -1,9 +1,10 @@
 """The precision of a network's products: `protocol.precision`.
 
 float32 and TF32 differ by flags of torch, which only CUDA heeds. bfloat16 is torch's autocast, but
-for two things. torch's own layers on a CPU under autocast each compute something else, and the LSTM
-needs a processor with AVX-512; so `TorchCell` computes its steps itself, as cuDNN does. And the
-logits are summed in float32 without being rounded.
+for three things. torch's own layers on a CPU under autocast each compute something else, and the
+LSTM needs a processor with AVX-512; so `TorchCell` computes its steps itself, as cuDNN does. cuDNN
+gets float16 from autocast, so `TorchCell` gives it bfloat16 itself. And the logits are summed in
+float32 without being rounded.
 """
 
 from collections.abc import Iterator

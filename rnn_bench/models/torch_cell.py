@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -17,7 +17,8 @@ class TorchCell(nn.Module, ABC):
 
     torch computes all states at once, or, if `by_steps` is set, the equations of `step` compute one
     after the other, so that each is a node of the graph, and the memory of each step is returned
-    too. In bfloat16 on a CPU they do so with rounded inputs, weights and hidden states.
+    too. In bfloat16 on a CPU they do so with rounded inputs, weights and hidden states, and
+    elsewhere torch gets inputs and weights in bfloat16.
     """
 
     torch_class: ClassVar[Callable[..., nn.RNNBase]]
@@ -38,8 +39,9 @@ class TorchCell(nn.Module, ABC):
         """Return the states; they never depend on what comes later, such as padding."""
         if self.by_steps:
             return self._steps(inputs)
-        if is_bfloat16(inputs.device) and inputs.device.type == "cpu":
-            return self._rounded_states(inputs)
+        if is_bfloat16(inputs.device):
+            by = self._rounded_states if inputs.device.type == "cpu" else self._bfloat16_states
+            return by(inputs)
         return self.recurrence(inputs)[0]  # type: ignore[no-any-return]
 
     def _steps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,6 +66,25 @@ class TorchCell(nn.Module, ABC):
             hidden = rounded(hidden)
             states.append(hidden)
         return torch.stack(states, 1)
+
+    def _bfloat16_states(self, inputs: Tensor) -> Tensor:
+        """Return the states, in bfloat16, that torch computes of inputs and weights in bfloat16.
+
+        Its autocast would give float16 to cuDNN, whatever it is asked for.
+        """
+        flat = torch.cat([each.flatten() for each in self.weights]).bfloat16()
+        parts = flat.split([each.numel() for each in self.weights])  # side by side, as in cuDNN
+        weights = [part.view_as(each) for part, each in zip(parts, self.weights, strict=True)]
+        zeros = flat.new_zeros(1, len(inputs), self.recurrence.hidden_size)
+        mode = self.recurrence.mode
+        compute: Any = {"RNN_TANH": torch.rnn_tanh, "GRU": torch.gru, "LSTM": torch.lstm}[mode]
+        before = (zeros, zeros) if mode == "LSTM" else zeros
+        with torch.autocast(inputs.device.type, enabled=False):
+            states: Tensor = compute(
+                *(inputs.bfloat16(), before, weights),
+                *(True, 1, 0.0, self.training, False, True),  # has biases, ..., batch first
+            )[0]
+        return states
 
     def step(
         self,

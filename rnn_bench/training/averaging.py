@@ -16,4 +16,8 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
         kept = min(decay, (1 + int(before)) / (10 + int(before)))
         return average.lerp(weight, 1 - kept)
 
-    return AveragedModel(model, avg_fn=follow)
+    average = AveragedModel(model, avg_fn=follow)
+    for module in average.modules():
+        if isinstance(module, nn.RNNBase):  # a copy's weights lie apart; cuDNN wants them together
+            module.flatten_parameters()
+    return average

@@ -12,8 +12,11 @@ from rnn_bench.config.errors import ConfigError, OutOfMemory
 # is free: a context, a handle of cuBLAS or cuDNN.
 ALLOCATIONS = (
     "CUDA error: out of memory",
+    "CUDA driver error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",  # its name since cuDNN 9
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",  # as cuBLAS mostly puts it
 )
 
 
@@ -28,14 +31,34 @@ def explained_device_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        text = str(error)
-        if isinstance(error, torch.OutOfMemoryError) or any(each in text for each in ALLOCATIONS):
-            raise OutOfMemory(what_does_not_fit(text)) from error
-        sentence, stop, _ = text.partition(". ")
-        if "does not have a deterministic implementation" in sentence:
-            reason = f"{sentence}{stop}".strip()
-            raise ConfigError(f"deterministic=true is not possible: {reason}") from error
+        for each in _with_hidden(error):
+            if explanation := _explained(each):
+                raise explanation from error
         raise
+
+
+def _with_hidden(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those it hides: what ends the capture of a CUDA graph makes the end of the
+    capture an error too, which is the one that is raised."""
+    hidden: BaseException | None = error
+    while hidden:
+        yield hidden
+        hidden = hidden.__cause__ or hidden.__context__
+
+
+def _explained(error: BaseException) -> ConfigError | OutOfMemory | None:
+    text = str(error)
+    if isinstance(error, torch.OutOfMemoryError) or any(each in text for each in ALLOCATIONS):
+        return OutOfMemory(what_does_not_fit(text))
+    sentence, stop, _ = text.partition(". ")
+    if "does not have a deterministic implementation" in sentence:
+        return ConfigError(f"deterministic=true is not possible: {f'{sentence}{stop}'.strip()}")
+    if "not deterministic because it uses CuBLAS" in sentence:  # torch looked once, and remembers
+        return ConfigError(
+            "deterministic=true is not possible: this process used CUDA without it before. Make "
+            "the run in a process of its own."
+        )
+    return None
 
 
 def what_does_not_fit(text: str) -> str:

@@ -12,8 +12,11 @@ import pytest
 import torch
 from mlflow.entities import Run
 
+from rnn_bench.training.device import CUBLAS_WORKSPACE
 from tests.survival.long_run import history
 
+# Tests share a process, and torch looks at this variable once, with the first product on a GPU.
+os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
 DEVICE = os.environ.get("RNN_BENCH_TEST_DEVICE", "cuda")
 
 

@@ -13,14 +13,16 @@ from mlflow.entities import Run
 from rnn_bench.config.model import cell_names
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.models.cell import cell_class
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.models.precision import products_in
 from rnn_bench.tracking import schema
 from rnn_bench.training.device import device_name
 from rnn_bench.training.start import start_training
-from tests.conftest import SMALL, Command, changed
+from tests.conftest import PLAIN, SMALL, Command, changed
 from tests.gpu.conftest import Losses
+from tests.models.test_precision import is_rounded
 from tests.survival.long_run import predictions
 
 Compose = Callable[..., Config]
@@ -31,7 +33,7 @@ DIRECTIONS = ("false", "true")
 # 50 updates, the same on every device: no dropout, whose masks come from each device's generator.
 STEPS = 50
 FIFTY = changed(
-    SMALL,
+    (*SMALL, *PLAIN),
     *("protocol.batch_size=8", "protocol.epochs=5", "protocol.patience=null", "model.dropout=0"),
     *("protocol.embedding_dropout=0", "model.hidden_size=128", "model.embedding_dim=100"),
     "dataset.length=40",
@@ -149,6 +151,20 @@ def test_gradient_flow_is_followed(
     (run,) = recorded_runs()
     for column in ("initial_input", "trained_input", "initial_state", "trained_state"):
         assert run.data.metrics[schema.REACH.format(column)] >= 1
+
+
+@pytest.mark.parametrize("cell", cell_names())
+def test_bfloat16_is_bfloat16(cell: str, gpu: torch.device) -> None:
+    """And its weights lie as cuDNN wants them: else torch warns, which is an error here."""
+    torch.manual_seed(0)
+    layer, inputs = cell_class(cell)(100, 128).to(gpu), torch.randn(32, 40, 100, device=gpu)
+    with products_in("bfloat16", gpu), torch.autocast("cuda", torch.bfloat16):
+        states = layer(inputs, torch.full((32,), 40, device=gpu))
+    assert states.dtype is torch.bfloat16
+    plain = layer(inputs, torch.full((32,), 40, device=gpu))
+    torch.testing.assert_close(states.float(), plain, rtol=0, atol=0.03)
+    states.float().sum().backward()
+    assert all(is_rounded(each.grad) for each in layer.parameters())
 
 
 @pytest.mark.parametrize("cell", cell_names())

@@ -56,6 +56,22 @@ def test_a_cell_multiplies_rounded_numbers_and_adds_in_float32(name: str) -> Non
     torch.testing.assert_close(states, plain, rtol=0, atol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration:UserWarning")  # of the flags of mkldnn
+@pytest.mark.parametrize("name", cell_names())
+def test_what_a_gpu_computes_is_bfloat16(name: str) -> None:
+    """torch's autocast gives float16 to cuDNN. A CPU shows the types, and about the numbers."""
+    torch.manual_seed(0)
+    cell, inputs = cell_class(name)(30, 40), torch.randn(8, 12, 30)
+    with torch.autocast("cpu", torch.bfloat16), torch.backends.mkldnn.flags(enabled=False):
+        states = cell._bfloat16_states(inputs)
+    assert states.dtype is torch.bfloat16
+    expected = reference(cell, inputs).float()
+    torch.testing.assert_close(states.float(), expected, rtol=0, atol=0.02)
+    states.float().sum().backward()
+    assert {each.grad.dtype for each in cell.parameters()} == {torch.float32}
+    assert all(is_rounded(each.grad) for each in cell.parameters())
+
+
 @pytest.mark.parametrize("name", cell_names())
 def test_products_for_the_gradients_take_rounded_numbers_too(name: str) -> None:
     """With a state of 0, the gradient of the bias is a sum of what the other products take."""

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.models.initial import initial_model
+from rnn_bench.training.averaging import moving_average
 from rnn_bench.training.epochs import Training
 from rnn_bench.training.prediction import validate
 from rnn_bench.training.start import start_training
@@ -70,3 +71,17 @@ def test_training_goes_on_with_the_weights_themselves(configured: Compose) -> No
     assert [each.train_loss for each in one.history] == [each.train_loss for each in other.history]
     assert [each.val_loss for each in one.history] != [each.val_loss for each in other.history]
     assert all(torch.equal(*pair) for pair in zip(steps[-1], steps_too[-1], strict=True))
+
+
+def test_its_weights_lie_as_cudnn_wants_them(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy's do not, and cuDNN would copy them at each call. A CPU needs nothing of it."""
+    flattened: list[nn.RNNBase] = []
+    monkeypatch.setattr(nn.RNNBase, "flatten_parameters", lambda module: flattened.append(module))
+    config = configured(*SMALL, "protocol.ema_decay=0.9", "model.num_layers=2")
+    model = initial_model(config, encoded_corpus(config))
+    flattened.clear()
+    average = moving_average(model, 0.9)
+    assert flattened == [each for each in average.modules() if isinstance(each, nn.RNNBase)]
+    assert len(flattened) == 2

@@ -9,7 +9,9 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from rnn_bench.config.errors import ConfigError
 from rnn_bench.training.device import deterministic_algorithms
+from rnn_bench.training.device_errors import explained_device_errors
 from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
 
 Runs = Callable[[], list[Run]]
@@ -116,6 +118,21 @@ def test_it_ends_one_run_of_a_sweep_in_a_process_of_its_own(
     tags = {run.data.tags["model"]: run.data.tags for run in recorded_runs()}
     assert (tags["rnn"]["deterministic"], tags["scatters"]["deterministic"]) == ("True", "True")
     assert tags["scatters"]["error"] == SAYS
+
+
+def test_a_process_that_used_cuda_without_it_before_says_so() -> None:
+    """In torch's own words, aten/src/ATen/Context.cpp, which looks at the variable once."""
+    error = RuntimeError(
+        "Deterministic behavior was enabled with either `torch.use_deterministic_algorithms(True)` "
+        "or `at::Context::setDeterministicAlgorithms(true)`, but this operation is not "
+        "deterministic because it uses CuBLAS and you have CUDA >= 10.2. To enable deterministic "
+        "behavior in this case, you must set an environment variable"
+    )
+    with (
+        pytest.raises(ConfigError, match=r"^deterministic=true is not possible: this process used"),
+        explained_device_errors(),
+    ):
+        raise error
 
 
 def test_it_holds_for_a_finished_run_that_is_evaluated_further(

@@ -33,8 +33,10 @@ rm -rf "$2"
 def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
     """If `mode` is auto, let the processes that are started in the block compute on their GPU at
     the same time, where MPS can be started. It ends with the block, or with this process."""
-    gpus = [device.gpu for device in devices if device.gpu and device.slots > 1]
-    if mode == "off" or not gpus:
+    # All of them: who finds the daemon sees its GPUs alone, also where a GPU has one run at a time.
+    gpus = [device.gpu for device in devices if device.gpu]
+    shared = any(device.gpu and device.slots > 1 for device in devices)
+    if mode == "off" or not shared:
         yield
         return
     program = shutil.which(CONTROL)

@@ -2,13 +2,14 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from mlflow.entities import Run
 from torch import Tensor, nn
 
-from rnn_bench.config.errors import ConfigError
+from rnn_bench.config.errors import ConfigError, OutOfMemory
 from rnn_bench.config.schema import Config
 from rnn_bench.models.kernels import choice, library
 from rnn_bench.models.kernels.choice import fused_kernel
@@ -114,6 +115,23 @@ def test_the_kernel_is_refused_on_a_gpu_where_it_cannot_be(
     monkeypatch.setitem(sys.modules, "cuda", None)
     with pytest.raises(ConfigError, match=says):
         fused_kernel(configured("model.kernel=fused", *overrides), torch.device("cuda:0"))
+
+
+def test_a_gpu_that_others_fill_is_out_of_memory(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run beside others is then tried again."""
+
+    def full(*arguments: object) -> None:
+        raise MemoryError("CUDA_ERROR_OUT_OF_MEMORY: The API call failed")
+
+    core = ModuleType("cuda.core")
+    vars(core).update(Device=None, FileStreamProgramCache=full, driver=None)
+    for name in ("cuda", "cuda.bindings", "cuda.core", "cuda.core.utils"):
+        monkeypatch.setitem(sys.modules, name, core)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    with pytest.raises(OutOfMemory, match=r"^out of memory: CUDA_ERROR_OUT_OF_MEMORY"):
+        fused_kernel(configured("model.kernel=fused"), torch.device("cuda:0"))
 
 
 def test_the_kernel_is_refused_on_other_devices(configured: Compose) -> None:

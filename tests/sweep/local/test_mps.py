@@ -75,6 +75,12 @@ def test_it_lasts_as_long_as_the_sweep(record: Path, caplog: pytest.LogCaptureFi
     wait_until(lambda: not psutil.pid_exists(daemon))
 
 
+def test_it_has_every_gpu_of_the_sweep(record: Path) -> None:
+    """A run that finds the daemon sees no other GPU than the daemon's."""
+    with computing_at_once("auto", [Device(GPUS[0], 2), Device(GPUS[1], 1), Device(None, 4)]):
+        assert record.read_text().endswith(" GPU-aa11,GPU-bb22\n")
+
+
 def test_it_ends_with_a_sweep_that_is_killed(record: Path) -> None:
     sweep = subprocess.Popen([sys.executable, "-c", SLEEPS], stdout=subprocess.PIPE, text=True)
     assert sweep.stdout

@@ -137,12 +137,37 @@ def test_a_single_run_says_it_in_a_line(
             RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
             "out of memory: cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
         ),
+        (
+            RuntimeError(
+                "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+            ),
+            "out of memory: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling "
+            "`cublasCreate(handle)`",
+        ),
+        (
+            RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+            "out of memory: cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        ),
     ],
 )
 def test_the_numbers_and_units_are_those_of_torch(error: RuntimeError, says: str) -> None:
     with pytest.raises(OutOfMemory) as raised, explained_device_errors():
         raise error
     assert str(raised.value) == says
+
+
+def test_the_end_of_a_capture_hides_no_reason() -> None:
+    """torch ends the capture of a CUDA graph when the block that it captures raises an error."""
+
+    def fail() -> None:
+        try:
+            raise torch.OutOfMemoryError(MESSAGE)
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error in capture")
+
+    with pytest.raises(OutOfMemory) as raised, explained_device_errors():
+        fail()
+    assert str(raised.value) == SAYS
 
 
 def test_another_error_stays_as_it_is() -> None:

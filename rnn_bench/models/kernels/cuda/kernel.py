@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rnn_bench.config.errors import OutOfMemory
 from rnn_bench.models.kernels.fused import FusedKernel, refuse_second_gradients
 from rnn_bench.models.kernels.library import FusedCell, Readout, Unavailable
 from rnn_bench.models.torch_cell import TorchCell
@@ -168,6 +169,7 @@ def load(
 
     Raises:
         Unavailable: cuda-core is not installed, or they cannot be compiled or loaded.
+        OutOfMemory: the GPU has no room for this process.
     """
     try:
         from cuda.bindings import driver
@@ -188,6 +190,8 @@ def load(
                 if status != driver.CUresult.CUDA_SUCCESS:
                     raise RuntimeError(f"{size} bytes of shared memory: {status.name}")
     except Exception as error:  # of NVRTC, of the driver, or of the cache folder
+        if "CUDA_ERROR_OUT_OF_MEMORY" in str(error):
+            raise OutOfMemory(f"out of memory: {error}") from error
         raise Unavailable(f"it cannot be compiled or loaded: {error}") from error
     return loaded
 
