@@ -33,7 +33,7 @@ help: ## This list
 setup: $(INSTALLED) ## Install everything into .venv (PYTHON=python3.12 to choose another Python)
 	@echo "Ready. Next: make sweep"
 
-sweep: $(INSTALLED) ## Train and compare three cells and two baselines on the demo corpus (DATASET=isot,kaggle MODEL=gru SEED=0,1 ARGS="optimizer.lr=0.003 ...")
+sweep: $(INSTALLED) ## Train and compare three cells and two baselines on the demo corpus (DATASET=isot,kaggle MODEL=gru SEED=0,1 ARGS="optimizer.lr=0.001 ...")
 	@$(VENV)/python -m rnn_bench -m model=$(MODEL) dataset=$(DATASET) $(if $(filter seed=%,$(ARGS)),,seed=$(SEED)) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS=--cov: measure the lines they reach; 90 % must be)

@@ -21,13 +21,14 @@ EMBEDDING_DIM = 100
 HIDDEN_SIZE = 128
 DROPOUT = 0.5
 
-# The same for rnn_bench: torch's initial weights and random_split, every update at one rate, and
-# every epoch.
+# The same for rnn_bench: torch's initial weights and random_split, every update at one rate, every
+# epoch, and the first words of an article.
 SETTINGS = (
     *(f"protocol.batch_size={BATCH_SIZE}", f"optimizer.lr={LEARNING_RATE}"),
     *(f"model.dropout={DROPOUT}", "protocol.embedding_dropout=0", "protocol.embedding_std=1"),
     *("protocol.recurrent_init=torch", "protocol.forget_bias=null", "protocol.schedule=constant"),
     *("protocol.warmup=0", "protocol.ema_decay=0", "protocol.patience=null"),
+    "protocol.truncation=head",
 )
 OVERRIDES = (*SETTINGS, "protocol.readout=last_token", "protocol.validation_stratified=false")
 

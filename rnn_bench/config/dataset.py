@@ -316,7 +316,7 @@ class Demo(Dataset):
     articles: int = key(8000, "articles in all; half of them are test", between(20, 10_000_000))
     length: int = key(
         40,
-        "mean words an article; lengths vary by half of it, less where the cue needs the room",
+        "mean words an article; lengths vary by half of it, less where the distances need the room",
         between(6, 1_000_000),
     )
     cue_distance: int = key(10, "most words between the class cue and the end", at_least(0))

@@ -170,8 +170,8 @@ class Protocol(Option):
         "articles", "mean over articles, or of the batches' means", one_of("articles", "batches")
     )
     lr_by_model: dict[str, float] = key(
-        {}, "learning rates that a model's name decides", EACH_POSITIVE
+        {}, "learning rates that a model's name decides; others: of any other", EACH_POSITIVE
     )
     dropout_by_model: dict[str, float] = key(
-        {}, "dropouts that a model's name decides", EACH_FRACTION
+        {}, "dropouts that a model's name decides; others: of any other", EACH_FRACTION
     )

@@ -189,7 +189,8 @@ def _default(option: DictConfig, name: str) -> str:
         other = "the user's cache folder" if found[2][0] == "$" else f"`{found[2]}`"
         return f"`${found[1]}`, else {other}"
     if found := re.fullmatch(r"\$\{oc\.select:([\w.]+)\.\$\{model\.name\},(.*)\}", raw):
-        return f"what `{found[1]}` has for the model, else `{found[2]}`"
+        other = found[2].rpartition(",")[2].rstrip("}")
+        return f"what `{found[1]}` has for the model, else `{other}`"
     if "cell_name" in raw:
         return "the cell's own name"
     if "last_part" in raw:

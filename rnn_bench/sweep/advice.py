@@ -133,7 +133,7 @@ def _truncated(runs: Sequence[RecordedRun]) -> list[str]:
             limit = run.parameters.get("protocol.max_length", "")
             found[
                 f"Of the articles of {run.tags[schema.DATASET]}, {cut} are longer than "
-                f"{limit} tokens, and cut there. Raise protocol.max_length."
+                f"{limit} tokens, and cut to that many. Raise protocol.max_length."
             ] = None
     return [*found]
 

@@ -58,6 +58,8 @@ def test_the_notebook_protocol_decides_learning_rate_and_dropout_by_model(
         for config in [configured(f"model={cell}", "protocol=notebook")]
     }
     assert found == {"rnn": (0.1, 0.5), "lstm": (0.001, 0.0), "gru": (0.001, 0.5)}
+    other = configured("model.name=mine", "protocol=notebook")
+    assert (other.optimizer.lr, other.model.dropout) == (0.001, 0.5)
 
 
 def test_the_fair_protocol_treats_all_cells_alike(configured: Compose) -> None:

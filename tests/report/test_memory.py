@@ -60,6 +60,15 @@ def test_attenuation_stands_beside_what_was_found_and_learned(rnn_bench: Command
     assert "learns nothing" not in text
 
 
+@pytest.mark.parametrize(("readout", "warned"), [("last_token", False), ("max", True)])
+def test_where_all_states_are_read_gradients_are_no_measure_of_memory(
+    readout: str, warned: bool, rnn_bench: Command
+) -> None:
+    assert rnn_bench("-m", *SMALL, f"protocol.readout={readout}", FOLLOWED).status == 0
+    text = " ".join(section_of(results()).text)
+    assert (f"(protocol.readout={readout})" in text) == warned
+
+
 def test_a_model_finds_the_cue_up_to_the_first_distance_at_which_it_does_not() -> None:
     def point(distance: float, low: float) -> tuple[float, Estimate]:
         return distance, Estimate(0.9, low, 1.0)

@@ -22,7 +22,7 @@ from rnn_bench.config.tracking import Tracking
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.liveness import Owner, owner_tags
 from rnn_bench.tracking.store import open_store
-from tests.conftest import SMALL, SMALL_CORPUS, changed
+from tests.conftest import SMALL_CORPUS, changed
 from tests.survival.long_run import LONG, history, predictions, started, wait_for
 from tests.tracking.server import Server
 
@@ -30,7 +30,7 @@ Runs = Callable[[], list[Run]]
 
 SWEEP = (
     *("-m", "model=rnn,gru", "seed=0,1"),
-    *changed(SMALL, "dataset.articles=2400", "protocol.epochs=30", "protocol.patience=null"),
+    *changed(LONG, "dataset.articles=2400", "protocol.epochs=30"),
     "hydra.launcher.jobs=2",
 )
 METRICS = ("train_loss", "val_loss", "val_accuracy", "test_accuracy", "test_loss")

@@ -56,7 +56,7 @@ def test_numbers_of_rows_that_have_them_as_metrics_are_read(
     client = MlflowClient(f"sqlite:///{workplace / 'mlflow.db'}")
     (row,) = recorded_runs()
     lines = advise([RecordedRun(row, client)])
-    assert "tokens, and cut there." in lines[-1]
+    assert "tokens, and cut to that many." in lines[-1]
     numbers = [name for name in row.data.tags if re.match("trained_|learned_|truncated/", name)]
     for name in numbers:
         client.log_metric(row.info.run_id, name, float(row.data.tags[name]))

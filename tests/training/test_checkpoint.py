@@ -34,7 +34,8 @@ def test_a_training_goes_on_from_a_checkpoint_to_the_same_losses(
     cell: str, optimizer: str, configured: Compose, tmp_path: Path
 ) -> None:
     config = configured(
-        *SMALL, f"model={cell}", f"optimizer={optimizer}", "protocol.epochs=5", "dataset.noise=0.2"
+        *(*SMALL, f"model={cell}", f"optimizer={optimizer}", "protocol.epochs=5"),
+        *("dataset.noise=0.2", "model.dropout=0.5"),
     )
     whole = started(config)
     [*whole.epochs(lambda *_: None)]

@@ -4,8 +4,8 @@ Words follow Zipf's law and say nothing about the class. The class is given by o
 article: the first cue word after a marker word. Between the two stand 1 to `marker_distance`
 ordinary words, so that no pair of neighbours holds both, and cue words of both classes stand
 everywhere else: counting words or pairs tells less than reading in order. From the cue to the end
-of the article are 0 to `cue_distance` words. Both distances are drawn evenly: a cell that remembers
-half as far gets half of the articles right.
+of the article are 0 to `cue_distance` words. Both distances are drawn evenly, so that a cell that
+remembers half as far reads half of the articles.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CLASSES = ("fake", "real")
 WORDS = 500  # with thousands, cells memorize rare words before they find the cue
 CUES_PER_CLASS = 4
 DECOYS = 4  # cue words an article, of either class, that do not stand between marker and cue
-FEWEST = 3  # words of an article beside those between marker and cue: the two, one for decoys
+FEWEST = 3  # words of an article beside the two distances: marker, cue, and one for decoys
 ZIPF_OFFSET = 2.7  # Mandelbrot's refinement: frequency proportional to 1 / (rank + 2.7)
 TEST_FRACTION = 0.5  # with fewer test articles, cells that differ are not told apart
 
@@ -56,9 +56,9 @@ class DemoCorpus(Corpus):
         # Near cues are learned first, and the far ones from them: the distances must differ.
         distances = random.integers(0, self.cue_distance + 1, self.articles)
         between = random.integers(1, self.marker_distance + 1, self.articles)
-        # A far cue needs long articles: the longest are then left out too, to keep the mean.
-        longest = FEWEST + self.marker_distance + self.cue_distance
-        spread = min(self.length // 2, self.length - longest)
+        # Far distances need long articles: the longest are then left out too, to keep the mean.
+        shortest = FEWEST + self.marker_distance + self.cue_distance
+        spread = min(self.length // 2, self.length - shortest)
         lengths = random.integers(self.length - spread, self.length + spread + 1, self.articles)
         ends = lengths.cumsum()
         # One long row of words, cut into articles afterwards.

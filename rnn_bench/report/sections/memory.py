@@ -32,7 +32,12 @@ Points = Mapping[str, Sequence[tuple[float, Estimate]]]  # distance and accuracy
 
 CUE = (
     "One word of each article, the cue, tells its class. The further it stands from the end, the "
-    "longer a model must remember it."
+    "longer a model that reads the last state must remember it."
+)
+EVERY_STATE = (
+    "Here a classifier reads the states of all tokens (protocol.readout={}), so that each reaches "
+    "the loss by itself. Then neither the cue's distance from the end nor gradient flow says how "
+    "far a model remembers. With protocol.readout=last_token they do."
 )
 GRADIENTS = (
     "Gradient flow is the norm of the gradient of an article's loss at a given number of steps "
@@ -62,8 +67,21 @@ def memory_section(results: Results) -> Section | None:
     if flows:
         text += [GRADIENTS, NO_VERDICT]
         tables.append(reach_table(results, points))
+    text += describe_readouts(results) if text else []
     text += describe_older(results)
     return Section("memory", "Memory", text, tables, figures) if text else None
+
+
+def describe_readouts(results: Results) -> list[str]:
+    """Return a sentence on the networks that read the states of all tokens; none if none does."""
+    found = {
+        run.parameters.get("protocol.readout")
+        for each in results.compared
+        for run in each.completed
+        if not each.is_baseline
+    }
+    readouts = [readout for readout in ("mean", "max") if readout in found]
+    return [EVERY_STATE.format(" or ".join(readouts))] if readouts else []
 
 
 def distance_table(points: Points) -> Table:
