@@ -57,7 +57,7 @@ def _best_at_the_end(runs: Sequence[RecordedRun]) -> list[str]:
     late = [run for run in runs if 0 < _trained_epochs(run) <= run.metric(schema.BEST_EPOCH)]
     if not late:
         return []
-    keys = "protocol.epochs"
+    keys = f"protocol.epochs above {max(map(_trained_epochs, late)):g}"
     if any(run.parameters.get("protocol.train_seconds", "None") != "None" for run in late):
         keys += " or protocol.train_seconds"
     return [

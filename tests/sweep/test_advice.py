@@ -24,7 +24,7 @@ def test_a_best_epoch_at_the_end_of_the_budget_is_named_with_the_key(rnn_bench: 
     (line,) = advice(rnn_bench(*changed((*SMALL, *PLAIN), *learns)).out)
     assert line == (
         "Mind: The best epoch is the last one of 1 of 1 network runs that learned (gru on demo): "
-        "the budget may be too small. Raise protocol.epochs."
+        "the budget may be too small. Raise protocol.epochs above 4."
     )
 
 
