@@ -37,7 +37,8 @@ def test_a_run_leaves_one_finished_row_with_its_settings(
     (run,) = recorded_runs()
     assert run.info.status == "FINISHED"
     assert run.info.run_name == (
-        "gru-demo-articles192-length12-cue_distance2-embedding_dim8-hidden_size8-epochs2-s4"
+        "gru-demo-articles192-length12-cue_distance2-marker_distance3"
+        "-embedding_dim8-hidden_size8-epochs2-s4"
     )
     parameters, tags = run.data.params, run.data.tags
     assert (parameters["model.cell"], parameters["optimizer.lr"], parameters["seed"]) == (
