@@ -24,6 +24,7 @@ STUDY_CORPORA = ("isot", "kaggle")
 CLEANING = one_of("study", "lower", "none")
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "blank": " "}
 REMOVABLE = ("headers", "footers", "quotes")
+DEMO_FEWEST = 3  # words of an article beside the two distances: marker, cue, and one for decoys
 
 
 @dataclass
@@ -331,7 +332,7 @@ class Demo(Dataset):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        shortest = self.cue_distance + self.marker_distance + 3  # marker, cue and another word
+        shortest = DEMO_FEWEST + self.marker_distance + self.cue_distance
         if self.length < shortest:
             raise ConfigError(
                 f"dataset.length={self.length} is too short for dataset.cue_distance="

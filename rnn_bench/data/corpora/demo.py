@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from rnn_bench.config.dataset import DEMO_FEWEST
 from rnn_bench.data.corpus import Articles, Corpus
 
 CLASSES = ("fake", "real")
 WORDS = 500  # with thousands, cells memorize rare words before they find the cue
 CUES_PER_CLASS = 4
 DECOYS = 4  # cue words an article, of either class, that do not stand between marker and cue
-FEWEST = 3  # words of an article beside the two distances: marker, cue, and one for decoys
 ZIPF_OFFSET = 2.7  # Mandelbrot's refinement: frequency proportional to 1 / (rank + 2.7)
 TEST_FRACTION = 0.5  # with fewer test articles, cells that differ are not told apart
 
@@ -57,7 +57,7 @@ class DemoCorpus(Corpus):
         distances = random.integers(0, self.cue_distance + 1, self.articles)
         between = random.integers(1, self.marker_distance + 1, self.articles)
         # Far distances need long articles: the longest are then left out too, to keep the mean.
-        shortest = FEWEST + self.marker_distance + self.cue_distance
+        shortest = DEMO_FEWEST + self.marker_distance + self.cue_distance
         spread = min(self.length // 2, self.length - shortest)
         lengths = random.integers(self.length - spread, self.length + spread + 1, self.articles)
         ends = lengths.cumsum()
