@@ -1,8 +1,7 @@
 """The answer of a report: which models are the best, in sentences."""
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Mapping, Sequence
 from math import isfinite, isnan
 
 from rnn_bench.evaluation.metrics import title_of
@@ -17,7 +16,14 @@ from rnn_bench.report.comparing import (
     ranked_names,
 )
 from rnn_bench.report.configurations import Configuration
-from rnn_bench.report.distances import FOUND, accuracies_by_distance, farthest_corpus
+from rnn_bench.report.distances import (
+    FOUND,
+    Distance,
+    accuracies_by_distance,
+    distance_found,
+    farthest_corpus,
+    varied_distance,
+)
 from rnn_bench.report.formatting import format_estimate, join_words
 from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.report.statistics import Estimate
@@ -40,9 +46,10 @@ def write_conclusions(results: Results) -> list[str]:
     what their rivals are, and what to mind of the data."""
     if not results.compared:
         return ["No run of this sweep is completed yet."]
-    if points := accuracies_by_distance(results):
-        corpus = farthest_corpus(results)
-        return [describe_distances(points), describe_corpus(results, corpus)]
+    if distance := varied_distance(results):
+        corpus = farthest_corpus(results, distance)
+        reached = describe_distances(distance, accuracies_by_distance(results))
+        return [reached, describe_corpus(results, corpus)]
     if len(results.corpora) > MOST_PARAGRAPHS:
         return [count_corpora(results)]
     return [describe_corpus(results, corpus) for corpus in results.corpora]
@@ -54,7 +61,7 @@ def explain_numbers(results: Results) -> str:
         return ""
     metric = title_of(results.sweep.primary_metric)
     sentences = [] if results.ranks_by_accuracy else [f"Models are ranked by {metric}."]
-    if accuracies_by_distance(results):
+    if varied_distance(results):
         sentences.append(
             "A model finds the cue where the lower end of the 95 % interval is above "
             f"{FOUND}, half way from chance to certainty."
@@ -271,18 +278,19 @@ def equality_on(results: Results, corpus: str) -> str:
     return describe_equality({each.label: each.completed for each in networks})
 
 
-def describe_distances(points: dict[str, list[tuple[float, Estimate]]]) -> str:
+def describe_distances(
+    distance: Distance, points: Mapping[str, Sequence[tuple[float, Estimate]]]
+) -> str:
     """Return up to which distance each model finds the cue."""
-    reached: dict[str, float] = {}
-    for label, found in points.items():
-        if len(found) > 1:
-            above = [*takewhile(lambda point: point[1].low > FOUND, found)]
-            reached[label] = above[-1][0] if above else 0
+    reached = {label: distance_found(found) for label, found in points.items() if len(found) > 1}
     parts = [
-        f"{label} {f'up to {distance:g} words' if distance else 'at no distance'}"
-        for label, distance in sorted(reached.items(), key=lambda each: -each[1])
+        f"{label} {f'up to {words:g} words' if words else 'at no distance'}"
+        for label, words in sorted(reached.items(), key=lambda each: -each[1])
     ]
-    return f"Distance from the end at which a model finds the cue: {join_words(parts)}."
+    return (
+        f"Words between {distance.start} and {distance.end} with which a model finds the cue: "
+        f"{join_words(parts)}."
+    )
 
 
 def pairs_among(results: Results, corpus: str, some: Sequence[Configuration]) -> list[Comparison]:

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from rnn_bench.evaluation.gradient_flow import BY_INPUT, BY_STATE, INITIAL, REACH, TRAINED
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
+from rnn_bench.report.distances import Distance
 from rnn_bench.report.drawing import (
     WIDE,
     Figure,
@@ -236,9 +237,12 @@ def draw_search(
 
 
 def draw_distances(
-    points: Mapping[str, Sequence[tuple[float, Estimate]]], palette: Mapping[str, str]
+    distance: Distance,
+    points: Mapping[str, Sequence[tuple[float, Estimate]]],
+    palette: Mapping[str, str],
 ) -> Figure:
-    """Draw test accuracy over the distance of the demo corpus's cue; `points` by label."""
+    """Draw test accuracy over a distance of the demo corpus; `points` by label."""
+    between = f"{distance.start} and {distance.end}"
 
     def draw(width: float) -> Canvas:
         canvas = Canvas(figsize=(width, 3.1))
@@ -253,7 +257,7 @@ def draw_distances(
         ticks = sorted({x for found in points.values() for x, _ in found})
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        axes.set_xlabel(fold_text("most words between cue and end (logarithmic)", width - 0.8))
+        axes.set_xlabel(fold_text(f"most words between {between} (logarithmic)", width - 0.8))
         axes.set_ylabel("test accuracy")
         add_legend(canvas, [axes], width)
         return canvas
@@ -262,5 +266,5 @@ def draw_distances(
         f"{label}: " + ", ".join(f"{estimate.value:.3f} at {x:g}" for x, estimate in found)
         for label, found in points.items()
     )
-    title = "Test accuracy by the distance of the cue, with 95 % intervals"
+    title = f"Test accuracy by the words between {between}, with 95 % intervals"
     return draw_figure("distance", title, f"{values}.", draw)

@@ -8,8 +8,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.report.analysis import Results
+from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.report.contents import Section
 from rnn_bench.report.distances import distance_found
+from rnn_bench.report.formatting import format_estimate
 from rnn_bench.report.sections.memory import memory_section
 from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking.store import open_existing
@@ -58,6 +60,25 @@ def test_attenuation_stands_beside_what_was_found_and_learned(rnn_bench: Command
     text = " ".join(section.text)
     assert "does not mean that a network cannot learn" in text
     assert "learns nothing" not in text
+
+
+def test_a_sweep_of_one_distance_has_a_curve_and_names_both_of_its_ends(rnn_bench: Command) -> None:
+    small = changed(SMALL, "dataset.length=16", "protocol.epochs=1", "dataset.marker_distance=2,6")
+    rnn_bench("-m", "model=rnn", *small)
+    found = results()
+    section = section_of(found)
+    assert [figure.name for figure in section.figures] == ["distance"]
+    assert "words between the marker and the cue" in section.figures[0].title
+    (table,) = section.tables
+    assert table.columns == ("model", "2 words", "6 words")
+    (row,) = table.rows
+    shown = [format_estimate(found.accuracies[each.key]) for each in found.compared]
+    assert sorted(map(str, row)) == sorted(["rnn", *shown])
+    reached = "Words between the marker and the cue with which a model finds the cue: rnn "
+    assert write_conclusions(found)[0].startswith(reached)
+
+    rnn_bench("-m", "model=rnn", *changed(small, "dataset.cue_distance=2,3"))
+    assert memory_section(results()) is None
 
 
 @pytest.mark.parametrize(("readout", "warned"), [("last_token", False), ("max", True)])

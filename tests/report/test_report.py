@@ -302,7 +302,9 @@ def test_distances_of_the_cue_are_one_curve_a_model(rnn_bench: Command, workplac
     for figure in ("distance", "gradients-1"):
         assert (folder / f"figures/{figure}.svg").is_file()
     reached, answer = write_conclusions(results(workplace))
-    assert reached.startswith("Distance from the end at which a model finds the cue: ")
+    assert reached.startswith(
+        "Words between the cue and the end with which a model finds the cue: "
+    )
     assert "on demo (cue_distance 8), " in answer.lower()
 
 

@@ -1,6 +1,5 @@
 """The section on how far back each model remembers, and how far back gradients flow."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -13,14 +12,15 @@ from rnn_bench.evaluation.gradient_flow import (
     read_gradient_flow,
 )
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.distances import (
-    DISTANCE,
     FOUND,
+    Distance,
     accuracies_by_distance,
     distance_found,
     farthest_corpus,
+    value_of,
+    varied_distance,
 )
 from rnn_bench.report.figures import draw_distances, draw_gradient_flow
 from rnn_bench.report.formatting import format_estimate, format_mean
@@ -30,10 +30,6 @@ from rnn_bench.tracking.recorded_run import RecordedRun
 
 Points = Mapping[str, Sequence[tuple[float, Estimate]]]  # distance and accuracy, by label
 
-CUE = (
-    "One word of each article, the cue, tells its class. The further it stands from the end, the "
-    "longer a model that reads the last state must remember it."
-)
 EVERY_STATE = (
     "Here a classifier reads the states of all tokens (protocol.readout={}), so that each reaches "
     "the loss by itself. Then neither the cue's distance from the end nor gradient flow says how "
@@ -53,20 +49,22 @@ NO_VERDICT = (
 
 
 def memory_section(results: Results) -> Section | None:
-    """Show accuracy by the cue's distance, and how far back gradients flow."""
+    """Show accuracy by the distance that the demo corpus varies, and how far back gradients
+    flow."""
     figures, tables, text = [], [], []
-    points = accuracies_by_distance(results)
-    if points:
-        text.append(CUE)
-        figures.append(draw_distances(points, results.palette))
-        tables.append(distance_table(points))
-    corpora = [farthest_corpus(results)] if points else results.corpora
+    distance, points = varied_distance(results), accuracies_by_distance(results)
+    corpora = results.corpora
+    if distance:
+        text.append(distance.meaning)
+        figures.append(draw_distances(distance, points, results.palette))
+        tables.append(distance_table(distance, points))
+        corpora = [farthest_corpus(results, distance)]
     flows = {corpus: flow for corpus in corpora if (flow := gradient_flows(results, corpus))}
     for number, (corpus, flow) in enumerate(flows.items(), start=1):
         figures.append(draw_gradient_flow(f"gradients-{number}", corpus, flow, results.palette))
     if flows:
         text += [GRADIENTS, NO_VERDICT]
-        tables.append(reach_table(results, points))
+        tables.append(reach_table(results, distance, points))
     text += describe_readouts(results) if text else []
     text += describe_older(results)
     return Section("memory", "Memory", text, tables, figures) if text else None
@@ -84,8 +82,8 @@ def describe_readouts(results: Results) -> list[str]:
     return [EVERY_STATE.format(" or ".join(readouts))] if readouts else []
 
 
-def distance_table(points: Points) -> Table:
-    distances = sorted({distance for found in points.values() for distance, _ in found})
+def distance_table(distance: Distance, points: Points) -> Table:
+    distances = sorted({words for found in points.values() for words, _ in found})
     rows = []
     for label, found in points.items():
         estimates = dict(found)
@@ -94,38 +92,41 @@ def distance_table(points: Points) -> Table:
     covers = dict.fromkeys(e.over for found in points.values() for _, e in found)
     return Table(
         "distance",
-        "Test accuracy by the distance of the cue",
-        ("model", *(f"{distance:g} words" for distance in distances)),
+        f"Test accuracy by the distance from {distance.start} to {distance.end}",
+        ("model", *(f"{words:g} words" for words in distances)),
         rows,
-        note="The cue stands at most this many words before the end of the article. Brackets: "
-        f"95 % interval over {', or '.join(filter(None, covers))}.",
+        note=f"At most this many words stand between {distance.start} and {distance.end}. "
+        f"Brackets: 95 % interval over {', or '.join(filter(None, covers))}.",
     )
 
 
-def reach_table(results: Results, points: Points) -> Table:
+def reach_table(results: Results, distance: Distance | None, points: Points) -> Table:
     """Return the steps after which gradients are attenuated, before and after training, beside the
     seeds that learned, and whether the model finds the cue of each distance."""
     found = {label: distance_found(of_label) for label, of_label in points.items()}
     measured = [each for each in results.ordered if any(map(is_measured, each.completed))]
-    if points:
-        measured.sort(key=lambda each: (-found.get(each.label, 0), each.label, distance_of(each)))
+    if distance:
+        measured.sort(
+            key=lambda each: (-found.get(each.label, 0), each.label, value_of(each, distance))
+        )
     rows = []
     for each in measured:
-        is_found = "yes" if distance_of(each) <= found.get(each.label, 0) else "no"
+        is_found = distance and value_of(each, distance) <= found.get(each.label, 0)
         reaches = [
             format_mean(results.values(each, schema.REACH.format(f"{when}_{by}")), 1)
             for by in (BY_INPUT, BY_STATE)
             for when in (INITIAL, TRAINED)
         ]
+        cue_found = ["yes" if is_found else "no"] * bool(distance)
         count = len(each.completed)
         learned = f"{count - each.unlearned} of {count} runs"
-        rows.append((each.corpus, each.label, *[is_found] * bool(points), learned, *reaches))
+        rows.append((each.corpus, each.label, *cue_found, learned, *reaches))
     note = (
         "Steps: how far back the mean norm is first below a hundredth of that at the last token, "
         "or the length of the longest article if it never is; means over all runs, those that did "
         "not learn too."
     )
-    if points:
+    if distance:
         note += (
             " A model finds the cue where the lower end of the 95 % interval of its accuracy "
             f"is above {FOUND}, half way from chance to certainty, at this distance and "
@@ -135,17 +136,11 @@ def reach_table(results: Results, points: Points) -> Table:
     return Table(
         "reach",
         "Steps after which the gradient is attenuated to 1 %, before and after training",
-        ("corpus", "model", *["cue found"] * bool(points), "learned", *reach_columns),
+        ("corpus", "model", *["cue found"] * bool(distance), "learned", *reach_columns),
         rows,
-        words=3 + bool(points),
+        words=3 + bool(distance),
         note=note,
     )
-
-
-def distance_of(each: Configuration) -> float:
-    """Return the most words between cue and end in a configuration's corpus; infinite in a corpus
-    without cues."""
-    return each.runs[0].number(DISTANCE, default=math.inf)
 
 
 def gradient_flows(results: Results, corpus: str) -> dict[str, list[pd.DataFrame]]:
