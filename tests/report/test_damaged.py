@@ -12,10 +12,8 @@ from rnn_bench.data.corpus import DataError
 from rnn_bench.evaluation.gradient_flow import read_gradient_flow
 from rnn_bench.evaluation.predictions import read_predictions
 from rnn_bench.report.__main__ import main as report_command
-from rnn_bench.report.analysis import Results
-from rnn_bench.tracking.store import open_existing
-from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.recorded import latest_results
 from tests.test_run import artifacts
 
 PREDICTIONS, AUDIT, FLOW = "test_predictions.csv", "audit.json", "gradient_flow.csv"
@@ -68,8 +66,7 @@ def test_the_report_leaves_out_what_it_cannot_read_and_says_so(
     assert "1 file of runs cannot be read" in html
     accuracy = damaged.data.metrics["test_accuracy"]
     assert f'<td class="">{accuracy:.4f}</td>' in html
-    client, experiment = open_existing(None, "rnn-bench")
-    found = Results(read_sweep(client, experiment, latest_sweep(client, experiment)))
+    found = latest_results()
     recorded = next(run for run in found.sweep.runs if run.id == damaged.info.run_id)
     assert found.metric(recorded, "test_accuracy") == pytest.approx(accuracy)
 

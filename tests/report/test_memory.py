@@ -14,18 +14,12 @@ from rnn_bench.report.distances import distance_found
 from rnn_bench.report.formatting import format_estimate
 from rnn_bench.report.sections.memory import memory_section
 from rnn_bench.report.statistics import Estimate
-from rnn_bench.tracking.store import open_existing
-from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from tests.conftest import SMALL, Command, changed
+from tests.recorded import latest_results
 from tests.test_run import artifacts
 
 FOLLOWED = "evaluation.gradient_flow=true"
 COLUMNS = ("initial_input", "trained_input", "initial_state", "trained_state")
-
-
-def results() -> Results:
-    client, experiment = open_existing(None, "rnn-bench")
-    return Results(read_sweep(client, experiment, latest_sweep(client, experiment)))
 
 
 def section_of(found: Results) -> Section:
@@ -37,7 +31,7 @@ def section_of(found: Results) -> Section:
 def test_attenuation_stands_beside_what_was_found_and_learned(rnn_bench: Command) -> None:
     small = changed(SMALL, "dataset.length=16", "dataset.cue_distance=2,8")
     assert rnn_bench("-m", "model=rnn,lstm", "seed=0,1", *small, FOLLOWED).status == 0
-    found = results()
+    found = latest_results()
     section = section_of(found)
     table = next(table for table in section.tables if table.name == "reach")
     configurations = {(each.corpus, each.label): each for each in found.compared}
@@ -57,6 +51,12 @@ def test_attenuation_stands_beside_what_was_found_and_learned(rnn_bench: Command
     assert [figure.name for figure in section.figures] == ["distance", "gradients-1"]
     for panel in ("by input, before", "by input, after", "by state, before", "by state, after"):
         assert f"{panel} training" in section.figures[1].svg
+    distance = next(table for table in section.tables if table.name == "distance")
+    assert distance.columns == ("model", "2 words", "8 words")
+    assert {row[0] for row in distance.rows} == {"rnn", "lstm"}
+    reached, answer = write_conclusions(found)
+    assert reached.startswith("Words between the cue and the end with which a model finds the cue:")
+    assert "on demo (cue_distance 8), " in answer.lower()
     text = " ".join(section.text)
     assert "does not mean that a network cannot learn" in text
     assert "learns nothing" not in text
@@ -65,7 +65,7 @@ def test_attenuation_stands_beside_what_was_found_and_learned(rnn_bench: Command
 def test_a_sweep_of_one_distance_has_a_curve_and_names_both_of_its_ends(rnn_bench: Command) -> None:
     small = changed(SMALL, "dataset.length=16", "protocol.epochs=1", "dataset.marker_distance=2,6")
     rnn_bench("-m", "model=rnn", *small)
-    found = results()
+    found = latest_results()
     section = section_of(found)
     assert [figure.name for figure in section.figures] == ["distance"]
     assert "words between the marker and the cue" in section.figures[0].title
@@ -78,7 +78,7 @@ def test_a_sweep_of_one_distance_has_a_curve_and_names_both_of_its_ends(rnn_benc
     assert write_conclusions(found)[0].startswith(reached)
 
     rnn_bench("-m", "model=rnn", *changed(small, "dataset.cue_distance=2,3"))
-    assert memory_section(results()) is None
+    assert memory_section(latest_results()) is None
 
 
 @pytest.mark.parametrize(("readout", "warned"), [("last_token", False), ("max", True)])
@@ -86,7 +86,7 @@ def test_where_all_states_are_read_gradients_are_no_measure_of_memory(
     readout: str, warned: bool, rnn_bench: Command
 ) -> None:
     assert rnn_bench("-m", *SMALL, f"protocol.readout={readout}", FOLLOWED).status == 0
-    text = " ".join(section_of(results()).text)
+    text = " ".join(section_of(latest_results()).text)
     assert (f"(protocol.readout={readout})" in text) == warned
 
 
@@ -108,12 +108,12 @@ def test_gradients_by_hidden_states_alone_are_counted_until_they_are_measured_an
         client.log_metric(run.info.run_id, "gradient_flow/trained_reach", 3)
         file = artifacts(run) / "gradient_flow.csv"
         file.write_text("steps_back,articles,initial,trained\n0,96,1,1\n")
-    found = results()
+    found = latest_results()
     section = section_of(found)
     (sentence,) = section.text
     assert sentence.startswith("The gradient flow of 2 runs is recorded by the hidden state alone")
     assert (section.figures, section.tables, found.unread) == ([], [], [])
     rnn_bench(*sweep, FOLLOWED)
-    section = section_of(results())
+    section = section_of(latest_results())
     assert "hidden state alone" not in " ".join(section.text)
     assert [table.columns[:3] for table in section.tables] == [("corpus", "model", "learned")]

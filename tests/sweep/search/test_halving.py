@@ -13,16 +13,15 @@ import pytest
 from mlflow.entities import Run
 
 from rnn_bench.config.tracking import Tracking
-from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
 from rnn_bench.report.contents import Section
 from rnn_bench.run import run as make_run
 from rnn_bench.sweep.search.halving import best_trials, mean_ranks
 from rnn_bench.sweep.search.summary import shared_trials
 from rnn_bench.tracking.store import open_store
-from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
 from rnn_bench.tracking.trials import SearchedModel, SearchStage
 from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.recorded import latest_results
 
 STAGES = "search.stages=[{corpora:1,seeds:1},{best:3,corpora:2,seeds:1},{best:2,corpora:2,seeds:2}]"
 HALVING = (
@@ -34,14 +33,9 @@ HALVING = (
 )
 
 
-def results(folder: Path) -> Results:
-    client, experiment_id = open_store(Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}"))
-    return Results(read_sweep(client, experiment_id, latest_sweep(client, experiment_id)))
-
-
 def search_section(folder: Path) -> Section:
     (section,) = [
-        each for each in assemble_report(results(folder)).sections if each.name == "search"
+        each for each in assemble_report(latest_results(folder)).sections if each.name == "search"
     ]
     return section
 

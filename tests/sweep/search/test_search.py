@@ -15,13 +15,13 @@ from mlflow.entities import Run
 
 from rnn_bench.commands.sweep_request import request_sweep
 from rnn_bench.config.tracking import Tracking
-from rnn_bench.report.analysis import Results
 from rnn_bench.report.assembly import assemble_report
 from rnn_bench.serving.registry import best_run
 from rnn_bench.sweep.search.search import Search
 from rnn_bench.tracking.store import open_store
-from rnn_bench.tracking.sweeps import latest_sweep, read_sweep
+from rnn_bench.tracking.sweeps import latest_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Answer, Command, changed
+from tests.recorded import latest_results
 
 Runs = Callable[[], list[Run]]
 
@@ -53,11 +53,6 @@ def store_of(folder: Path) -> Tracking:
     return Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}")
 
 
-def results(folder: Path) -> Results:
-    client, experiment_id = open_store(store_of(folder))
-    return Results(read_sweep(client, experiment_id, latest_sweep(client, experiment_id)))
-
-
 def history(folder: Path, run: Run, metric: str) -> list[float]:
     client, _ = open_store(store_of(folder))
     return [each.value for each in client.get_metric_history(run.info.run_id, metric)]
@@ -83,7 +78,7 @@ def searched(
 @pytest.fixture
 def runs(searched: tuple[Path, str]) -> list[Run]:
     """Every run of that search."""
-    return [run.row for run in results(searched[0]).sweep.runs]
+    return [run.row for run in latest_results(searched[0]).sweep.runs]
 
 
 def test_every_model_with_settings_gets_the_same_number_of_trials(runs: list[Run]) -> None:
@@ -126,7 +121,7 @@ def test_trials_read_no_test_articles(runs: list[Run], searched: tuple[Path, str
 def test_the_report_shows_what_was_searched_and_compares_the_chosen_alone(
     searched: tuple[Path, str],
 ) -> None:
-    found = results(searched[0])
+    found = latest_results(searched[0])
     assert [each.label for each in found.compared] == ["rnn", "tfidf", "majority"]
     assert {each.corpus for each in found.compared} == {"demo"}, "a searched readout is no corpus"
     report = assemble_report(found)
@@ -148,7 +143,7 @@ def test_the_report_shows_what_was_searched_and_compares_the_chosen_alone(
 
 
 def test_a_trial_is_no_champion(searched: tuple[Path, str]) -> None:
-    sweep = results(searched[0]).sweep
+    sweep = latest_results(searched[0]).sweep
     client, experiment_id = open_store(store_of(searched[0]))
     run, candidates = best_run(client, experiment_id, sweep.id, None)
     assert candidates == 6
@@ -263,7 +258,7 @@ def test_the_figure_that_the_protocol_selects_by_chooses(
 ) -> None:
     rnn_bench(*changed(RNN, "search.trials=6"), "protocol.select_by=val_accuracy")
     best = max(max(history(Path.cwd(), run, "val_accuracy")) for run in trials(recorded_runs()))
-    (model,) = results(Path.cwd()).sweep.searched_models
+    (model,) = latest_results(Path.cwd()).sweep.searched_models
     assert model.chosen
     assert model.chosen.figure == best
 
@@ -275,10 +270,10 @@ def test_a_damaged_note_of_a_search_costs_its_section_alone(
     client, experiment_id = open_store(Tracking())
     sweep_id = latest_sweep(client, experiment_id)
     client.set_experiment_tag(experiment_id, f"search.{sweep_id}", '{"space": 3, "models": []}')
-    assert [each.label for each in results(workplace).compared] == ["rnn"]
-    assert assemble_report(results(workplace)).sections
+    assert [each.label for each in latest_results(workplace).compared] == ["rnn"]
+    assert assemble_report(latest_results(workplace)).sections
     client.set_experiment_tag(experiment_id, f"search.{sweep_id}", '{"models": {"rnn": 1}}')
-    assert assemble_report(results(workplace)).sections
+    assert assemble_report(latest_results(workplace)).sections
 
 
 def test_a_search_whose_storage_cannot_be_written_is_made_without(
@@ -331,7 +326,7 @@ def test_corpora_of_one_name_are_searched_each_by_itself(
         "search.space.model.c=[1,10,100]",
     )
     assert answer.status == 0
-    models = results(workplace).sweep.searched_models
+    models = latest_results(workplace).sweep.searched_models
     assert [model.name for model in models] == ["tfidf-texts", "tfidf-texts (2)"]
     assert [len(model.trials) for model in models] == [2, 2]
 
