@@ -139,7 +139,7 @@ class Scheduler:
     def _measure_throughput(self) -> None:
         """Let a GPU whose throughput is measured train as many runs at once as that says."""
         for place, device in enumerate(self.devices):
-            if device.search and self.waiting:
+            if device.search and any(can_run_on(queued.gpu, device) for queued in self.waiting):
                 runs = [each.queued for each in self.workers if each.device == device]
                 paces = [queued.pace for queued in runs if queued.progress.is_training]
                 if found := device.search.observe(time.monotonic(), paces):
