@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 def run(
     config: Config,
     defaults: Config,
-    concurrent_jobs: int | None,
+    concurrent_jobs: int | str | None,
     watch: Watch,
     patient: bool = True,
 ) -> None:
@@ -49,8 +49,8 @@ def run(
 
     While another process trains the same run, this one waits for it if it is `patient`; a run that
     was interrupted continues from its checkpoint. `defaults` are the config's options with no key
-    changed, `concurrent_jobs` is how many runs share the machine, if known, and `watch` gets the
-    events of the run.
+    changed, `concurrent_jobs` is how many runs share the machine (None: not known; or
+    `schema.VARYING`), and `watch` gets the events of the run.
 
     Raises:
         UsageError: the corpus, device, store or output folder of the config cannot be used.
@@ -75,7 +75,7 @@ def train_and_test(
     corpus: EncodedCorpus,
     device: torch.device,
     fused: FusedKernel | None,
-    concurrent_jobs: int | None,
+    concurrent_jobs: int | str | None,
 ) -> None:
     """Train a config's model, test it, evaluate it further, and record all of it. A run that reads
     no test articles is not tested."""

@@ -26,6 +26,10 @@ COUNT = Allowed(
     "auto, or a whole number of at least 1",
     lambda value: value == "auto" or (type(value) is int and value >= 1),
 )
+COUNT_ON_GPU = Allowed(
+    "auto, measured, or a whole number of at least 1",
+    lambda value: value == "measured" or COUNT.accepts(value),
+)
 GPUS = Allowed(
     "auto, or a list of numbers such as [0,1]", lambda value: value == "auto" or _are_gpus(value)
 )
@@ -39,7 +43,12 @@ class Packed(Option):
     _target_: str = "hydra_plugins.rnn_bench_launcher.PackedLauncher"
     jobs: Any = key("auto", "runs at once on the CPU; auto: its cores over a run's threads", COUNT)
     gpus: Any = key("auto", "GPUs by nvidia-smi's numbers; auto: all that are visible", GPUS)
-    jobs_per_gpu: Any = key("auto", "runs at once on a GPU; auto: by its free memory", COUNT)
+    jobs_per_gpu: Any = key(
+        "auto",
+        "runs at once on a GPU; auto: by its free memory, at most 8; measured: twice as many, as "
+        "long as that lets them train 5 % faster together",
+        COUNT_ON_GPU,
+    )
     mps: str = key(
         "off",
         "auto: runs of a GPU compute at the same time, by NVIDIA's MPS where it can be started",

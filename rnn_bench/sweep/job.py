@@ -39,7 +39,9 @@ def train_job(config: DictConfig) -> None:
         log.error("%s failed: %s", name, describe(error), exc_info=True)
 
 
-def make_run(job: Job, concurrent_jobs: int | None, watch: Watch, patient: bool = True) -> None:
+def make_run(
+    job: Job, concurrent_jobs: int | str | None, watch: Watch, patient: bool = True
+) -> None:
     """Make a job's run, or reuse its result. In a sweep a run has one thread by default. Raise the
     error that ends the run."""
     if job.config.threads is None and not is_single():

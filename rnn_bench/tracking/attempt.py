@@ -27,7 +27,7 @@ from rnn_bench.tracking.store import open_store
 from rnn_bench.training import interruption
 from rnn_bench.training.checkpoint import Checkpoints
 from rnn_bench.training.console import epoch_line
-from rnn_bench.training.device import use_threads
+from rnn_bench.training.device import held_gpu_memory, use_threads
 from rnn_bench.training.device_errors import explained_device_errors
 from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Started, Waiting, Watch
@@ -120,7 +120,7 @@ class Attempt:
         self._conditions: Mapping[str, object] = {}
 
     def record_conditions(
-        self, conditions: Mapping[str, object], concurrent_jobs: int | None
+        self, conditions: Mapping[str, object], concurrent_jobs: int | str | None
     ) -> None:
         """Record what the run is computed with and how many runs share the machine."""
         self._conditions = conditions
@@ -167,7 +167,7 @@ class Attempt:
         corpus = self.claims.corpus
         log.info(epoch_line(self.name, result, planned_epochs(self.claims.config, corpus)))
         tokens = len(corpus.train.tokens) * result.share
-        self._watch(EpochDone(result, tokens / result.training_seconds))
+        self._watch(EpochDone(result, tokens / result.training_seconds, held_gpu_memory()))
         if result.epoch == 1:
             self.claims.confirm(self.run_id)
 

@@ -21,7 +21,8 @@ PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config
 TRIAL = "trial"  # its number in a search; also + "." + the search's sweep id: JSON, see trials.py
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
 DETERMINISTIC = "deterministic"  # whether torch's deterministic algorithms alone were used
-CONCURRENT_JOBS = "concurrent_jobs"
+CONCURRENT_JOBS = "concurrent_jobs"  # a number, or VARYING
+VARYING = "varying"
 # Numbers of a training that are tags, because MLflow draws a chart of every metric.
 TRAINED_EPOCHS = "trained_epochs"
 LEARNED_EPOCH = "learned_epoch"  # 0: never; see training/learning.py

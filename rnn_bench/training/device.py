@@ -150,6 +150,12 @@ def peak_memory_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def held_gpu_memory() -> int:
+    """Return the most memory in bytes that torch has held on this process's GPU, in use or not, so
+    that no other process could have it; 0 if it used none. The CUDA context comes on top."""
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_initialized() else 0
+
+
 def device_name(device: torch.device) -> str:
     """Return the GPU's model name on CUDA, else `cpu` or `mps`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

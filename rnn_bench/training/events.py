@@ -30,10 +30,12 @@ class BatchDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained and recorded."""
+    """An epoch is trained and recorded. `gpu_memory` is what torch has held on a GPU at most, in
+    bytes."""
 
     result: EpochResult
     tokens_per_second: float
+    gpu_memory: int = 0
 
 
 @dataclass(frozen=True)

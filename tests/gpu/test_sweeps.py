@@ -1,7 +1,7 @@
 """Runs that share a GPU: side by side, killed, too large, and evaluated further."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from mlflow.entities import Run
 from rnn_bench.config.model import cell_names
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
+from rnn_bench.sweep.local import throughput_search
 from rnn_bench.sweep.local.devices import CUDA_CONTEXT, memory_need
+from rnn_bench.sweep.local.throughput_search import Pace, ThroughputSearch
 from tests.conftest import SMALL, Command, changed
 from tests.evaluation.test_transfer import write_isot
 from tests.gpu.conftest import Losses
@@ -126,6 +128,33 @@ def test_the_memory_preset_follows_each_cell_s_gradients(
     runs = recorded_runs()
     assert len(runs) == 6
     assert all("gradient_flow/trained_state_reach" in run.data.metrics for run in runs)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_runs_at_once_follow_from_throughput_and_from_the_memory_that_runs_held(
+    rnn_bench: Command, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two seconds of each are measured: which number is chosen depends on the card."""
+    memory: set[float] = set()
+    observe = ThroughputSearch.observe
+
+    def watched(search: ThroughputSearch, now: float, paces: Sequence[Pace]) -> str:
+        memory.update(pace.memory for pace in paces)
+        return observe(search, now, paces)
+
+    monkeypatch.setattr(ThroughputSearch, "observe", watched)
+    monkeypatch.setattr(throughput_search, "SECONDS", 2.0)
+    monkeypatch.setattr("rnn_bench.sweep.local.devices.cores", lambda: 4)
+    answer = rnn_bench(
+        *("-m", "model=gru", "seed=0,1,2,3,4,5,6,7,8,9,10,11", "dataset.articles=2400"),
+        *("protocol.epochs=30", "protocol.patience=null", "device=cuda"),
+        *("hydra.launcher.gpus=[0]", "hydra.launcher.jobs_per_gpu=measured"),
+    )
+    assert answer.status == 0
+    assert "12 runs, at most 4 at once.\n" in answer.out
+    assert re.search(r"GPU 0 (takes|tries) \d runs? at once.*: with \d the throughput", answer.out)
+    assert [run.info.status for run in recorded_runs()] == ["FINISHED"] * 12
+    assert 0.1 < max(memory) < 5, "times the estimate"
 
 
 @pytest.mark.usefixtures("gpu")

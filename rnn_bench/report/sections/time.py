@@ -50,7 +50,7 @@ def time_section(results: Results) -> Section | None:
 
 def comparable_seconds(results: Results) -> dict[str, float]:
     """Return the training time by run id, for the largest group of runs with the same CONDITIONS.
-    Resumed runs are left out."""
+    Resumed runs are left out, and those beside which a varying number of runs trained."""
     groups: dict[tuple[str, ...], dict[str, float]] = {}
     for each in results.ordered:
         for run in each.completed:
@@ -58,5 +58,7 @@ def comparable_seconds(results: Results) -> dict[str, float]:
             origins = [how for tag, how in run.tags.items() if tag.startswith(schema.SWEEP)]
             if seconds is not None and schema.RESUMED not in origins:
                 conditions = tuple(run.tags.get(name, "") for name in CONDITIONS)
+                if schema.VARYING in conditions:
+                    continue
                 groups.setdefault(conditions, {})[run.id] = seconds
     return max(groups.values(), key=len, default={})

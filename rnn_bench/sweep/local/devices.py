@@ -11,11 +11,13 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.sweep.local.gpus import Gpu, chosen_gpus
+from rnn_bench.sweep.local.throughput_search import ThroughputSearch
 from rnn_bench.training.device import cores, find_device
 from rnn_bench.training.prediction import PREDICTION_BATCH_SIZE
 
 ANY_GPU = -1
 MOST_JOBS_PER_GPU = 8
+MPS_CLIENTS = 48  # that MPS takes on every GPU
 CUDA_CONTEXT = 600 * 2**20  # bytes: a process's context, and the kernels of cuDNN and cuBLAS
 COPIES = 5  # of each weight: value, gradient, Adam's two moments, the best epoch's
 # Numbers for each token of 256 articles that are read, and each unit of a layer's directions. On
@@ -28,12 +30,14 @@ BYTES = 4  # of a number
 class Device:
     """A GPU, or the CPU (`gpu` is None), that trains so many runs at once (`slots`).
 
-    `ordinal` is the GPU's number among those of the sweep, the 1 of device=cuda:1.
+    `ordinal` is the GPU's number among those of the sweep, the 1 of device=cuda:1. A GPU with a
+    `search` begins with fewer slots, as many as that says.
     """
 
     gpu: Gpu | None
     slots: int = field(compare=False)
     ordinal: int = 0
+    search: ThroughputSearch | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"GPU {self.gpu.index}" if self.gpu else "the CPU"
@@ -118,12 +122,12 @@ def share_devices(
     wanted = [(wanted_gpu(config, len(gpus)), need) for config, need in runs]
     anywhere = sum(gpu == ANY_GPU for gpu, _ in wanted)
     devices = []
-    for ordinal, gpu in enumerate(gpus):
+    for ordinal in range(len(gpus)):
         needs = [need for only, need in wanted if only in (ANY_GPU, ordinal)]
         own = sum(only == ordinal for only, _ in wanted)
         if needs:
-            slots = jobs_per_gpu(packing, gpu, max(needs), len(gpus))
-            devices.append(Device(gpu, min(slots, own + -(-anywhere // len(gpus))), ordinal))
+            count = own + -(-anywhere // len(gpus))
+            devices.append(gpu_device(packing, gpus, ordinal, max(needs), count))
     on_cpu = [config for config, _ in runs if wanted_gpu(config, len(gpus)) is None]
     if on_cpu:
         threads = max(config.threads or 1 for config in on_cpu)
@@ -132,12 +136,16 @@ def share_devices(
     return devices
 
 
-def jobs_per_gpu(packing: Packed, gpu: Gpu, need: int, gpus: int) -> int:
-    """Return how many runs a GPU trains at once, if each needs so many bytes.
+def gpu_device(packing: Packed, gpus: Sequence[Gpu], ordinal: int, need: int, runs: int) -> Device:
+    """Return one of the GPUs for so many runs, each of which needs at most so many bytes.
 
-    As many as fit, at most 8, and at most its share of the cores, or 4 if the machine has 4.
+    It trains as many at once as fit, at most 8, and at most its share of the cores, or 4 if the
+    machine has 4. By measured throughput, the limit of 8 is one of 48.
     """
-    if packing.jobs_per_gpu != "auto":
-        return int(packing.jobs_per_gpu)
-    by_cores = max(min(4, cores()), cores() // gpus)
-    return max(1, min(gpu.free // need, by_cores, MOST_JOBS_PER_GPU))
+    gpu, asked = gpus[ordinal], packing.jobs_per_gpu
+    if asked not in ("auto", "measured"):
+        return Device(gpu, min(asked, runs), ordinal)
+    by_cores = max(min(4, cores()), cores() // len(gpus))
+    limit = min(MPS_CLIENTS if asked == "measured" else MOST_JOBS_PER_GPU, by_cores, runs)
+    search = ThroughputSearch(limit, gpu.free / need) if asked == "measured" else None
+    return Device(gpu, max(1, min(gpu.free // need, limit)), ordinal, search)

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from rnn_bench.config.composition import Job
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines.baseline import is_baseline
+from rnn_bench.sweep.local.devices import CUDA_CONTEXT, memory_need
+from rnn_bench.sweep.local.throughput_search import Pace
 from rnn_bench.tracking import schema
 from rnn_bench.training.epochs import EpochResult
 from rnn_bench.training.events import BatchDone, Ended, EpochDone, Event, Started, Waiting
@@ -31,6 +34,22 @@ class QueuedRun:
     is_elsewhere: bool = False
     was_crowded_out: bool = False
     progress: "Progress" = field(default_factory=lambda: Progress())
+
+    @property
+    def pace(self) -> Pace:
+        """How far the run has come."""
+        progress = self.progress
+        tokens = (progress.epoch + progress.fraction) * len(self.corpus.train.tokens)
+        memory = 0.0
+        if progress.gpu_memory:
+            need = memory_need(self.job.config, self.corpus)
+            memory = (progress.gpu_memory + CUDA_CONTEXT) / need
+        return Pace(self.run_key, self.kind, progress.epoch, tokens, memory)
+
+    @cached_property
+    def kind(self) -> str:
+        """The settings that decide how long a token of the corpus takes."""
+        return f"{self.job.config.model} {self.job.config.protocol} {self.corpus.name}"
 
     def seconds_left(self) -> float | None:
         """Estimate the seconds to the end of training: of all epochs, or of the time for training
@@ -57,6 +76,7 @@ class Progress:
     fraction: float = 0.0  # trained of the current epoch
     result: EpochResult | None = None  # of the last epoch
     tokens_per_second: float | None = None
+    gpu_memory: int = 0  # bytes that torch held on a GPU at most, 0 if that is not known
     test_accuracy: float | None = None
     began: float | None = None  # time.monotonic() when training began
     epoch_began: float = 0.0  # time.monotonic() when the current epoch did
@@ -74,9 +94,9 @@ class Progress:
                 self.began = self.epoch_began = time.monotonic()
             case BatchDone(done=done, total=total):
                 self.fraction = done / total
-            case EpochDone(result=result, tokens_per_second=speed):
+            case EpochDone(result=result, tokens_per_second=speed, gpu_memory=memory):
                 self.epoch, self.fraction = result.epoch, 0.0
-                self.result, self.tokens_per_second = result, speed
+                self.result, self.tokens_per_second, self.gpu_memory = result, speed, memory
                 self.trained += result.training_seconds
                 self.epoch_began = time.monotonic()
             case Ended(run_id=run_id, outcome=outcome, test_accuracy=accuracy):
@@ -90,6 +110,11 @@ class Progress:
     @property
     def is_over(self) -> bool:
         return self.ended is not None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether this attempt has trained on a batch and has no result yet."""
+        return self.state == "training" and self.epoch + self.fraction > self.first_epoch
 
     @property
     def seconds(self) -> float:

@@ -1,6 +1,7 @@
 """Schedules a sweep's runs on the devices of this machine."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
@@ -51,7 +52,8 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     ]
     devices = devices_for(jobs, corpora, packing, gpus)
     slots = sum(device.slots for device in devices)
-    log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {slots} at once.")
+    most = "at most " * any(device.search for device in devices)
+    log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {most}{slots} at once.")
     with computing_at_once(packing.mps, devices):
         Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
 
@@ -66,7 +68,11 @@ class Scheduler:
         packing: Packed,
         recorder: Recorder,
     ) -> None:
-        self.runs, self.devices, self.packing = [*runs], [*devices], packing
+        self.runs, self.packing = [*runs], packing
+        self.devices = [
+            replace(device, slots=device.search.slots) if device.search else device
+            for device in devices
+        ]
         self.recorder = recorder
         self.waiting = sorted(runs, key=lambda queued: -queued.estimated_seconds)
         self.workers: list[WorkerHandle] = []
@@ -90,6 +96,7 @@ class Scheduler:
                     started = self._start_next(table)
                     self._receive(table, timeout=0.0 if started else POLL_SECONDS)
                     self._kill_late_workers()
+                    self._measure_throughput()
                     table.refresh()
             finally:
                 for worker in self.workers:
@@ -128,6 +135,16 @@ class Scheduler:
 
     def _running(self, device: Device) -> int:
         return sum(worker.device == device for worker in self.workers)
+
+    def _measure_throughput(self) -> None:
+        """Let a GPU whose throughput is measured train as many runs at once as that says."""
+        for place, device in enumerate(self.devices):
+            if device.search and any(can_run_on(queued.gpu, device) for queued in self.waiting):
+                runs = [each.queued for each in self.workers if each.device == device]
+                paces = [queued.pace for queued in runs if queued.progress.is_training]
+                if found := device.search.observe(time.monotonic(), paces):
+                    log.info("%s %s", device, found)
+                    self.devices[place] = replace(device, slots=device.search.slots)
 
     def _take(self, device: Device) -> QueuedRun | None:
         """Take the longest waiting run for a device out of the queue and return it. A run waits
@@ -223,5 +240,7 @@ class Scheduler:
         slots = max(1, min(self.devices[place].slots, running) - 1)
         if slots < self.devices[place].slots:
             self.devices[place] = replace(device, slots=slots)
+            if device.search:
+                device.search.allow(slots)
             runs = "1 run" if slots == 1 else f"{slots} runs"
             log.warning("From now on %s takes %s at once.", device, runs)

@@ -76,13 +76,13 @@ class ParentLogHandler(logging.Handler):
 
 
 def run_worker(
-    connection: Connection, job: Job, concurrent_jobs: int, folder: Path, patient: bool
+    connection: Connection, job: Job, concurrent_jobs: int | str, folder: Path, patient: bool
 ) -> None:
     """Make a job's run, and report its events, log messages and error to the parent.
 
-    `concurrent_jobs` is the number of runs that the device trains at once. The process's output
-    goes to a file in `folder`. If another sweep is making the run, a `patient` worker waits for it,
-    and one that is not sends `Elsewhere`.
+    `concurrent_jobs` is the number of runs that the device trains at once, or `schema.VARYING`. The
+    process's output goes to a file in `folder`. If another sweep is making the run, a `patient`
+    worker waits for it, and one that is not sends `Elsewhere`.
     """
     for number in (signal.SIGINT, signal.SIGHUP):  # the parent handles them, and sends SIGTERM
         signal.signal(number, signal.SIG_IGN)

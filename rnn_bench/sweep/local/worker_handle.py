@@ -12,6 +12,7 @@ from rnn_bench.sweep.local.devices import Device
 from rnn_bench.sweep.local.forkserver import context, start_process
 from rnn_bench.sweep.local.queued_run import QueuedRun
 from rnn_bench.sweep.local.worker import OUTPUT, Elsewhere, Failed, LogLine, run_worker
+from rnn_bench.tracking import schema
 from rnn_bench.training.events import Ended
 from rnn_bench.training.interruption import STOPPING
 
@@ -43,7 +44,8 @@ class WorkerHandle:
         threads, gpu = job.config.threads or 1, device.gpu.uuid if device.gpu else ""
         self.connection, theirs = context.Pipe()
         try:
-            arguments = (theirs, job, device.slots, folder, patient)
+            at_once = schema.VARYING if device.search else device.slots
+            arguments = (theirs, job, at_once, folder, patient)
             self._process = start_process(run_worker, arguments, threads, gpu)
         finally:
             theirs.close()

@@ -10,6 +10,7 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
 from rnn_bench.sweep.local.devices import Device, memory_need, share_devices
+from rnn_bench.sweep.local.gpus import Gpu
 from tests.conftest import SMALL_CORPUS, Command
 from tests.sweep.local.conftest import GIB, GPUS
 
@@ -31,6 +32,24 @@ def test_runs_are_packed_by_memory_on_gpus_and_by_cores_elsewhere(
     assert slots(share_devices(Packed(jobs=5), [], [run] * 50)) == {None: 5}
     assert slots(share_devices(Packed(), [], [(configured("threads=4"), 1)] * 50)) == {None: 4}
     assert slots(share_devices(Packed(), GPUS, [run] * 4)) == {0: 2, 1: 2}
+
+
+def test_by_throughput_memory_and_cores_limit_how_many_runs_are_tried(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packing, large = Packed(jobs_per_gpu="measured"), [Gpu(0, "GPU-aa11", 1000 * GIB)]
+    for cores, gpus, runs, most in (
+        (40, GPUS, 50, {0: 20, 1: 2}),
+        (40, GPUS[:1], 50, {0: 26}),
+        (40, GPUS[:1], 5, {0: 5}),
+        (64, large, 50, {0: 48}),
+        (2, large, 50, {0: 2}),
+    ):
+        monkeypatch.setattr("rnn_bench.sweep.local.devices.cores", lambda: cores)  # noqa: B023
+        devices = share_devices(packing, gpus, [(configured(), 3 * GIB)] * runs)
+        assert slots(devices) == most
+        assert [each.search.most for each in devices if each.search] == [*most.values()]
+        assert [each.search.slots for each in devices if each.search] == [1] * len(gpus)
 
 
 def test_a_large_gpu_takes_at_least_four_runs(

@@ -15,6 +15,11 @@ Runs = Callable[[], list[Run]]
     [
         ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0 is not possible"),
         ("hydra.launcher.jobs_per_gpu=many", "hydra.launcher.jobs_per_gpu=many is not possible"),
+        (
+            "hydra.launcher.jobs_per_gpu=0",
+            "it must be auto, measured, or a whole number of at least",
+        ),
+        ("hydra.launcher.jobs=measured", "hydra.launcher.jobs=measured is not possible"),
         ("hydra.launcher.gpus=[7]", "there is no GPU 7"),
         ("hydra.launcher.mps=on", "hydra.launcher.mps=on is not possible: it must be one of auto"),
         ("hydra.launcher.retries=-1", "hydra.launcher.retries=-1 is not possible"),
