@@ -45,8 +45,8 @@ class Packed(Option):
     gpus: Any = key("auto", "GPUs by nvidia-smi's numbers; auto: all that are visible", GPUS)
     jobs_per_gpu: Any = key(
         "auto",
-        "runs at once on a GPU; auto: by its free memory, at most 8; measured: twice as many, as "
-        "long as that lets them train 5 % faster together",
+        "runs at once on a GPU; auto: by its free memory, at most 8; measured: 1, 2, 4 ... as long "
+        "as more train 5 % faster together",
         COUNT_ON_GPU,
     )
     mps: str = key(
