@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from mlflow import MlflowClient
 from omegaconf import OmegaConf, open_dict
 
@@ -152,17 +153,21 @@ def check_machine(request: SweepRequest) -> None:
 
 
 def check_precisions(jobs: Sequence[Job]) -> None:
-    """Check that the networks that this machine trains without a GPU can have their precision.
+    """Check that the networks that this machine trains can have their precision.
 
     Raises:
         ConfigError: they cannot.
     """
     networks = (job.config for job in jobs if not is_baseline(job.config.model))
-    asked = dict.fromkeys((each.device, each.protocol.precision) for each in networks)
-    for device, precision in asked:
-        on_gpu = device.startswith(("auto", "cuda")) and visible_gpus()
-        if precision != "float32" and not on_gpu:
-            check_precision(precision, find_device(device))
+    asked = dict.fromkeys(
+        (each.device, each.protocol.precision, getattr(each.model, "kernel", "auto"))
+        for each in networks
+    )
+    for device, precision, kernel in asked:
+        if precision != "float32":
+            on_gpu = device.startswith(("auto", "cuda")) and visible_gpus()
+            found = torch.device("cuda") if on_gpu else find_device(device)
+            check_precision(precision, found, kernel)
 
 
 def check_hydra_folder(request: SweepRequest) -> None:

@@ -71,11 +71,6 @@ class Config(Option):
             beyond_fused = target_of(self.model).beyond_fused  # type: ignore[attr-defined]
             if reason := beyond_fused(self.model.cell):
                 raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
-            if self.protocol.precision != "float32":
-                raise ConfigError(
-                    "model.kernel=fused is not possible with "
-                    f"protocol.precision={self.protocol.precision}: it computes in float32."
-                )
 
     def _choose_hidden_size(self, model: Recurrent, parameters: str) -> None:
         """Give the model the hidden size for `protocol.parameters`, of which `lstm` becomes the

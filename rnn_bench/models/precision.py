@@ -19,18 +19,21 @@ from rnn_bench.config.errors import ConfigError
 
 TENSOR_CORES = (8, 0)  # the first compute capability with TF32 and bfloat16
 DEVICES = {"float32": ("cpu", "cuda", "mps"), "tf32": ("cuda",), "bfloat16": ("cpu", "cuda")}
+FUSED_DEVICES = {"float32": DEVICES["float32"], "bfloat16": ("cuda",)}  # of the fused kernels
 
 
-def check_precision(precision: str, device: torch.device) -> None:
-    """Check that a kind of device computes a precision.
+def check_precision(precision: str, device: torch.device, kernel: str = "auto") -> None:
+    """Check that a kind of device computes a precision, by the `kernel` that is asked for.
 
     Raises:
         ConfigError: it does not.
     """
-    if device.type not in DEVICES[precision]:
-        others = [each for each, devices in DEVICES.items() if device.type in devices]
+    known = FUSED_DEVICES if kernel == "fused" else DEVICES
+    if device.type not in known.get(precision, ()):
+        others = [each for each, devices in known.items() if device.type in devices]
+        of = " with model.kernel=fused" if kernel == "fused" else ""
         raise ConfigError(
-            f"protocol.precision={precision} is not possible on {device}: it computes "
+            f"protocol.precision={precision} is not possible on {device}{of}: it computes "
             f"{' and '.join(others)}."
         )
 
@@ -86,8 +89,8 @@ def is_bfloat16(device: torch.device) -> bool:
 
 
 def rounded(values: Tensor) -> Tensor:
-    """Return float32 numbers rounded to those that bfloat16 has. Gradients are rounded too."""
-    return values.bfloat16().float()
+    """Return numbers rounded to those that bfloat16 has. Gradients are rounded too."""
+    return values.bfloat16().to(values.dtype)
 
 
 def product(

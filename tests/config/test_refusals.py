@@ -97,7 +97,10 @@ FORMS = [
     (("protocol.truncation=tail",), "it must be one of head, head_and_tail"),
     (("-m", "protocol.precision=float32,half"), "it must be one of float32, tf32, bfloat16"),
     (("device=cpu", "protocol.precision=tf32"), "on cpu: it computes float32 and bfloat16."),
-    (("model.kernel=fused", "protocol.precision=bfloat16"), "it computes in float32"),
+    (
+        ("device=cpu", "model.kernel=fused", "protocol.precision=bfloat16"),
+        "on cpu with model.kernel=fused: it computes float32.",
+    ),
 ]
 
 

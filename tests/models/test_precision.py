@@ -201,6 +201,24 @@ def test_a_device_without_the_precision_is_refused(precision: str, device: str, 
     check_precision(precision, CUDA)
 
 
+@pytest.mark.parametrize(
+    ("precision", "device", "computes"),
+    [
+        ("tf32", "cuda", "float32 and bfloat16"),
+        ("tf32", "cpu", "float32"),
+        ("bfloat16", "cpu", "float32"),
+    ],
+)
+def test_a_precision_that_the_fused_kernel_lacks_is_refused(
+    precision: str, device: str, computes: str
+) -> None:
+    said = f"precision={precision} is not possible on {device} with model.kernel=fused: it computes"
+    with pytest.raises(ConfigError, match=f"{said} {computes}\\.$"):
+        check_precision(precision, torch.device(device), "fused")
+    check_precision("float32", torch.device(device), "fused")
+    check_precision("bfloat16", CUDA, "fused")
+
+
 def test_a_gpu_without_tensor_cores_for_the_precision_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

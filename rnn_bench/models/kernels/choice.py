@@ -13,6 +13,7 @@ from rnn_bench.models.cell import cell_class
 from rnn_bench.models.kernels.cuda.kernel import CudaKernel
 from rnn_bench.models.kernels.fused import CpuKernel, FusedKernel
 from rnn_bench.models.kernels.library import Unavailable, is_known_to_win
+from rnn_bench.models.precision import check_precision
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.models.torch_cell import TorchCell
 
@@ -31,7 +32,9 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
     if not isinstance(model, Recurrent) or model.kernel == "torch":
         return None
     required = model.kernel == "fused"
-    if not required and (
+    if required:
+        check_precision(config.protocol.precision, device, model.kernel)
+    elif (
         device.type != "cpu"
         or RecurrentClassifier.beyond_fused(model.cell)
         or config.protocol.precision != "float32"
@@ -39,7 +42,7 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
     ):
         return None
     try:
-        return kernel_for(device, model, Path(config.cache_dir))
+        return kernel_for(device, model, config.protocol.precision, Path(config.cache_dir))
     except Unavailable as reason:
         if required:
             raise ConfigError(f"model.kernel=fused is not possible: {reason}.") from reason
@@ -47,7 +50,9 @@ def fused_kernel(config: Config, device: torch.device) -> FusedKernel | None:
         return None
 
 
-def kernel_for(device: torch.device, model: Recurrent, cache_dir: Path) -> FusedKernel:
+def kernel_for(
+    device: torch.device, model: Recurrent, precision: str, cache_dir: Path
+) -> FusedKernel:
     """Return the kernel that computes a model's cells on a device.
 
     Raises:
@@ -57,5 +62,5 @@ def kernel_for(device: torch.device, model: Recurrent, cache_dir: Path) -> Fused
         return CpuKernel(cache_dir)
     if device.type == "cuda":
         cell = cast(type[TorchCell], cell_class(model.cell)).fused
-        return CudaKernel(cache_dir, device, cell, model.hidden_size)
+        return CudaKernel(cache_dir, device, cell, model.hidden_size, precision)
     raise Unavailable(f"it computes on cpu and cuda, not on {device}")

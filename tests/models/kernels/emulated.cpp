@@ -1,11 +1,14 @@
-// The CUDA kernels on a CPU: the threads of a block are coroutines, which take turns at barriers and
-// exchanges. A warp runs from one barrier to the next before another begins, in ascending or
+// The CUDA kernels on a CPU: the threads of a block are coroutines, which take turns at barriers
+// and exchanges. A warp runs from one barrier to the next before another begins, in ascending or
 // descending order, so that a barrier that is missing shows in the results.
+//
+// -DPRODUCTS='"float32.h"' chooses the products.
 
 #include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +26,10 @@ struct alignas(16) float4 {
     float x, y, z, w;
 };
 
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
+
 constexpr int WARP = 32, MOST_THREADS = 256, STACK = 1 << 16;
 enum State { NEW, AT_EXCHANGE, AT_BARRIER, FINISHED };
 
@@ -34,7 +41,10 @@ float4 shared[98304 / sizeof(float4)];  // no more than the smallest of the GPUs
 static State states_of[MOST_THREADS];
 static char stacks[MOST_THREADS][STACK];
 static jmp_buf scheduler, threads[MOST_THREADS];
-static float exchanged[2][MOST_THREADS];
+static struct {
+    float number;
+    unsigned a[4], b[2];
+} exchanged[2][MOST_THREADS];  // of an exchange, and of the one after it
 static int exchanges[MOST_THREADS];
 static std::function<void()> kernel;
 
@@ -67,15 +77,51 @@ void __syncthreads() { wait(AT_BARRIER); }
 
 float __shfl_xor_sync(unsigned, float number, int bit) {
     const int thread = threadIdx.x;
-    float* const slots = exchanged[exchanges[thread]++ % 2];
-    slots[thread] = number;
+    auto* const all = exchanged[exchanges[thread]++ % 2];
+    all[thread].number = number;
     wait(AT_EXCHANGE);
-    return slots[thread ^ bit];
+    return all[thread ^ bit].number;
+}
+
+unsigned __float_as_uint(float number) { return std::bit_cast<unsigned>(number); }
+float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
+
+// The nearest number that bfloat16 has; of two that are as near, the even one.
+float nearest_bfloat16(float number) {
+    if (std::isnan(number)) return __uint_as_float(0x7fff0000);
+    const unsigned bits = __float_as_uint(number);
+    return __uint_as_float((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000);
+}
+
+// The upper or lower half of a register, a number of bfloat16.
+static float half_of(unsigned bits, bool upper) {
+    return __uint_as_float(upper ? bits & 0xffff0000 : bits << 16);
+}
+
+// PTX's mma.m16n8k16 with the fragments of its documentation, .bf16 and .f32, and sums in order.
+void multiply_add(float (&sums)[4], const unsigned (&a)[4], uint2 b) {
+    const int thread = threadIdx.x, lane = thread % WARP;
+    auto* const all = exchanged[exchanges[thread]++ % 2];
+    std::copy_n(a, 4, all[thread].a);
+    all[thread].b[0] = b.x;
+    all[thread].b[1] = b.y;
+    wait(AT_EXCHANGE);
+    const auto* const warp = all + thread - lane;
+    for (int i = 0; i < 4; i++) {
+        const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+        for (int k = 0; k < 16; k++) {
+            const int in_group = k % 8 / 2;
+            const unsigned of_a = warp[row % 8 * 4 + in_group].a[row / 8 + k / 8 * 2];
+            const unsigned of_b = warp[column * 4 + in_group].b[k / 8];
+            sums[i] += half_of(of_a, k % 2) * half_of(of_b, k % 2);
+        }
+    }
 }
 
 using std::max;
 using std::min;
 
+#include PRODUCTS
 #include "recurrence.cu"
 
 // Runs a warp to its next barrier, or its end.
@@ -139,7 +185,7 @@ extern "C" void recurrence_forward(
     const Batch batch{lengths, articles, steps, hidden, reversed};
     with_constants(cell, units, [&]<Cell CELL, int UNITS>() {
         kernel = [&] { forward<CELL, UNITS>(batch, weights, n_bias, gates, states, extra); };
-        launch(blocks, UNITS * ARTICLES, descending);
+        launch(blocks, ForwardProduct<CELL, UNITS>::THREADS, descending);
     });
 }
 
@@ -152,6 +198,6 @@ extern "C" void recurrence_backward(
         kernel = [&] {
             backward<CELL, UNITS>(batch, weights, gates, states, extra, d_states, d_gates);
         };
-        launch(blocks, UNITS * ARTICLES, descending);
+        launch(blocks, BackwardProduct<CELL, UNITS>::THREADS, descending);
     });
 }

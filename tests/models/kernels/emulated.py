@@ -15,26 +15,29 @@ FENCE = 1000
 OPTIONS = ("-std=c++20", "-O1", "-U_FORTIFY_SOURCE", "-fPIC", "-shared", "-Wno-unknown-pragmas")
 
 
-def emulation(folder: Path) -> ctypes.CDLL:
-    """Compile the source for the CPU, with what emulates a GPU."""
-    file, sources = folder / "emulated.so", cuda.SOURCE.parent
-    main = Path(__file__).with_name("emulated.cpp")
-    subprocess.run([*compiler(), *OPTIONS, f"-I{sources}", main, "-o", file], check=True)
-    return ctypes.CDLL(str(file))
+class Emulation:
+    """The sources compiled for the CPU, with what emulates a GPU."""
+
+    def __init__(self, folder: Path, precision: str) -> None:
+        file, main = folder / f"{precision}.so", Path(__file__).with_name("emulated.cpp")
+        about = f"-I{cuda.SOURCES}", f'-DPRODUCTS="{precision}.h"'
+        subprocess.run([*compiler(), *OPTIONS, *about, main, "-o", file], check=True)
+        self.precision, self.library = precision, ctypes.CDLL(str(file))
 
 
 class EmulatedKernel(CudaKernel):
     """A `CudaKernel` whose launches are computed on the CPU, its warps in ascending or descending
     order, and in memory whose surroundings neither show in the results nor change."""
 
-    def __init__(self, library: ctypes.CDLL, hidden_size: int, descending: bool = False) -> None:
-        self.library, self.descending = library, descending
+    def __init__(self, emulation: Emulation, hidden_size: int, descending: bool = False) -> None:
+        self.library, self.precision = emulation.library, emulation.precision
+        self.descending = descending
         self.device, self.units = torch.device("cpu"), padded(hidden_size)
 
     def launch(
         self, name: str, cell: FusedCell, articles: int, *arguments: Tensor | int | None
     ) -> None:
-        blocks = -(-articles // cuda.ARTICLES)
+        blocks = -(-articles // cuda.ARTICLES[self.precision])
         fenced = [(each, _fenced(each)) for each in arguments if isinstance(each, Tensor)]
         pointers = iter([ctypes.c_void_p(inside.data_ptr()) for _, (_, inside) in fenced])
         given = [next(pointers) if isinstance(each, Tensor) else each for each in arguments]

@@ -18,6 +18,7 @@ from rnn_bench.models.cell import cell_class
 from rnn_bench.models.initial import initial_model
 from rnn_bench.models.kernels.fused import FusedKernel
 from rnn_bench.models.kernels.library import Readout
+from rnn_bench.models.precision import logits_in
 from rnn_bench.models.recurrent import RecurrentClassifier, reversed_articles
 
 CELLS = cell_names()
@@ -47,12 +48,19 @@ def by_kernel(
     return read
 
 
-def by_torch(readout: Readout = Readout.LAST, backwards: bool = False) -> Read:
+def by_torch(
+    readout: Readout = Readout.LAST, backwards: bool = False, precision: str = "float32"
+) -> Read:
+    """Layers with products in a precision; in bfloat16 those of a CPU round what they multiply, in
+    double precision too."""
+
     def read(layers: nn.ModuleList, inputs: Tensor, lengths: Tensor) -> Tensor:
         if backwards:
             inputs = reversed_articles(inputs, lengths)
+        rounds, device = precision == "bfloat16", inputs.device.type
         for cell in layers:
-            returned = cell(inputs, lengths)
+            with torch.autocast(device, torch.bfloat16, enabled=rounds):
+                returned = cell(inputs, lengths)
             inputs = returned[0] if isinstance(returned, tuple) else returned
         if readout is Readout.LAST:
             return inputs[torch.arange(len(inputs)), lengths - 1]
@@ -105,12 +113,14 @@ def error_of(
     readout: Readout,
     backwards: bool,
     device: torch.device = CPU,
+    precision: str = "float32",
 ) -> float:
-    """The kernel's `worst_error` for an embedding, hidden units, layers, articles and steps."""
+    """The kernel's `worst_error` for an embedding, hidden units, layers, articles and steps, where
+    torch has products in a precision."""
     embedding, hidden, depth, batch, time = size
     inputs, lengths = (each.to(device) for each in batch_of(embedding, batch, time))
     layers = layers_of(cell, embedding, hidden, depth).to(device)
-    ours, exactly = by_kernel(kernel, readout, backwards), by_torch(readout, backwards)
+    ours, exactly = by_kernel(kernel, readout, backwards), by_torch(readout, backwards, precision)
     return worst_error(ours, exactly, layers, inputs, lengths)
 
 
@@ -126,7 +136,8 @@ def losses_of_training(
     assert isinstance(model, RecurrentClassifier)
     optimizer, losses = build(config.optimizer)(model.parameters()), []
     for batch in batches(corpus.to(device).train, corpus.train.lengths.cpu().numpy(), order):
-        loss = F.cross_entropy(model(batch.tokens, batch.lengths), batch.labels)
+        logits = logits_in(config.protocol.precision, model, batch.tokens, batch.lengths)
+        loss = F.cross_entropy(logits, batch.labels)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

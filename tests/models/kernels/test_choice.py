@@ -85,7 +85,6 @@ def test_without_a_compiler_torch_computes_with_one_line_in_the_log(
     [
         ((f"model.cell={__name__}.Sums",), "not possible with Sums: it computes gru, lstm, rnn."),
         (("model.kernel=fast",), "must be one of auto, torch, fused"),
-        (("protocol.precision=bfloat16",), "precision=bfloat16: it computes in float32."),
     ],
 )
 def test_the_kernel_is_refused_where_it_cannot_be(
@@ -115,6 +114,28 @@ def test_the_kernel_is_refused_on_a_gpu_where_it_cannot_be(
     monkeypatch.setitem(sys.modules, "cuda", None)
     with pytest.raises(ConfigError, match=says):
         fused_kernel(configured("model.kernel=fused", *overrides), torch.device("cuda:0"))
+
+
+def test_a_gpu_s_kernel_has_the_precision_of_the_protocol(
+    configured: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        choice.CudaKernel, "__init__", lambda kernel, *arguments: asked.append(arguments[-1])
+    )
+    for precision in ("float32", "bfloat16"):
+        config = configured("model.kernel=fused", f"protocol.precision={precision}")
+        fused_kernel(config, torch.device("cuda"))
+    assert asked == ["float32", "bfloat16"]
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "bfloat16"), ("cuda", "tf32")])
+def test_the_kernel_is_refused_with_a_precision_that_it_lacks(
+    device: str, precision: str, configured: Compose
+) -> None:
+    config = configured("model.kernel=fused", f"protocol.precision={precision}")
+    with pytest.raises(ConfigError, match=f"{device} with model.kernel=fused: it computes float32"):
+        fused_kernel(config, torch.device(device))
 
 
 def test_a_gpu_that_others_fill_is_out_of_memory(

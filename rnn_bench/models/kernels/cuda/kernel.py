@@ -2,7 +2,8 @@
 
 import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +14,35 @@ from torch import Tensor
 from rnn_bench.config.errors import OutOfMemory
 from rnn_bench.models.kernels.fused import FusedKernel, refuse_second_gradients
 from rnn_bench.models.kernels.library import FusedCell, Readout, Unavailable
+from rnn_bench.models.precision import products_in, rounded
 from rnn_bench.models.torch_cell import TorchCell
 
-SOURCE = Path(__file__).with_name("recurrence.cu")
+SOURCES = Path(__file__).parent  # recurrence.cu, and the products of each precision
 KERNELS = ("recurrence_forward", "recurrence_backward")
-ARTICLES = 2  # of a block, as in the source
+ARTICLES = {"float32": 2, "bfloat16": 8}  # of a block, as in the sources
+THREADS = 2  # of a block for each unit, too
 MOST_UNITS = 128
 LEAST_CAPABILITY = (8, 0)
 
 
 class CudaKernel(FusedKernel):
-    """The kernel for a GPU.
+    """The kernel for a GPU, with products in float32 or bfloat16.
+
+    In bfloat16 it rounds what `TorchCell` does on a CPU.
 
     Raises:
         Unavailable: the GPU is too old, the cell too large, or the kernel cannot be compiled.
     """
 
     def __init__(
-        self, cache_dir: Path, device: torch.device, cell: FusedCell, hidden_size: int
+        self,
+        cache_dir: Path,
+        device: torch.device,
+        cell: FusedCell,
+        hidden_size: int,
+        precision: str,
     ) -> None:
-        self.arguments = cache_dir, device, cell, hidden_size
+        self.arguments = cache_dir, device, cell, hidden_size, precision
         if hidden_size > MOST_UNITS:
             raise Unavailable(
                 f"on a GPU it computes at most {MOST_UNITS} units, and hidden_size={hidden_size}"
@@ -43,7 +53,8 @@ class CudaKernel(FusedKernel):
             raise Unavailable(f"it needs compute capability 8.0, and {name} has {found}")
         index = torch.cuda.current_device() if device.index is None else device.index
         self.device, self.units = torch.device("cuda", index), padded(hidden_size)
-        self.kernels = load(cache_dir, index, capability, cell, self.units)
+        self.precision = precision
+        self.kernels = load(cache_dir, index, capability, cell, self.units, precision)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:  # a kernel that is loaded has no copy
         return CudaKernel, self.arguments
@@ -55,9 +66,9 @@ class CudaKernel(FusedKernel):
         from cuda.core import LaunchConfig, Stream, launch
 
         config = LaunchConfig(
-            grid=-(-articles // ARTICLES),
-            block=self.units * ARTICLES,
-            shmem_size=shared_bytes(cell, self.units),
+            grid=-(-articles // ARTICLES[self.precision]),
+            block=self.units * THREADS,
+            shmem_size=shared_bytes(cell, self.units, self.precision),
         )
         stream = Stream.from_handle(torch.cuda.current_stream(self.device).cuda_stream)
         with torch.cuda.device(self.device):
@@ -71,14 +82,15 @@ class CudaKernel(FusedKernel):
         Raises:
             ValueError: a tensor is not of float32 on the kernel's device, or there are no lengths.
         """
-        tensors = (inputs, *cell.weights)
-        if any(each.dtype != torch.float32 or each.device != self.device for each in tensors):
+        read = (inputs, *cell.weights)
+        if any(each.dtype != torch.float32 or each.device != self.device for each in read):
             raise ValueError(f"The kernel computes with float32 on {self.device}.")
         if len(lengths) == 0:
             raise ValueError("Lengths must be given.")
+        inputs, *weights = map(rounded, read) if self.precision == "bfloat16" else read
         lengths = lengths.to(self.device, torch.int64).contiguous()
         states: Tensor = _Recurrence.apply(  # type: ignore[no-untyped-call]
-            self, cell, backwards, torch.is_grad_enabled(), inputs, lengths, *cell.weights
+            self, cell, backwards, torch.is_grad_enabled(), inputs, lengths, *weights
         )
         if readout is Readout.EVERY_STEP:
             return states.transpose(0, 1)
@@ -109,16 +121,20 @@ class _Recurrence(torch.autograd.Function):
         # The n gate of the GRU multiplies U h + b' by r, so that the kernel adds its b'.
         of_n = b_hidden[2 * hidden :].contiguous() if cell.fused is FusedCell.GRU else None
         added = b_hidden if of_n is None else F.pad(b_hidden[: 2 * hidden], (0, hidden))
-        gates = F.linear(inputs, w, b + added).contiguous()
+        with _large_products(kernel):
+            gates = F.linear(inputs, _by_unit(w, hidden), _by_unit(b + added, hidden)).contiguous()
         training = training and any(ctx.needs_input_grad)
         states = inputs.new_zeros(batch, time, hidden)
-        extra = torch.empty_like(states) if training and cell.fused is not FusedCell.RNN else None
+        # An RNN that rounds its states keeps them as they were before; else the states are enough.
+        is_rnn = cell.fused is FusedCell.RNN
+        keeps = training and not (is_rnn and kernel.precision == "float32")
+        extra = torch.empty_like(states) if keeps else None
         ctx.shape = batch, time, hidden, int(backwards)
         tensors = u.contiguous(), of_n, gates, states, extra
         kernel.launch(KERNELS[0], cell.fused, batch, lengths, *ctx.shape, *tensors)
         if training:
-            kept = None if extra is None else gates
-            ctx.save_for_backward(inputs, lengths, w, u, states, kept, extra)
+            kept = None if is_rnn else gates, states if extra is None else extra
+            ctx.save_for_backward(inputs, lengths, w, u, states, *kept)
             ctx.kernel, ctx.cell = kernel, cell.fused
         return states
 
@@ -127,27 +143,47 @@ class _Recurrence(torch.autograd.Function):
         refuse_second_gradients()
         inputs, lengths, w, u, states, gates, extra = ctx.saved_tensors
         batch, time, hidden, backwards = ctx.shape
-        # Of the GRU's four gates the first three are of W x + b, the last three of U h + b'.
+        # Of the GRU's four gradients the first three are of W x + b, the last three of U h + b'.
         gru, count = ctx.cell is FusedCell.GRU, len(u) // hidden
-        d_gates = inputs.new_zeros(batch * time, (count + gru) * hidden)
+        d_gates = inputs.new_zeros(batch * time, hidden, count + gru)
         ctx.kernel.launch(
             *(KERNELS[1], ctx.cell, batch, lengths, *ctx.shape),
             *(u.contiguous(), gates, states, extra, d_states.contiguous(), d_gates),
         )
-        of_inputs, of_hidden = d_gates[:, : count * hidden], d_gates[:, gru * hidden :]
+        of_inputs, of_hidden = d_gates[..., :count].flatten(1), d_gates[..., gru:].flatten(1)
         shift = gru * hidden  # n comes first in of_inputs, and last in the weights
         read = inputs.masked_fill(~_inside(lengths, inputs), 0).flatten(0, 1)
         before = F.pad(states, (0, 0, -1, 1) if backwards else (0, 0, 1, -1)).flatten(0, 1)
-        d_inputs = None
-        if ctx.needs_input_grad[4]:
-            d_inputs = (of_inputs @ w.roll(shift, 0)).view_as(inputs)
-        d_weights = (
-            (of_inputs.T @ read).roll(-shift, 0),
-            of_hidden.T @ before,
-            of_inputs.sum(0).roll(-shift, 0),
-            of_hidden.sum(0),
-        )
+        with _large_products(ctx.kernel):
+            d_inputs = None
+            if ctx.needs_input_grad[4]:
+                d_inputs = (of_inputs @ _by_unit(w.roll(shift, 0), hidden)).view_as(inputs)
+            d_weights = (
+                _by_gate(of_inputs.T @ read, hidden).roll(-shift, 0),
+                _by_gate(of_hidden.T @ before, hidden),
+                _by_gate(of_inputs.sum(0), hidden).roll(-shift, 0),
+                _by_gate(of_hidden.sum(0), hidden),
+            )
         return None, None, None, None, d_inputs, None, *d_weights
+
+
+@contextmanager
+def _large_products(kernel: CudaKernel) -> Iterator[None]:
+    """Let torch multiply in float32 within the block, or, where all numbers are rounded to
+    bfloat16, in TF32, which has them all: either way with exact products and sums in float32."""
+    precision = "tf32" if kernel.precision == "bfloat16" else "float32"
+    with torch.autocast(kernel.device.type, enabled=False), products_in(precision, kernel.device):
+        yield
+
+
+def _by_unit(rows: Tensor, hidden: int) -> Tensor:
+    """Return weights or biases, gate after gate, as unit after unit."""
+    return rows.reshape(-1, hidden, *rows.shape[1:]).transpose(0, 1).flatten(0, 1)
+
+
+def _by_gate(rows: Tensor, hidden: int) -> Tensor:
+    """Undo `_by_unit`."""
+    return rows.reshape(hidden, -1, *rows.shape[1:]).transpose(0, 1).flatten(0, 1)
 
 
 def padded(hidden_size: int) -> int:
@@ -155,14 +191,21 @@ def padded(hidden_size: int) -> int:
     return -(-hidden_size // 32) * 32
 
 
-def shared_bytes(cell: FusedCell, units: int) -> int:
+def shared_bytes(cell: FusedCell, units: int, precision: str) -> int:
     """Return the shared memory of a block. The source has it checked when it is compiled."""
+    if precision == "bfloat16":
+        return 17 * 1024
     return (96 if cell is FusedCell.LSTM and units == MOST_UNITS else 8) * 1024
 
 
 @functools.cache
 def load(
-    cache_dir: Path, device: int, capability: tuple[int, int], cell: FusedCell, units: int
+    cache_dir: Path,
+    device: int,
+    capability: tuple[int, int],
+    cell: FusedCell,
+    units: int,
+    precision: str,
 ) -> dict[str, Any]:
     """Return the kernels of a cell by name, loaded for a GPU. They are compiled into
     `<cache_dir>/kernels/cuda` unless they are there.
@@ -179,9 +222,9 @@ def load(
         raise Unavailable("cuda-core is not installed: pip install 'rnn_bench[gpu]'") from error
     try:
         cache = FileStreamProgramCache(cache_dir / "kernels" / "cuda")
-        code = program(capability, cell, units).compile("cubin", cache=cache)
+        code = program(capability, cell, units, precision).compile("cubin", cache=cache)
         most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        size = shared_bytes(cell, units)
+        size = shared_bytes(cell, units, precision)
         with torch.cuda.device(device):
             Device(device).set_current()
             loaded = {name: code.get_kernel(name) for name in KERNELS}
@@ -197,19 +240,25 @@ def load(
 
 
 def program(
-    capability: tuple[int, int], cell: FusedCell, units: int, ptxas_options: Sequence[str] = ()
+    capability: tuple[int, int],
+    cell: FusedCell,
+    units: int,
+    precision: str,
+    ptxas_options: Sequence[str] = (),
 ) -> Any:
     """Return the kernels of a cell as a `cuda.core.Program`, to be compiled."""
     from cuda.core import Program, ProgramOptions
 
-    constants = {"CELL": cell.name, "UNITS": units, "SHARED": shared_bytes(cell, units)}
+    shared = shared_bytes(cell, units, precision)
+    constants = {"CELL": cell.name, "UNITS": units, "SHARED": shared}
     options = ProgramOptions(
         std="c++17",
         arch=f"sm_{capability[0]}{capability[1]}",
         define_macro=[(f"COMPILED_{name}", str(value)) for name, value in constants.items()],
         ptxas_options=list(ptxas_options) or None,
     )
-    return Program(SOURCE.read_text(), "c++", options)
+    parts = (f"{precision}.h", "recurrence.cu")
+    return Program("".join((SOURCES / part).read_text() for part in parts), "c++", options)
 
 
 def _as_argument(value: Tensor | int | None) -> Any:

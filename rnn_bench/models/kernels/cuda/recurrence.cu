@@ -1,5 +1,6 @@
-// The recurrence of an RNN, GRU or LSTM, forward and backward, in float32, with weights that stay
-// on the chip over all steps.
+// The recurrence of an RNN, GRU or LSTM, forward and backward, with weights that stay on the chip
+// over all steps. What precedes this file, float32.h or bfloat16.h, has the products of a step, and
+// rounds what they multiply.
 //
 // W x + b of all steps is computed before, and the gradients of inputs and weights after, from
 // those of the gates: large products, which are torch's.
@@ -9,273 +10,243 @@
 
 enum Cell { RNN, GRU, LSTM };  // numbered as library.py's FusedCell
 
-constexpr int ARTICLES = 2;  // a block takes them from their first step to their last
-
 __host__ __device__ constexpr int gates_of(Cell cell) {
     return cell == RNN ? 1 : cell == GRU ? 3 : 4;
 }
 
+template <Cell CELL, int UNITS>
+using ForwardProduct = Product<UNITS, gates_of(CELL), UNITS>;
+
+template <Cell CELL, int UNITS>
+using BackwardProduct = Product<UNITS, 1, gates_of(CELL) * UNITS>;
+
 __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
-// The sum over two lanes that differ in `bit`: of `low` for the one whose bit is 0, of `high` for
-// the other. Two sums cost one exchange.
-__device__ inline float sum_with_partner(float low, float high, int bit) {
-    const bool upper = threadIdx.x & bit;
-    return (upper ? high : low) + __shfl_xor_sync(~0u, upper ? low : high, bit);
+// Returns a unit's next state. `gates` are W x + b before, and their values after; `sums` are U h.
+// `c` is the LSTM's cell, and becomes U h + `n_bias` of the GRU's n, and the RNN's state before it
+// is rounded.
+template <Cell CELL>
+__device__ float next_state(
+    float (&gates)[gates_of(CELL)], const float (&sums)[gates_of(CELL)], float n_bias, float h,
+    float& c) {
+#pragma unroll
+    for (int g = 0; g < (CELL == GRU ? 2 : gates_of(CELL)); g++) gates[g] += sums[g];
+    if constexpr (CELL == RNN) {
+        c = tanhf(gates[0]);
+        return c;
+    } else if constexpr (CELL == GRU) {
+        auto& [r, z, n] = gates;
+        c = sums[2] + n_bias;
+        r = sigmoid(r);
+        z = sigmoid(z);
+        n = tanhf(n + r * c);
+        return n + z * (h - n);
+    } else {
+        auto& [i, f, g, o] = gates;
+        i = sigmoid(i);
+        f = sigmoid(f);
+        g = tanhf(g);
+        o = sigmoid(o);
+        c = f * c + i * g;
+        return o * tanhf(c);
+    }
 }
 
-// Multiplies a vector of INPUTS numbers of each article by MATRICES matrices [UNITS, INPUTS].
-//
-// LANES neighbouring threads share OWN units: each has the weights of every LANES-th four inputs,
-// in registers, and in shared memory those that do not fit. Their sums are added so that each
-// thread ends with those of one unit and one article.
-template <int UNITS, int MATRICES, int INPUTS, int OWN>
-struct Product {
-    static constexpr int THREADS = UNITS * ARTICLES, LANES = OWN * ARTICLES;
-    static constexpr int ROUNDS = (INPUTS / 4 + LANES - 1) / LANES, STRIDE = ROUNDS * LANES;
-    static constexpr int FOURS = ROUNDS * OWN * MATRICES;  // float4s of weights a thread
-    static constexpr int HELD = FOURS <= 48 ? FOURS : 42;  // of them in registers
-    static constexpr int VECTORS = ARTICLES * STRIDE;      // float4s; a step reads, a step writes
-    static constexpr int SHARED = 2 * VECTORS + (FOURS - HELD) * THREADS;
-    static_assert(LANES <= 32);
-
-    struct Sums {
-        float of[MATRICES];
-    };
-
-    float4 *vectors, *weights, held[HELD];
-    const int lane = threadIdx.x % LANES, group = threadIdx.x / LANES;
-    const int article = lane / OWN, unit = group * OWN + lane % OWN;  // whose sums this thread gets
-
-    // `weight(matrix, unit, input)` returns one weight.
-    template <typename Weight>
-    __device__ Product(float4* shared, Weight weight)
-        : vectors(shared), weights(shared + 2 * VECTORS + threadIdx.x) {
-        for (int i = threadIdx.x; i < 2 * VECTORS; i += THREADS) vectors[i] = float4{0, 0, 0, 0};
-        const auto four = [&](int i) {
-            const int input = (i / (OWN * MATRICES) * LANES + lane) * 4;
-            const int matrix = i % MATRICES, of = group * OWN + i / MATRICES % OWN;
-            return float4{weight(matrix, of, input), weight(matrix, of, input + 1),
-                          weight(matrix, of, input + 2), weight(matrix, of, input + 3)};
-        };
-#pragma unroll 1  // and before the others: else their addresses need registers too
-        for (int i = HELD; i < FOURS; i++) weights[(i - HELD) * THREADS] = four(i);
-#pragma unroll
-        for (int i = 0; i < HELD; i++) held[i] = four(i);
-    }
-
-    // Sets a number of this thread's article, which the step after the next barrier multiplies.
-    __device__ void set(int step, int input, float number) {
-        ((float*)(vectors + step % 2 * VECTORS + article * STRIDE))[input] = number;
-    }
-
-    __device__ Sums sums(int step) const {
-        const float4* const from = vectors + step % 2 * VECTORS + lane;
-        float s[ARTICLES * OWN][MATRICES] = {};
-#pragma unroll
-        for (int round = 0; round < ROUNDS; round++) {
-            float4 x[ARTICLES];
-#pragma unroll
-            for (int a = 0; a < ARTICLES; a++) x[a] = from[a * STRIDE + round * LANES];
-#pragma unroll
-            for (int i = 0; i < OWN * MATRICES; i++) {
-                const int four = round * OWN * MATRICES + i;
-                const float4 w = four < HELD ? held[four] : weights[(four - HELD) * THREADS];
-#pragma unroll
-                for (int a = 0; a < ARTICLES; a++) {
-                    float& sum = s[a * OWN + i / MATRICES][i % MATRICES];
-                    sum += w.x * x[a].x;
-                    sum += w.y * x[a].y;
-                    sum += w.z * x[a].z;
-                    sum += w.w * x[a].w;
-                }
-            }
-        }
-#pragma unroll
-        for (int level = 1; level < LANES; level *= 2) {
-            const int half = LANES / 2 / level;
-#pragma unroll
-            for (int i = 0; i < half; i++)
-#pragma unroll
-                for (int m = 0; m < MATRICES; m++)
-                    s[i][m] = sum_with_partner(s[i][m], s[i + half][m], half);
-        }
-        Sums mine;
-#pragma unroll
-        for (int m = 0; m < MATRICES; m++) mine.of[m] = s[0][m];
-        return mine;
-    }
+// What the way back reads of a step: the gates and `extra` as `forward` left them, the state, of the
+// LSTM the cell, of the step before, and the gradient of the state.
+template <Cell CELL>
+struct Step {
+    float gates[gates_of(CELL)], extra, before, d_state;
 };
 
-template <Cell CELL, int UNITS>
-using ForwardProduct = Product<UNITS, gates_of(CELL), UNITS, 4>;
+// The GRU's gates have four gradients: n for W x + b, r and z, n for U h + b.
+__host__ __device__ constexpr int gradients_of(Cell cell) {
+    return gates_of(cell) + (cell == GRU);
+}
 
-template <Cell CELL, int UNITS>
-using BackwardProduct = Product<UNITS, 1, gates_of(CELL) * UNITS, 8>;
+// Writes the gradients of a unit's gates into `d`, and returns what of the state's, `d_h`, does not
+// pass the weights on its way to the state before. `d_c` is the gradient of the LSTM's cell.
+template <Cell CELL>
+__device__ float gate_gradients(
+    const Step<CELL>& step, float d_h, float& d_c, float (&d)[gradients_of(CELL)]) {
+    if constexpr (CELL == RNN) {
+        d[0] = d_h * (1 - step.extra * step.extra);
+        return 0;
+    } else if constexpr (CELL == GRU) {
+        const auto& [r, z, n] = step.gates;
+        d[0] = d_h * (1 - z) * (1 - n * n);
+        d[1] = d[0] * step.extra * r * (1 - r);
+        d[2] = d_h * (step.before - n) * z * (1 - z);
+        d[3] = d[0] * r;
+        return d_h * z;
+    } else {
+        const auto& [i, f, g, o] = step.gates;
+        const float t = tanhf(step.extra);
+        d_c += d_h * o * (1 - t * t);
+        d[0] = d_c * g * i * (1 - i);
+        d[1] = d_c * step.before * f * (1 - f);
+        d[2] = d_c * i * (1 - g * g);
+        d[3] = d_h * t * o * (1 - o);
+        d_c *= f;
+        return 0;
+    }
+}
+
+// A unit of an article, the article's length, 0 of a unit that is padding, and where the unit's
+// number of a step is in [articles, steps, hidden].
+struct Place {
+    int unit, length;
+    long long at;
+};
 
 // The articles of a batch, padded to `steps`; `reversed` are read from their last token on.
 struct Batch {
     const long long* lengths;
     int articles, steps, hidden, reversed;
-};
-
-// What a thread computes: one unit of one article.
-struct Place {
-    int unit, article, length, last;  // last: the length of the block's longest article
-    const Batch batch;
-
-    __device__ Place(int unit, int article_of_block, Batch batch)
-        : unit(unit), article(blockIdx.x * ARTICLES + article_of_block), last(0), batch(batch) {
-        for (int a = 0; a < ARTICLES; a++) last = max(last, length_of(blockIdx.x * ARTICLES + a));
-        length = unit < batch.hidden ? length_of(article) : 0;  // a unit that is padding reads none
-    }
 
     __device__ int length_of(int article) const {
-        return article < batch.articles ? min((int)batch.lengths[article], batch.steps) : 0;
+        return article < articles ? min((int)lengths[article], steps) : 0;
     }
 
-    // Where its number of a step is in [articles, steps, numbers, hidden].
-    __device__ size_t at(int step, int numbers = 1) const {
-        const int position = batch.reversed ? length - 1 - step : step;
-        return ((size_t)article * batch.steps + position) * numbers * batch.hidden + unit;
+    // The length of the block's longest article.
+    __device__ int longest() const {
+        int length = 0;
+        for (int a = 0; a < ARTICLES; a++)
+            length = max(length, length_of(blockIdx.x * ARTICLES + a));
+        return length;
     }
+
+    __device__ Place place(int unit, int article_of_block, int step) const {
+        const int article = blockIdx.x * ARTICLES + article_of_block, length = length_of(article);
+        const int position = reversed ? length - 1 - step : step;
+        const long long row = (long long)article * steps + position;
+        return {unit, unit < hidden ? length : 0, row * hidden + unit};
+    }
+
+    // How far the number of the next step is.
+    __device__ int stride() const { return reversed ? -hidden : hidden; }
 };
 
 // Writes the state after each step into `states` [articles, steps, hidden].
 //
-// `gates` [articles, steps, gates, hidden] are W x + b before. With `extra` [articles, steps,
-// hidden] they are the gates' values after, and `extra` is the LSTM's cell, or U h + `n_bias` of
-// the GRU's n. What lies beyond an article's length stays as it is in all of them.
+// `gates` [articles, steps, hidden, gates] are W x + b before. With `extra` [articles, steps,
+// hidden] they are the gates' values after (not of the RNN), and `extra` is `c` of `next_state`.
+// What lies beyond an article's length stays as it is in all of them.
 template <Cell CELL, int UNITS>
 __device__ void forward(
     Batch batch, const float* __restrict__ weights, const float* __restrict__ n_bias, float* gates,
     float* states, float* extra) {
-    constexpr int GATES = gates_of(CELL);
+    using Product = ForwardProduct<CELL, UNITS>;
+    constexpr int GATES = gates_of(CELL), PLACES = Product::PLACES;
     extern __shared__ float4 shared[];
-    const int hidden = batch.hidden;
-    ForwardProduct<CELL, UNITS> product(shared, [&](int gate, int unit, int input) {
-        const bool is = unit < hidden && input < hidden;
-        return is ? weights[(gate * hidden + unit) * hidden + input] : 0;
+    const int hidden = batch.hidden, stride = batch.stride(), last = batch.longest();
+    Product product(shared, hidden, [&](int gate, int unit, int input) {
+        return weights[(gate * hidden + unit) * hidden + input];
     });
-    const Place place(product.unit, product.article, batch);
-    const float b = CELL == GRU && place.length ? n_bias[place.unit] : 0;
-    float h = 0, c = 0;
+    Place places[PLACES];
+    float b[PLACES], h[PLACES], c[PLACES];
+#pragma unroll
+    for (int p = 0; p < PLACES; p++) {
+        places[p] = batch.place(product.unit(p), product.article(p), 0);
+        b[p] = CELL == GRU && places[p].length ? n_bias[places[p].unit] : 0;
+        h[p] = c[p] = 0;
+    }
     __syncthreads();
-    for (int step = 0; step < place.last; step++) {
-        const bool reads = step < place.length;
-        float x[GATES];  // asked for before the product, which takes longer than memory does
+    for (int step = 0; step < last; step++) {
+        float x[PLACES][GATES];  // asked for before the product, which takes longer than memory
 #pragma unroll
-        for (int g = 0; g < GATES; g++)
-            x[g] = reads ? gates[place.at(step, GATES) + g * hidden] : 0;
+        for (int p = 0; p < PLACES; p++)
+#pragma unroll
+            for (int g = 0; g < GATES; g++)
+                x[p][g] = step < places[p].length ? gates[places[p].at * GATES + g] : 0;
         const auto sums = product.sums(step);
-        if (reads) {
 #pragma unroll
-            for (int g = 0; g < (CELL == GRU ? 2 : GATES); g++) x[g] += sums.of[g];
-            if constexpr (CELL == RNN) {
-                h = tanhf(x[0]);
-            } else if constexpr (CELL == GRU) {
-                c = sums.of[2] + b;
-                x[0] = sigmoid(x[0]);
-                x[1] = sigmoid(x[1]);
-                x[2] = tanhf(x[2] + x[0] * c);
-                h = x[2] + x[1] * (h - x[2]);
-            } else {
-                x[0] = sigmoid(x[0]);
-                x[1] = sigmoid(x[1]);
-                x[2] = tanhf(x[2]);
-                x[3] = sigmoid(x[3]);
-                c = x[1] * c + x[0] * x[2];
-                h = x[3] * tanhf(c);
-            }
-            states[place.at(step)] = h;
-            if (CELL != RNN && extra) {
+        for (int p = 0; p < PLACES; p++) {
+            Place& place = places[p];
+            const bool reads = step < place.length;
+            const float next = next_state<CELL>(x[p], sums.of[p], b[p], h[p], c[p]);
+            h[p] = reads ? Product::rounded(next) : 0;
+            if (reads) {
+                states[place.at] = h[p];
+                if (extra) {
 #pragma unroll
-                for (int g = 0; g < GATES; g++) gates[place.at(step, GATES) + g * hidden] = x[g];
-                extra[place.at(step)] = c;
+                    for (int g = 0; CELL != RNN && g < GATES; g++)
+                        gates[place.at * GATES + g] = x[p][g];
+                    extra[place.at] = c[p];
+                }
             }
+            product.set(step + 1, p, place.unit, h[p]);
+            place.at += stride;
         }
-        product.set(step + 1, place.unit, h);
         __syncthreads();
     }
 }
 
-// Writes the gradients of the gates into `d_gates` [articles, steps, gates, hidden]. The GRU has
-// four there: n for W x + b, r and z, n for U h + b. What lies beyond an article's length stays as
-// it is. The others are as `forward` left them; `d_states` are the gradients of `states`.
+// Writes the gradients of the gates into `d_gates` [articles, steps, hidden, gradients]. What lies
+// beyond an article's length stays as it is. The others are as `forward` left them; `d_states` are
+// the gradients of `states`.
 template <Cell CELL, int UNITS>
 __device__ void backward(
     Batch batch, const float* __restrict__ weights, const float* __restrict__ gates,
     const float* __restrict__ states, const float* __restrict__ extra,
     const float* __restrict__ d_states, float* __restrict__ d_gates) {
-    constexpr int GATES = gates_of(CELL), FIRST = CELL == GRU ? 1 : 0;
+    using Product = BackwardProduct<CELL, UNITS>;
+    constexpr int GATES = gates_of(CELL), GRADIENTS = gradients_of(CELL), PLACES = Product::PLACES;
     extern __shared__ float4 shared[];
-    const int hidden = batch.hidden;
-    BackwardProduct<CELL, UNITS> product(shared, [&](int, int unit, int input) {
-        const int gate = input / UNITS, of = input % UNITS;
-        const bool is = unit < hidden && of < hidden && gate < GATES;
-        return is ? weights[(gate * hidden + of) * hidden + unit] : 0;
+    const int hidden = batch.hidden, stride = batch.stride(), last = batch.longest();
+    Product product(shared, hidden, [&](int, int unit, int input) {
+        return weights[(input / UNITS * hidden + input % UNITS) * hidden + unit];
     });
-    const Place place(product.unit, product.article, batch);
-
-    struct Step {
-        float gate[GATES], extra, before, d_state;  // before: the last step's h, of the LSTM its c
-    };
-    const auto read = [&](int step) {
-        Step found{};
+    const auto read = [&](const Place& place, int step) {
+        Step<CELL> found{};
         if (step < 0 || step >= place.length) return found;
-        const size_t at = place.at(step);
-        found.d_state = d_states[at];
-        found.extra = CELL == RNN ? states[at] : extra[at];
+        found.d_state = d_states[place.at];
+        found.extra = extra[place.at];
         if constexpr (CELL != RNN) {
 #pragma unroll
-            for (int g = 0; g < GATES; g++)
-                found.gate[g] = gates[place.at(step, GATES) + g * hidden];
-            if (step) found.before = (CELL == GRU ? states : extra)[place.at(step - 1)];
+            for (int g = 0; g < GATES; g++) found.gates[g] = gates[place.at * GATES + g];
+            if (step) found.before = (CELL == GRU ? states : extra)[place.at - stride];
         }
         return found;
     };
-    float d_h = 0, d_c = 0;  // the gradients that later steps give to a step's h and c
-    Step now = read(place.last - 1);
+    Place places[PLACES];
+    Step<CELL> now[PLACES];
+    float d_h[PLACES], d_c[PLACES];  // the gradients that later steps give to a step's h and c
+#pragma unroll
+    for (int p = 0; p < PLACES; p++) {
+        places[p] = batch.place(product.unit(p), product.article(p), last - 1);
+        now[p] = read(places[p], last - 1);
+        d_h[p] = d_c[p] = 0;
+    }
     __syncthreads();
-    for (int step = place.last - 1; step >= 0; step--) {
-        float d[GATES] = {}, past = 0;  // past: what of d_h does not pass the weights
-        if (step < place.length) {
-            float* const written = d_gates + place.at(step, FIRST + GATES);
-            d_h += now.d_state;
-            if constexpr (CELL == RNN) {
-                d[0] = d_h * (1 - now.extra * now.extra);
-            } else if constexpr (CELL == GRU) {
-                const float r = now.gate[0], z = now.gate[1], n = now.gate[2];
-                const float d_n = d_h * (1 - z) * (1 - n * n);
-                d[0] = d_n * now.extra * r * (1 - r);
-                d[1] = d_h * (now.before - n) * z * (1 - z);
-                d[2] = d_n * r;
-                past = d_h * z;
-                written[0] = d_n;
-            } else {
-                const float i = now.gate[0], f = now.gate[1], g = now.gate[2], o = now.gate[3];
-                const float t = tanhf(now.extra);
-                d_c += d_h * o * (1 - t * t);
-                d[0] = d_c * g * i * (1 - i);
-                d[1] = d_c * now.before * f * (1 - f);
-                d[2] = d_c * i * (1 - g * g);
-                d[3] = d_h * t * o * (1 - o);
-                d_c *= f;
+    for (int step = last - 1; step >= 0; step--) {
+#pragma unroll
+        for (int p = 0; p < PLACES; p++) {
+            Place& place = places[p];
+            const bool reads = step < place.length;
+            float d[GRADIENTS];
+            const float d_state = Product::rounded(d_h[p] + now[p].d_state);
+            d_h[p] = gate_gradients<CELL>(now[p], d_state, d_c[p], d);
+#pragma unroll
+            for (int g = 0; g < GRADIENTS; g++) {
+                d[g] = reads ? Product::rounded(d[g]) : 0;
+                if (reads) d_gates[place.at * GRADIENTS + g] = d[g];
+                const int gate = g - (GRADIENTS - GATES);
+                if (gate >= 0) product.set(step, p, gate * UNITS + place.unit, d[g]);
             }
-#pragma unroll
-            for (int g = 0; g < GATES; g++) written[(FIRST + g) * hidden] = d[g];
+            place.at -= stride;
         }
-#pragma unroll
-        for (int g = 0; g < GATES; g++) product.set(step, g * UNITS + place.unit, d[g]);
         __syncthreads();
-        now = read(step - 1);  // asked for before the product, too
+#pragma unroll
+        for (int p = 0; p < PLACES; p++) now[p] = read(places[p], step - 1);  // as in `forward`
         const auto sums = product.sums(step);
-        d_h = past + sums.of[0];
+#pragma unroll
+        for (int p = 0; p < PLACES; p++) d_h[p] += sums.of[p][0];
     }
 }
 
 #ifdef COMPILED_CELL
-constexpr int THREADS = COMPILED_UNITS * ARTICLES;
+constexpr int THREADS = ForwardProduct<COMPILED_CELL, COMPILED_UNITS>::THREADS;
 
 static_assert(
     ForwardProduct<COMPILED_CELL, COMPILED_UNITS>::SHARED * sizeof(float4) <= COMPILED_SHARED &&
