@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import dropwhile
 from math import isfinite, isnan
 
 from rnn_bench.evaluation.metrics import title_of
@@ -140,16 +141,29 @@ def describe_best(results: Results, corpus: str) -> str:
     ranked = len(ranked_names(results.comparisons[corpus]))
     if len(best) == 1:
         return f"{start}, {first.label} is the best of {ranked} models: {metric} {value}."
-    names = name_some([f"{each.label} {short(results.primary[each.key])}" for each in best])
+    values = {each.label: f"{each.label} {short(results.primary[each.key])}" for each in best}
+    varying = [values.pop(each.label) for each in below_others(results, corpus)]
+    names = name_some([*values.values()])
     pairs = pairs_among(results, corpus, best)
     if all(each.relation(each.first) == EQUIVALENT for each in pairs):
         verdict = f"they are equivalent within {results.sweep.margin:g}"
     else:
         verdict = "nothing here separates them"
-    which = f"the best of {ranked} models are"
+    which = f"the best of {ranked} models {'are' if len(values) > 1 else 'is'}"
+    if varying:
+        vary = "varies" if len(varying) == 1 else "vary"
+        names += f", perhaps {name_some(varying)} too, which {vary} too much to tell"
     if len(best) == ranked:
         which = f"each of the {ranked} models may be the best:"
     return f"{start}, {which} {names} ({metric}{beside}); {verdict}."
+
+
+def below_others(results: Results, corpus: str) -> list[Configuration]:
+    """Return those of the best models on a corpus that stand below one that is not among them. That
+    one is worse than the first, and these vary too much to tell."""
+    best, ranked = results.best(corpus), ranked_names(results.comparisons[corpus])
+    found = [each for each in results.on(corpus) if each.label in ranked]
+    return [each for each in dropwhile(best.__contains__, found) if each in best]
 
 
 def describe_rivals(results: Results, corpus: str) -> str:
