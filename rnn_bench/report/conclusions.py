@@ -142,7 +142,7 @@ def describe_best(results: Results, corpus: str) -> str:
     if len(best) == 1:
         return f"{start}, {first.label} is the best of {ranked} models: {metric} {value}."
     values = {each.label: f"{each.label} {short(results.primary[each.key])}" for each in best}
-    varying = [values.pop(each.label) for each in below_others(results, corpus)]
+    varying = [values.pop(each.label) for each in varying_too_much(results, corpus)]
     names = name_some([*values.values()])
     pairs = pairs_among(results, corpus, best)
     if all(each.relation(each.first) == EQUIVALENT for each in pairs):
@@ -158,12 +158,14 @@ def describe_best(results: Results, corpus: str) -> str:
     return f"{start}, {which} {names} ({metric}{beside}); {verdict}."
 
 
-def below_others(results: Results, corpus: str) -> list[Configuration]:
-    """Return those of the best models on a corpus that stand below one that is not among them. That
-    one is worse than the first, and these vary too much to tell."""
+def varying_too_much(results: Results, corpus: str) -> list[Configuration]:
+    """Return those of the best models on a corpus that are not told from the first, though they
+    stand below one that is worse than it: theirs vary more."""
     best, ranked = results.best(corpus), ranked_names(results.comparisons[corpus])
     found = [each for each in results.on(corpus) if each.label in ranked]
-    return [each for each in dropwhile(best.__contains__, found) if each in best]
+    below = [each for each in dropwhile(best.__contains__, found) if each in best]
+    pairs = ((each, results.comparison(corpus, best[0], each)) for each in below)
+    return [each for each, pair in pairs if pair and pair.relation(each.label) == UNDECIDED]
 
 
 def describe_rivals(results: Results, corpus: str) -> str:

@@ -68,19 +68,22 @@ def test_the_answer_names_every_model_that_may_be_the_best(
 
 def test_a_model_whose_seeds_vary_too_much_is_perhaps_among_the_best() -> None:
     shares = {"gru": (0.96, 0.962, 0.961), "lstm": (0.93, 0.932, 0.931), "rnn": (0.8, 0.95, 0.87)}
-    found = results_of(
-        *(
-            answered(model, right_in(share, articles=4000, seed=seed), seed=seed)
-            for model, of_seeds in shares.items()
-            for seed, share in enumerate(of_seeds)
-        )
-    )
+    answers = [
+        answered(model, right_in(share, articles=4000, seed=seed), seed=seed)
+        for model, of_seeds in shares.items()
+        for seed, share in enumerate(of_seeds)
+    ]
+    found = results_of(*answers)
     assert [each.label for each in found.on("demo")] == ["gru", "lstm", "rnn"]
     assert [each.label for each in found.best("demo")] == ["gru", "rnn"]
     (paragraph,) = write_conclusions(found)
     assert paragraph.startswith("On demo, the best of 3 models is gru 0.961 (")
     assert "), perhaps rnn 0.873 (" in paragraph
     assert ") too, which varies too much to tell (test accuracy; chance 0.500); " in paragraph
+
+    (paragraph,) = write_conclusions(results_of(*answers, margin=0.4))
+    assert paragraph.startswith("On demo, the best of 3 models are gru 0.961 (")
+    assert "they are equivalent within 0.4" in paragraph
 
 
 def each_over(model: str) -> str:

@@ -74,6 +74,9 @@ def test_a_sweep_of_one_distance_has_a_curve_and_names_both_of_its_ends(rnn_benc
     (row,) = table.rows
     shown = [format_estimate(found.accuracies[each.key]) for each in found.compared]
     assert sorted(map(str, row)) == sorted(["rnn", *shown])
+    assert len(section.text) == 1, (
+        "all states are read, and the distance says something all the same"
+    )
     reached = "Words between the marker and the cue with which a model finds the cue: rnn "
     assert write_conclusions(found)[0].startswith(reached)
 

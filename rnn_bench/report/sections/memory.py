@@ -14,6 +14,7 @@ from rnn_bench.evaluation.gradient_flow import (
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.distances import (
+    CUE_DISTANCE,
     FOUND,
     Distance,
     accuracies_by_distance,
@@ -23,7 +24,7 @@ from rnn_bench.report.distances import (
     varied_distance,
 )
 from rnn_bench.report.figures import draw_distances, draw_gradient_flow
-from rnn_bench.report.formatting import format_estimate, format_mean
+from rnn_bench.report.formatting import format_estimate, format_mean, join_words
 from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
@@ -32,8 +33,8 @@ Points = Mapping[str, Sequence[tuple[float, Estimate]]]  # distance and accuracy
 
 EVERY_STATE = (
     "Here a classifier reads the states of all tokens (protocol.readout={}), so that each reaches "
-    "the loss by itself. Then neither the cue's distance from the end nor gradient flow says how "
-    "far a model remembers. With protocol.readout=last_token they do."
+    "the loss by itself. With protocol.readout=last_token, {} would say how far a model remembers, "
+    "but not here."
 )
 GRADIENTS = (
     "Gradient flow is the norm of the gradient of an article's loss at a given number of steps "
@@ -65,13 +66,16 @@ def memory_section(results: Results) -> Section | None:
     if flows:
         text += [GRADIENTS, NO_VERDICT]
         tables.append(reach_table(results, distance, points))
-    text += describe_readouts(results) if text else []
+    of_last_state = ["the cue's distance from the end"] * (distance is CUE_DISTANCE)
+    of_last_state += ["gradient flow"] * bool(flows)
+    text += describe_readouts(results, of_last_state)
     text += describe_older(results)
     return Section("memory", "Memory", text, tables, figures) if text else None
 
 
-def describe_readouts(results: Results) -> list[str]:
-    """Return a sentence on the networks that read the states of all tokens; none if none does."""
+def describe_readouts(results: Results, of_last_state: Sequence[str]) -> list[str]:
+    """Return a sentence on the networks that read the states of all tokens, where something is
+    shown that tells memory only of those that read the last one; none if there is neither."""
     found = {
         run.parameters.get("protocol.readout")
         for each in results.compared
@@ -79,7 +83,9 @@ def describe_readouts(results: Results) -> list[str]:
         if not each.is_baseline
     }
     readouts = [readout for readout in ("mean", "max") if readout in found]
-    return [EVERY_STATE.format(" or ".join(readouts))] if readouts else []
+    if not readouts or not of_last_state:
+        return []
+    return [EVERY_STATE.format(" or ".join(readouts), join_words(of_last_state))]
 
 
 def distance_table(distance: Distance, points: Points) -> Table:
