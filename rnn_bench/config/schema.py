@@ -71,6 +71,11 @@ class Config(Option):
             beyond_fused = target_of(self.model).beyond_fused  # type: ignore[attr-defined]
             if reason := beyond_fused(self.model.cell):
                 raise ConfigError(f"model.kernel=fused is not possible with {reason}.")
+            if self.protocol.precision == "tf32":
+                raise ConfigError(
+                    "model.kernel=fused is not possible with protocol.precision=tf32: it computes "
+                    "float32, and on a GPU bfloat16."
+                )
 
     def _choose_hidden_size(self, model: Recurrent, parameters: str) -> None:
         """Give the model the hidden size for `protocol.parameters`, of which `lstm` becomes the

@@ -142,7 +142,7 @@ def describe_best(results: Results, corpus: str) -> str:
     if len(best) == 1:
         return f"{start}, {first.label} is the best of {ranked} models: {metric} {value}."
     values = {each.label: f"{each.label} {short(results.primary[each.key])}" for each in best}
-    varying = [values.pop(each.label) for each in varying_too_much(results, corpus)]
+    lower = [values.pop(each.label) for each in undecided_below_others(results, corpus)]
     names = name_some([*values.values()])
     pairs = pairs_among(results, corpus, best)
     if all(each.relation(each.first) == EQUIVALENT for each in pairs):
@@ -150,17 +150,18 @@ def describe_best(results: Results, corpus: str) -> str:
     else:
         verdict = "nothing here separates them"
     which = f"the best of {ranked} models {'are' if len(values) > 1 else 'is'}"
-    if varying:
-        vary = "varies" if len(varying) == 1 else "vary"
-        names += f", perhaps {name_some(varying)} too, which {vary} too much to tell"
+    if lower:
+        are = "is" if len(lower) == 1 else "are"
+        names += f", perhaps {name_some(lower)} too, which {are} lower but not told apart from "
+        names += first.label
     if len(best) == ranked:
         which = f"each of the {ranked} models may be the best:"
     return f"{start}, {which} {names} ({metric}{beside}); {verdict}."
 
 
-def varying_too_much(results: Results, corpus: str) -> list[Configuration]:
-    """Return those of the best models on a corpus that are not told from the first, though they
-    stand below one that is worse than it: theirs vary more."""
+def undecided_below_others(results: Results, corpus: str) -> list[Configuration]:
+    """Return those of the best models on a corpus that cannot be told apart from the first, though
+    they stand below one that is worse than it: their seeds vary more, or they err elsewhere."""
     best, ranked = results.best(corpus), ranked_names(results.comparisons[corpus])
     found = [each for each in results.on(corpus) if each.label in ranked]
     below = [each for each in dropwhile(best.__contains__, found) if each in best]
@@ -300,7 +301,7 @@ def describe_distances(
     """Return up to which distance each model finds the cue."""
     reached = {label: distance_found(found) for label, found in points.items() if len(found) > 1}
     parts = [
-        f"{label} {f'up to {words:g} words' if words else 'at no distance'}"
+        f"{label} {f'up to {words:g}' if words else 'at no distance'}"
         for label, words in sorted(reached.items(), key=lambda each: -each[1])
     ]
     return (

@@ -101,6 +101,10 @@ FORMS = [
         ("device=cpu", "model.kernel=fused", "protocol.precision=bfloat16"),
         "on cpu with model.kernel=fused: it computes float32.",
     ),
+    (
+        ("model.kernel=fused", "protocol.precision=tf32"),
+        "model.kernel=fused is not possible with protocol.precision=tf32",
+    ),
 ]
 
 

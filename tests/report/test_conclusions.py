@@ -66,7 +66,7 @@ def test_the_answer_names_every_model_that_may_be_the_best(
         assert pair.method == ("splits" if folds else pair.method)
 
 
-def test_a_model_whose_seeds_vary_too_much_is_perhaps_among_the_best() -> None:
+def test_a_lower_model_whose_seeds_vary_more_is_perhaps_among_the_best() -> None:
     shares = {"gru": (0.96, 0.962, 0.961), "lstm": (0.93, 0.932, 0.931), "rnn": (0.8, 0.95, 0.87)}
     answers = [
         answered(model, right_in(share, articles=4000, seed=seed), seed=seed)
@@ -79,7 +79,7 @@ def test_a_model_whose_seeds_vary_too_much_is_perhaps_among_the_best() -> None:
     (paragraph,) = write_conclusions(found)
     assert paragraph.startswith("On demo, the best of 3 models is gru 0.961 (")
     assert "), perhaps rnn 0.873 (" in paragraph
-    assert ") too, which varies too much to tell (test accuracy; chance 0.500); " in paragraph
+    assert ") too, which is lower but not told apart from gru (test accuracy; chance" in paragraph
 
     (paragraph,) = write_conclusions(results_of(*answers, margin=0.4))
     assert paragraph.startswith("On demo, the best of 3 models are gru 0.961 (")

@@ -43,7 +43,8 @@ def time_section(results: Results) -> Section | None:
         rows,
         words=2,
         note="Means over runs on the same machine and device with equally many threads and runs "
-        "at once; resumed runs are left out. Tokens do not count padding.",
+        "at once; resumed runs are left out, and those of hydra.launcher.jobs_per_gpu=measured. "
+        "Tokens do not count padding.",
     )
     return Section("time", "Accuracy over training time", tables=[table], figures=[figure])
 

@@ -35,7 +35,7 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
     the same time, where MPS can be started. It ends with the block, or with this process."""
     # All of them: who finds the daemon sees its GPUs alone, also where a GPU has one run at a time.
     gpus = [device.gpu for device in devices if device.gpu]
-    shared = any(device.gpu and device.slots > 1 for device in devices)
+    shared = any(device.gpu and (device.slots > 1 or device.search) for device in devices)
     if mode == "off" or not shared:
         yield
         return

@@ -39,7 +39,9 @@ class QueuedRun:
     def pace(self) -> Pace:
         """How far the run has come."""
         progress = self.progress
-        tokens = (progress.epoch + progress.fraction) * len(self.corpus.train.tokens)
+        untrained = 1 - progress.result.share if progress.result else 0.0  # of the last epoch
+        epochs = progress.epoch + progress.fraction - untrained
+        tokens = epochs * len(self.corpus.train.tokens)
         memory = 0.0
         if progress.gpu_memory:
             need = memory_need(self.job.config, self.corpus)

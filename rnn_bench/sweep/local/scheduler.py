@@ -52,8 +52,10 @@ def make_runs(jobs: Sequence[Job], packing: Packed) -> None:
     ]
     devices = devices_for(jobs, corpora, packing, gpus)
     slots = sum(device.slots for device in devices)
-    most = "at most " * any(device.search for device in devices)
-    log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {most}{slots} at once.")
+    pace = f"{slots} at once"
+    if any(device.search for device in devices):
+        pace = "more and more at once as long as that pays"
+    log.info("1 run." if len(runs) == 1 else f"{len(runs)} runs, {pace}.")
     with computing_at_once(packing.mps, devices):
         Scheduler(runs, devices, packing, Recorder(client, experiment_id)).make_runs()
 
@@ -235,12 +237,11 @@ class Scheduler:
             queued.progress.end(schema.FAILED)
 
     def _start_fewer(self, device: Device, running: int) -> None:
-        """Take a slot from a device on which so many runs did not fit, unless it has one left."""
-        place = self.devices.index(device)
-        slots = max(1, min(self.devices[place].slots, running) - 1)
+        """Let a device on which so many runs did not fit take fewer, but one at least."""
+        place, slots = self.devices.index(device), max(1, running - 1)
+        if device.search:
+            device.search.allow(slots)
         if slots < self.devices[place].slots:
             self.devices[place] = replace(device, slots=slots)
-            if device.search:
-                device.search.allow(slots)
             runs = "1 run" if slots == 1 else f"{slots} runs"
             log.warning("From now on %s takes %s at once.", device, runs)

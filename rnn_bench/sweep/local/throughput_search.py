@@ -7,7 +7,7 @@ from statistics import fmean
 
 GROWTH = 1.05  # of the throughput, at least, by which more runs at once pay
 SECONDS = 10.0  # of training that are measured with a number of runs at once, for each of them
-LONG = 60.0  # seconds after which a part of an epoch is measured too
+LONG = 60.0  # seconds of an epoch that are measured as a part of their own
 MOST_RUNS = 3  # that are waited for where that much cannot be measured, for each run at once
 
 
@@ -33,7 +33,8 @@ class ThroughputSearch:
     Throughputs are compared between runs of a kind alone, since cells and corpora differ in the
     time that they take for a token. Where no run is like one of before, nothing speaks against
     more. Once the number is chosen (`is_over`), the search goes on from it when all runs are of
-    kinds that it did not see: another cell may leave more of the GPU idle.
+    kinds that it did not see: another cell may leave more of the GPU idle. It also goes on where
+    the number was all that fitted, and runs are measured to need less memory.
 
     `limit` is the most runs at once, whatever their memory, and `fitting` how many fit into the
     GPU's memory by the estimate.
@@ -43,6 +44,7 @@ class ThroughputSearch:
         self.slots, self.is_over = 1, False
         self._limit, self._fitting, self._memory = limit, fitting, 0.0
         self._before: tuple[int, dict[str, float]] = (0, {})  # the last number, its throughputs
+        self._pays = False  # so far: with the last number, all that it may be, throughput grew
         self._kinds: set[str] = set()  # that the number was chosen for
         self._measurement = Measurement(0.5)
 
@@ -58,6 +60,10 @@ class ThroughputSearch:
         if self.slots > self.most:
             self.allow(self.most)
             return f"takes {in_words(self.slots)} at once: more do not fit into its memory."
+        if self.is_over and self._pays and self.slots < self.most:
+            self.is_over = self._pays = False
+            self._try(min(2 * self.slots, self.most))
+            return f"tries {in_words(self.slots)} at once: more fit into its memory than estimated."
         if self.is_over:
             kinds = {pace.kind for pace in paces}
             if not kinds or kinds & self._kinds or self.slots == self.most:
@@ -85,7 +91,7 @@ class ThroughputSearch:
     def _judge(self) -> str:
         """Choose the next number from what was measured, and say why."""
         tried, (before, known) = self.slots, self._before
-        throughputs = self._measurement.throughputs()
+        throughputs, self._pays = self._measurement.throughputs(), False
         self._kinds = {*throughputs, *known}
         alike = [kind for kind in throughputs if kind in known]
         why = f": with {tried} nothing could be compared" * bool(before or not throughputs)
@@ -93,39 +99,39 @@ class ThroughputSearch:
             ratios = [throughputs[kind] / known[kind] for kind in alike]
             seconds = [self._measurement.seconds_of({kind}) for kind in alike]
             growth = fmean(ratios, seconds)
-            percent = round(100 * growth) - 100
-            change = f"{'fell' if percent < 0 else 'grew'} by {abs(percent)} %"
+            change = f"{'fell' if growth < 1 else 'grew'} by {100 * abs(growth - 1):.1f} %"
             why = f": with {tried} the throughput {change}"
             if growth < GROWTH:
                 self.is_over = True
                 self._try(before)
                 return f"takes {in_words(before)} at once{why}."
-        if tried == self.most:
-            self.is_over = True
-            return f"takes {in_words(tried)} at once, the most that it may{why}."
         self._before = tried, throughputs
+        if tried == self.most:
+            self.is_over = self._pays = True
+            return f"takes {in_words(tried)} at once, the most that it may{why}."
         self._try(min(2 * tried, self.most))
         return f"tries {in_words(self.slots)} at once{why}."
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """Where a part of a run's training begins that may be measured. `run_seconds` are those of all
-    runs."""
+    """Where a part of a run begins. `run_seconds` are those of all runs, `counts` whether the part
+    is measured."""
 
     time: float
     run_seconds: float
     epoch: int
     tokens: float
-    is_of_epoch: bool
+    counts: bool
 
 
 class Measurement:
     """Measures the throughput of each kind of runs: a run's tokens per second, times the runs that
     train meanwhile.
 
-    Whole epochs are measured, and of long ones each minute, as soon as more than `too_few` runs
-    train; a process's first epoch is not, in which it warms up. `runs` are all that trained.
+    A part of a run ends with an epoch or after a minute. Parts are measured as soon as more than
+    `too_few` runs train, but not a process's first one, in which it warms up. `runs` are all that
+    trained.
     """
 
     def __init__(self, too_few: float) -> None:
@@ -158,17 +164,16 @@ class Measurement:
     def _measure(self, pace: Pace) -> None:
         """Begin a part of a run, or end one and add it to what was measured."""
         begun = self._beginnings.get(pace.run)
-        is_of_epoch = begun is not None and pace.epoch != begun.epoch
         if begun:
-            seconds = self._now - begun.time
-            if not is_of_epoch and seconds < LONG:
+            seconds, tokens = self._now - begun.time, pace.tokens - begun.tokens
+            if pace.epoch == begun.epoch and seconds < LONG:
                 return
-            if (is_of_epoch and begun.is_of_epoch) or seconds >= LONG:
+            if begun.counts and tokens > 0:  # else its training is over, and it is tested
                 at_once = (self._run_seconds - begun.run_seconds) / seconds
                 self._seconds[pace.kind] += seconds
-                self._tokens[pace.kind] += at_once * (pace.tokens - begun.tokens)
+                self._tokens[pace.kind] += at_once * tokens
         self._beginnings[pace.run] = Beginning(
-            self._now, self._run_seconds, pace.epoch, pace.tokens, is_of_epoch
+            self._now, self._run_seconds, pace.epoch, pace.tokens, counts=begun is not None
         )
 
 

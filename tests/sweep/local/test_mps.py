@@ -17,6 +17,7 @@ import pytest
 
 from rnn_bench.sweep.local.devices import Device
 from rnn_bench.sweep.local.mps import CONTROL, computing_at_once
+from rnn_bench.sweep.local.throughput_search import ThroughputSearch
 from tests.conftest import Command
 from tests.sweep.local.conftest import GPUS, INSTANCE
 
@@ -77,8 +78,12 @@ def test_it_lasts_as_long_as_the_sweep(record: Path, caplog: pytest.LogCaptureFi
 
 def test_it_has_every_gpu_of_the_sweep(record: Path) -> None:
     """A run that finds the daemon sees no other GPU than the daemon's."""
-    with computing_at_once("auto", [Device(GPUS[0], 2), Device(GPUS[1], 1), Device(None, 4)]):
-        assert record.read_text().endswith(" GPU-aa11,GPU-bb22\n")
+    others = [Device(GPUS[1], 1, 1), Device(None, 4)]
+    for first in (Device(GPUS[0], 2), Device(GPUS[0], 1, search=ThroughputSearch(8, 1.0))):
+        record.unlink(missing_ok=True)
+        with computing_at_once("auto", [first, *others]):
+            pass
+        assert record.read_text().splitlines()[0].endswith(" GPU-aa11,GPU-bb22")
 
 
 def test_it_ends_with_a_sweep_that_is_killed(record: Path) -> None:

@@ -50,6 +50,9 @@ def test_a_run_s_pace_has_its_tokens_and_the_memory_that_it_held_over_the_estima
     held = 2 * memory_need(run.job.config, run.corpus) - CUDA_CONTEXT
     run.progress.observe(EpochDone(result(5), 81_234.0, held))
     assert (run.pace.epoch, run.pace.memory) == (5, 2.0)
+    cut = replace(result(6), share=0.4)  # by protocol.train_seconds
+    run.progress.observe(EpochDone(cut, 81_234.0))
+    assert run.pace.tokens == pytest.approx(5.4 * len(run.corpus.train.tokens))
     run.progress.observe(Ended("id", "finished", 0.9))
     assert not run.progress.is_training
 

@@ -4,17 +4,24 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from unittest.mock import Mock
 
 import pytest
 from mlflow.entities import Run
 
+from rnn_bench.config.launcher import Packed
 from rnn_bench.sweep.local import throughput_search
+from rnn_bench.sweep.local.devices import ANY_GPU, Device
+from rnn_bench.sweep.local.queued_run import Progress
+from rnn_bench.sweep.local.recording import Recorder
+from rnn_bench.sweep.local.scheduler import Scheduler
 from rnn_bench.sweep.local.throughput_search import Pace, ThroughputSearch
+from rnn_bench.sweep.local.worker_handle import WorkerHandle
 from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
-from tests.sweep.local.conftest import Driver
+from tests.sweep.local.conftest import GPUS, Driver, NewRun
 
 Runs = Callable[[], list[Run]]
 
@@ -32,10 +39,12 @@ class SimulatedRun:
     kind: str
     waits: float = START + WARM_UP
     tokens: float = 0.0
+    epoch: int = 0
+    validated: float = 0.0
     tested: float = 0.0
 
     @property
-    def epoch(self) -> int:
+    def trained(self) -> int:
         return int(self.tokens / TOKENS + 1e-9)
 
 
@@ -60,9 +69,11 @@ class SimulatedGpu:
         noise: float = 0.0,
         fits: float = math.inf,
         slow: float = 1.0,
+        validation: float = 0.0,
     ) -> list[str]:
-        """Train runs of these kinds, of so many epochs that take `slow` times as long, and return
-        what the search found. One run more than `fits` runs out of memory when it begins."""
+        """Train runs of these kinds, of so many epochs that take `slow` times as long, with so many
+        seconds of `validation` after each, and return what the search found. One run more than
+        `fits` runs out of memory when it begins."""
         random, now, waiting, made = Random(0), 0.0, [*kinds], itertools.count()
         while waiting or self.running:
             while waiting and len(self.running) < self.search.slots:
@@ -78,10 +89,15 @@ class SimulatedGpu:
                 run.waits -= TICK
                 if run.epoch == epochs:
                     run.tested += TICK
-                elif run.waits <= 0:
+                elif run.waits <= 0 and run.trained == run.epoch:
                     seconds = TICK * (1 + noise * random.uniform(-1, 1))
                     run.tokens += TOKENS * seconds / load / slow / COSTS[run.kind]
                     run.tokens = min(run.tokens, epochs * TOKENS)
+                    run.validated = 0.0
+                else:
+                    run.validated += TICK / load
+                if run.validated >= validation:
+                    run.epoch = run.trained
             self.running = [run for run in self.running if run.tested < TEST]
             paces = [
                 Pace(run.name, run.kind, run.epoch, run.tokens, memory if run.epoch else 0)
@@ -108,7 +124,7 @@ def test_more_runs_start_as_long_as_throughput_grows(
     assert (gpu.search.slots, gpu.most) == (chosen, 2 * chosen)
     assert re.fullmatch(
         rf"takes {chosen} runs? at once: with {2 * chosen} the throughput "
-        r"(grew by [0-4]|fell by \d) %\.",
+        r"(grew by [0-4]\.\d|fell by \d\.\d) %\.",
         found[-1],
     )
     assert found[0] == "tries 2 runs at once."
@@ -141,6 +157,12 @@ def test_minutes_of_a_long_epoch_are_measured() -> None:
     gpu = SimulatedGpu(all_busy_with(4))
     gpu.train(["gru"] * 16, epochs=2, slow=200)
     assert (gpu.search.slots, gpu.search.is_over) == (4, True)
+
+
+def test_training_is_measured_with_its_validation_in_long_epochs_too() -> None:
+    gpu = SimulatedGpu(all_busy_with(1))
+    found = gpu.train(["gru"] * 16, epochs=8, slow=22, validation=6)
+    assert gpu.search.slots == 1, found
 
 
 def test_where_nothing_can_be_measured_more_runs_start() -> None:
@@ -178,6 +200,14 @@ def test_no_more_run_than_fit_by_the_memory_that_was_measured(memory: float, mos
     assert (gpu.search.most, gpu.search.slots, gpu.most) == (most, most, most)
 
 
+def test_a_search_that_ended_for_want_of_memory_goes_on_where_less_is_needed() -> None:
+    gpu = SimulatedGpu(all_busy_with(8), fitting=2.0)
+    found = gpu.train(["gru"] * 64, epochs=3, memory=0.2, slow=170)
+    assert "takes 2 runs at once, the most that it may: with 2 the throughput grew by" in found[1]
+    assert "tries 4 runs at once: more fit into its memory than estimated." in found
+    assert gpu.search.slots == 8
+
+
 def test_a_run_that_needs_more_memory_than_others_takes_slots_away() -> None:
     search = ThroughputSearch(8, 8)
     search.slots = 8
@@ -196,9 +226,9 @@ def test_after_a_run_out_of_memory_no_more_than_fitted_start_again() -> None:
 @pytest.fixture
 def one_gpu(two_gpus: Driver, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
     """The overrides of a sweep that measures on a GPU which takes at most two runs. In truth they
-    train on the CPU, and half a second of each is measured."""
+    train on the CPU, and a twentieth of a second of each is measured."""
     monkeypatch.setattr("rnn_bench.sweep.local.devices.cores", lambda: 2)
-    monkeypatch.setattr(throughput_search, "SECONDS", 0.5)
+    monkeypatch.setattr(throughput_search, "SECONDS", 0.05)
     return "hydra.launcher.gpus=[0]", "hydra.launcher.jobs_per_gpu=measured"
 
 
@@ -208,7 +238,7 @@ def test_a_sweep_says_what_it_measured_and_makes_every_run(
     asked = changed(SMALL, "protocol.epochs=20")
     answer = rnn_bench("-m", "seed=0,1,2,3,4,5", *asked, *one_gpu)
     assert answer.status == 0
-    assert "6 runs, at most 2 at once.\n" in answer.out
+    assert "6 runs, more and more at once as long as that pays.\n" in answer.out
     assert answer.out.count("GPU 0 tries 2 runs at once.\n") == 1
     found = r"GPU 0 takes (1 run|2 runs) at once(, the most that it may)?: with 2 the throughput "
     assert len(re.findall(found, answer.out)) == 1
@@ -252,11 +282,46 @@ def test_a_sweep_whose_runs_do_not_fit_together_makes_them_in_turn(
     (workplace / "my_crowded.py").write_text(MODEL)
     monkeypatch.syspath_prepend(workplace)
     answer = rnn_bench(
-        *("--config-dir", "conf", "-m", "model=crowded", "seed=0,1,2,3,4,5", *SMALL_CORPUS),
+        *("--config-dir", "conf", "-m", "model=crowded", "seed=0,1,2,3,4,5,6,7", *SMALL_CORPUS),
         *("protocol.epochs=20", "protocol.patience=null", *one_gpu),
     )
     assert answer.status == 0
     assert answer.out.count("GPU 0 tries 2 runs at once.\n") == 1
     assert answer.out.count("It is tried again.\n") == 1
     assert answer.out.count("From now on GPU 0 takes 1 run at once.\n") == 1
-    assert [run.info.status for run in recorded_runs()] == ["FINISHED"] * 6
+    assert "GPU 0 takes 2" not in answer.out
+    assert [run.info.status for run in recorded_runs()] == ["FINISHED"] * 8
+
+
+class Observed(ThroughputSearch):
+    """A search that notes which runs it is shown."""
+
+    def observe(self, now: float, paces: Sequence[Pace]) -> str:
+        self.shown = [pace.run for pace in paces]
+        return ""
+
+
+def test_each_gpu_is_measured_by_its_own_runs(new_run: NewRun) -> None:
+    searches = [Observed(8, 8), Observed(8, 8)]
+    devices = [Device(gpu, 1, n, searches[n]) for n, gpu in enumerate(GPUS)]
+    waiting, *running = (replace(new_run(), run_key=f"key {n}", gpu=ANY_GPU) for n in range(3))
+    for run in running:
+        run.progress = Progress(state="training", fraction=0.5)
+    scheduler = Scheduler([waiting], devices, Packed(), Mock(spec=Recorder))
+    scheduler.workers = [
+        Mock(spec=WorkerHandle, queued=run, device=device)
+        for run, device in zip(running, devices, strict=True)
+    ]
+    scheduler._measure_throughput()
+    assert [search.shown for search in searches] == [["key 1"], ["key 2"]]
+
+
+def test_runs_out_of_memory_beyond_what_was_chosen_take_nothing_from_that() -> None:
+    search = ThroughputSearch(16, 16)
+    search.slots = 4  # the search went back from 8, of which all still run
+    device = Device(GPUS[0], 4, 0, search)
+    scheduler = Scheduler([], [device], Packed(), Mock(spec=Recorder))
+    scheduler._start_fewer(device, running=8)
+    assert (scheduler.devices[0].slots, search.most) == (4, 7)
+    scheduler._start_fewer(device, running=3)
+    assert (scheduler.devices[0].slots, search.slots, search.most) == (2, 2, 2)
