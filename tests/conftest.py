@@ -45,7 +45,8 @@ SMALL = (
 # A recipe with every key that `fair` may change, so that its results stay.
 PLAIN = (
     *("optimizer.lr=0.001", "protocol.embedding_std=1", "protocol.readout=last_token"),
-    *("protocol.truncation=head", "model.dropout=0.5"),
+    *("protocol.truncation=head", "protocol.schedule=constant", "protocol.warmup=0"),
+    *("protocol.ema_decay=0", "protocol.forget_bias=null", "model.dropout=0.5"),
 )
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from rnn_bench.sweep.job import train_job
 from rnn_bench.tracking.recorded_run import RecordedRun
-from tests.conftest import SMALL, SMALL_CORPUS, Command
+from tests.conftest import PLAIN, SMALL, SMALL_CORPUS, Command, changed
 
 Runs = Callable[[], list[Run]]
 
@@ -231,8 +231,8 @@ def test_a_job_travels_to_another_process(workplace: Path) -> None:
     assert job.__name__ == train_job.__name__
 
 
-LATE = (
-    *("protocol.embedding_std=1", "protocol.readout=last_token", "model.dropout=0.5"),
+LATE = changed(
+    PLAIN,
     *("model=rnn", "dataset.articles=2400", "dataset.length=30"),
     *("dataset.cue_distance=14", "dataset.marker_distance=3"),
     *("model.hidden_size=16", "model.embedding_dim=16", "optimizer.lr=0.003", "threads=1"),

@@ -20,7 +20,7 @@ from rnn_bench.config.options import (
 
 INT32 = 2**31 - 1
 # The budget of a training where `epochs` is empty: whichever is longer.
-EPOCHS, UPDATES = 20, 2000
+EPOCHS, UPDATES = 20, 1000
 EACH_POSITIVE = Allowed("numbers above 0", lambda given: all(map(POSITIVE.test, given.values())))
 EACH_FRACTION = Allowed(
     "numbers that are at least 0 and below 1", lambda given: all(map(FRACTION.test, given.values()))
@@ -53,7 +53,7 @@ class Protocol(Option):
     )
     max_length: int = key(512, "tokens of an article that are kept", between(1, INT32))
     truncation: str = key(
-        "head_and_tail",
+        "head",
         "which tokens of a longer article are kept: the first ones, or the first and the last half",
         one_of("head", "head_and_tail"),
         before="head",
@@ -97,7 +97,7 @@ class Protocol(Option):
         before=None,
     )
     embedding_std: float = key(
-        0.05, "standard deviation of the initial embeddings", POSITIVE, before=1.0
+        0.03, "standard deviation of the initial embeddings", POSITIVE, before=1.0
     )
     recurrent_init: str = key(
         "torch",
@@ -107,7 +107,7 @@ class Protocol(Option):
         before="torch",
     )
     forget_bias: float | None = key(
-        None,
+        1.0,
         "initial bias of a cell's forget gate, if it has one; empty: as recurrent_init has it",
         before=None,
     )
@@ -121,14 +121,14 @@ class Protocol(Option):
         before="float32",
     )
     schedule: str = key(
-        "constant",
+        "cosine",
         "learning rate after the warm-up: constant, or falling to 0 at the end of all epochs, in "
         "a line or half a cosine",
         one_of("constant", "linear", "cosine"),
         before="constant",
     )
     warmup: float = key(
-        0.0,
+        0.1,
         "share of the updates of all epochs in which the learning rate rises in a line",
         FRACTION,
         before=0.0,
@@ -141,7 +141,7 @@ class Protocol(Option):
         before="none",
     )
     ema_decay: float = key(
-        0.0,
+        0.99,
         "share that the moving average of the weights, which is evaluated, keeps of itself in an "
         "update; 0: the weights themselves are evaluated",
         FRACTION,

@@ -1,23 +1,37 @@
 """The exponential moving average of a network's weights."""
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def moving_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Return a copy of a model whose weights follow the model's at each `update_parameters`.
+class MovingAverage(AveragedModel):
+    """A copy of a model whose weights follow the model's at each `update_parameters`.
 
     The first weights are copied. In the n-th update after them the average keeps the share
     min(decay, (1 + n) / (10 + n)) of itself, as TensorFlow's ExponentialMovingAverage does, so that
-    it does not stay near the initial weights.
+    it does not stay near the initial weights. `prepare` tells the share before an update, which
+    then waits for no GPU and can be part of a CUDA graph.
     """
 
-    def follow(average: Tensor, weight: Tensor, before: Tensor | int) -> Tensor:
-        kept = min(decay, (1 + int(before)) / (10 + int(before)))
-        return average.lerp(weight, 1 - kept)
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        super().__init__(model)
+        for module in self.modules():
+            if isinstance(module, nn.RNNBase):  # cuDNN wants weights together, also a copy's
+                module.flatten_parameters()
+        self.decay = decay
+        self.taken = torch.ones((), device=next(model.parameters()).device)
 
-    average = AveragedModel(model, avg_fn=follow)
-    for module in average.modules():
-        if isinstance(module, nn.RNNBase):  # a copy's weights lie apart; cuDNN wants them together
-            module.flatten_parameters()
-    return average
+    def prepare(self, update: int) -> None:
+        """Set the share of the model's weights that an update takes; the first is 0."""
+        kept = min(self.decay, (1 + update) / (10 + update)) if update else 0.0
+        self.taken.fill_(1 - kept)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Let the average follow the model's weights, and have the model's buffers."""
+        for average, weight in zip(self.module.parameters(), model.parameters(), strict=True):
+            average.lerp_(weight, self.taken.to(average.dtype))
+        for copied, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
+            copied.copy_(buffer)
+        self.n_averaged += 1

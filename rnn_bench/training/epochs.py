@@ -15,7 +15,7 @@ from rnn_bench.config.protocol import EPOCHS, UPDATES, Protocol
 from rnn_bench.data.batches import articles_of, gather, training_order
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.precision import logits_in, products_in
-from rnn_bench.training.averaging import moving_average
+from rnn_bench.training.averaging import MovingAverage
 from rnn_bench.training.graphs import CapturedStep, Step, make_capturable, plain_state
 from rnn_bench.training.learning import beats_constant
 from rnn_bench.training.prediction import penalty, predict, validation_figures
@@ -120,7 +120,7 @@ class Training:
         self.lengths = corpus.train.lengths.cpu().numpy()
         self.class_weights = class_weights(corpus, protocol)
         decay = protocol.ema_decay
-        self.average = moving_average(model, decay) if decay else None
+        self.average = MovingAverage(model, decay) if decay else None
         self.budget = budget_in_epochs(protocol, len(corpus.train))
         self.updates = updates_an_epoch(protocol, len(corpus.train))
         self.schedule = Schedule(optimizer, protocol, self.budget * self.updates)
@@ -187,7 +187,10 @@ class Training:
         for done, (batch, longest) in enumerate(each_batch, start=1):
             left = seconds_left - (time.perf_counter() - start)
             time_spent = 0.0 if left == math.inf else 1 - left / self.seconds
-            self.schedule.prepare((epoch - 1) * self.updates + done - 1, time_spent)
+            update = (epoch - 1) * self.updates + done - 1
+            self.schedule.prepare(update, time_spent)
+            if self.average:
+                self.average.prepare(update)
             self.step(batch, longest)
             articles += len(batch)
             on_batch(done, len(order))

@@ -2,7 +2,7 @@
 
 A graph repeats the kernels of one step on the same memory, so there is one for each length of a
 batch, and lengths are rounded up to LENGTHS of them. What changes from step to step is written into
-that memory before: the batch's articles and the learning rate.
+that memory before: the batch's articles, the learning rate and the share of the moving average.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,8 +36,6 @@ def reason_not_captured(model: nn.Module, optimizer: Optimizer, protocol: Protoc
         return f"torch's {type(optimizer).__name__} is not capturable"
     if protocol.readout == "padded_end":
         return "protocol.readout=padded_end lets no padding be added"
-    if protocol.ema_decay:
-        return "protocol.ema_decay waits for the GPU"
     if protocol.train_seconds is not None:
         return "protocol.train_seconds needs to know when a step has ended"
     return ""

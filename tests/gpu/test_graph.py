@@ -24,7 +24,8 @@ SETTINGS = [
     *((f"model={cell}",) for cell in ("rnn", "lstm", "gru")),
     *((f"protocol.readout={readout}",) for readout in ("last_token", "mean")),
     ("model=lstm", "model.bidirectional=true", "model.num_layers=2"),
-    ("protocol.schedule=cosine", "protocol.warmup=0.1", "optimizer=adamw"),
+    ("protocol.schedule=linear", "protocol.warmup=0.1", "optimizer=adamw"),
+    ("protocol.ema_decay=0.9",),
     ("optimizer=rmsprop", "protocol.class_weights=balanced"),
     ("optimizer.fused=false", "protocol.gradient_clip_norm=null"),
     *((f"protocol.precision={each}", "model=lstm") for each in ("tf32", "bfloat16")),
@@ -74,7 +75,7 @@ def test_dropout_draws_the_same_numbers(configured: Compose) -> None:
 
 
 def test_a_training_goes_on_from_a_checkpoint_of_either(configured: Compose) -> None:
-    falls = (*ARTICLES, "model.dropout=0", "protocol.schedule=linear")
+    falls = (*ARTICLES, "model.dropout=0", "protocol.schedule=linear", "protocol.ema_decay=0.9")
     off, auto = (configured(*falls, f"model.graph={graph}") for graph in ("off", "auto"))
     expected = trained(started(off))
     for first, then in ((off, auto), (auto, off), (auto, auto)):

@@ -181,8 +181,8 @@ def test_a_key_that_is_added_reuses_runs_where_it_has_the_value_from_before_it(
 
 
 RECIPE = [
-    *("embedding_std=0.1", "recurrent_init=orthogonal", "forget_bias=1", "embedding_dropout=0.2"),
-    *("schedule=cosine", "warmup=0.1", "parameters=lstm", "readout=mean"),
+    *("embedding_std=0.1", "recurrent_init=orthogonal", "forget_bias=2", "embedding_dropout=0.2"),
+    *("schedule=linear", "warmup=0.2", "parameters=lstm", "readout=mean"),
     "ema_decay=0.9",
 ]
 

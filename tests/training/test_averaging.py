@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.models.initial import initial_model
-from rnn_bench.training.averaging import moving_average
+from rnn_bench.training.averaging import MovingAverage
 from rnn_bench.training.epochs import Training
 from rnn_bench.training.prediction import validate
 from rnn_bench.training.start import start_training
@@ -82,6 +82,6 @@ def test_its_weights_lie_as_cudnn_wants_them(
     config = configured(*SMALL, "protocol.ema_decay=0.9", "model.num_layers=2")
     model = initial_model(config, encoded_corpus(config))
     flattened.clear()
-    average = moving_average(model, 0.9)
+    average = MovingAverage(model, 0.9)
     assert flattened == [each for each in average.modules() if isinstance(each, nn.RNNBase)]
     assert len(flattened) == 2
