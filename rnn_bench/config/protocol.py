@@ -19,8 +19,9 @@ from rnn_bench.config.options import (
 )
 
 INT32 = 2**31 - 1
-# The budget of a training where `epochs` is empty: whichever is longer.
-EPOCHS, UPDATES = 20, 1000
+# The budget of a training where `epochs` is empty: whichever is longer. BUDGET_VERSION is
+# raised when it changes.
+EPOCHS, UPDATES, BUDGET_VERSION = 20, 1000, 2
 EACH_POSITIVE = Allowed("numbers above 0", lambda given: all(map(POSITIVE.test, given.values())))
 EACH_FRACTION = Allowed(
     "numbers that are at least 0 and below 1", lambda given: all(map(FRACTION.test, given.values()))

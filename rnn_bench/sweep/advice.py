@@ -60,10 +60,10 @@ def _best_at_the_end(runs: Sequence[RecordedRun]) -> list[str]:
     keys = f"protocol.epochs above {max(map(_trained_epochs, late)):g}"
     if any(run.parameters.get("protocol.train_seconds", "None") != "None" for run in late):
         keys += " or protocol.train_seconds"
-    return [
-        f"The best epoch is the last one of {_count(late, runs)}: the budget may be too small. "
-        f"Raise {keys}."
-    ]
+    reason = "the budget may be too small"
+    if all(run.parameters.get("protocol.schedule", "constant") != "constant" for run in late):
+        reason = "that is where the learning rate falls to 0, and a larger budget may do better"
+    return [f"The best epoch is the last one of {_count(late, runs)}: {reason}. Raise {keys}."]
 
 
 def _best_at_the_start(runs: Sequence[RecordedRun]) -> list[str]:

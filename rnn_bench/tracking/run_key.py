@@ -11,9 +11,11 @@ from typing import Any
 
 from rnn_bench.config.model import cell_name
 from rnn_bench.config.options import decisive_keys, entry, is_as_before, name_of, target_of
+from rnn_bench.config.protocol import BUDGET_VERSION
 from rnn_bench.config.schema import GROUPS, Config
 from rnn_bench.data.encoding import ENCODING_VERSION
 from rnn_bench.data.fingerprint import code_hash, digest
+from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.models.cell import cell_class
 from rnn_bench.tracking import schema
 from rnn_bench.training.epochs import RECIPE_VERSION
@@ -56,6 +58,8 @@ def result_versions(config: Config) -> dict[str, int | str]:
     }
     if is_timed(config.protocol):
         versions["timed schedule"] = TIMED_VERSION
+    if config.protocol.epochs is None and not is_baseline(config.model):
+        versions["budget"] = BUDGET_VERSION
     if cell := getattr(config.model, "cell", None):
         versions |= _version_of("cell", cell_class(cell))
     return versions

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from rnn_bench.config.errors import ConfigError
+
 
 class MovingAverage(AveragedModel):
     """A copy of a model whose weights follow the model's at each `update_parameters`.
@@ -12,20 +14,31 @@ class MovingAverage(AveragedModel):
     min(decay, (1 + n) / (10 + n)) of itself, as TensorFlow's ExponentialMovingAverage does, so that
     it does not stay near the initial weights. `prepare` tells the share before an update, which
     then waits for no GPU and can be part of a CUDA graph.
+
+    Raises:
+        ConfigError: torch cannot copy the model.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        super().__init__(model)
+        try:
+            super().__init__(model)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"protocol.ema_decay={decay} needs a copy of the model, and torch cannot make one "
+                f"({error}). protocol.ema_decay=0 needs none."
+            ) from error
         for module in self.modules():
             if isinstance(module, nn.RNNBase):  # cuDNN wants weights together, also a copy's
                 module.flatten_parameters()
         self.decay = decay
-        self.taken = torch.ones((), device=next(model.parameters()).device)
+        device = next(model.parameters()).device
+        self.taken = torch.ones((), dtype=torch.float64, device=device)
 
     def prepare(self, update: int) -> None:
         """Set the share of the model's weights that an update takes; the first is 0."""
         kept = min(self.decay, (1 + update) / (10 + update)) if update else 0.0
         self.taken.fill_(1 - kept)
+        self.n_averaged.fill_(update + 1)
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
@@ -34,4 +47,3 @@ class MovingAverage(AveragedModel):
             average.lerp_(weight, self.taken.to(average.dtype))
         for copied, buffer in zip(self.module.buffers(), model.buffers(), strict=True):
             copied.copy_(buffer)
-        self.n_averaged += 1

@@ -34,7 +34,7 @@ class Schedule:
         if not self.is_constant and any("lr" not in group for group in groups):
             raise ConfigError(
                 f"protocol.schedule={protocol.schedule} and protocol.warmup={protocol.warmup} are "
-                "not possible with an optimizer that has no lr."
+                "not possible with an optimizer that has no lr; constant and 0 are."
             )
         self.rates = [group.get("lr", math.nan) for group in groups]
 

@@ -26,6 +26,12 @@ def test_a_best_epoch_at_the_end_of_the_budget_is_named_with_the_key(rnn_bench: 
         "Mind: The best epoch is the last one of 1 of 1 network runs that learned (gru on demo): "
         "the budget may be too small. Raise protocol.epochs above 4."
     )
+    falls = ("protocol.schedule=linear", *learns)
+    (line,) = advice(rnn_bench(*changed((*SMALL, *PLAIN), *falls)).out)
+    assert line.endswith(
+        "that is where the learning rate falls to 0, and a larger budget may do better. "
+        "Raise protocol.epochs above 4."
+    )
 
 
 LEARNS_TOO_FAST = (

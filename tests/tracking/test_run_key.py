@@ -114,6 +114,7 @@ def test_keys_do_not_depend_on_the_order_of_a_user_s_keys(configured: Compose) -
 
 PARTS = [
     ("training recipe", "rnn_bench.tracking.run_key.RECIPE_VERSION"),
+    ("budget", "rnn_bench.tracking.run_key.BUDGET_VERSION"),
     ("encoding", "rnn_bench.tracking.run_key.ENCODING_VERSION"),
     ("corpus DemoCorpus", "rnn_bench.data.corpora.demo.DemoCorpus.version"),
     ("model RecurrentClassifier", "rnn_bench.models.recurrent.RecurrentClassifier.version"),
@@ -134,12 +135,22 @@ def test_a_raised_version_is_another_run_with_the_same_question(
     assert question_key(config, "fingerprint") == question
 
 
+def test_only_a_network_with_no_number_of_epochs_has_the_budget_s_version(
+    configured: Compose,
+) -> None:
+    for keys in (("protocol.epochs=20",), ("model=tfidf",)):
+        assert "budget" not in result_versions(configured(*keys))
+
+
 def test_only_a_schedule_that_depends_on_time_has_its_version(configured: Compose) -> None:
-    falls, ends = "protocol.schedule=cosine", "protocol.train_seconds=60"
-    rises = "protocol.warmup=0.1"
-    for keys in ((), (falls,), (ends,), (rises,)):
+    constant, falls, ends = (
+        *("protocol.schedule=constant", "protocol.schedule=cosine"),
+        "protocol.train_seconds=60",
+    )
+    even, rises = "protocol.warmup=0", "protocol.warmup=0.1"
+    for keys in ((constant, even), (falls, even), (constant, even, ends), (constant, rises)):
         assert "timed schedule" not in result_versions(configured(*keys))
-    for keys in ((falls, ends), (rises, ends)):
+    for keys in ((falls, even, ends), (constant, rises, ends)):
         assert result_versions(configured(*keys))["timed schedule"] == 2
 
 

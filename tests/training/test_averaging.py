@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rnn_bench.config.errors import ConfigError
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import EncodedCorpus, encoded_corpus
 from rnn_bench.models.initial import initial_model
@@ -17,7 +18,10 @@ from tests.conftest import SMALL
 
 Compose = Callable[..., Config]
 
-FAST = (*SMALL, "protocol.batch_size=8", "optimizer.lr=0.02", "protocol.epochs=4")
+FAST = (
+    *(*SMALL, "protocol.batch_size=8", "optimizer.lr=0.02", "protocol.epochs=4"),
+    *("protocol.schedule=constant", "protocol.warmup=0"),
+)
 
 
 def trained(config: Config, corpus: EncodedCorpus) -> tuple[Training, list[list[Tensor]]]:
@@ -73,6 +77,14 @@ def test_training_goes_on_with_the_weights_themselves(configured: Compose) -> No
     assert all(torch.equal(*pair) for pair in zip(steps[-1], steps_too[-1], strict=True))
 
 
+def test_it_counts_its_updates(configured: Compose) -> None:
+    """The number is in checkpoints, and does not depend on who made the updates."""
+    config = configured(*FAST, "protocol.ema_decay=0.9")
+    training, steps = trained(config, encoded_corpus(config))
+    assert training.average is not None
+    assert training.average.n_averaged == len(steps)
+
+
 def test_its_weights_lie_as_cudnn_wants_them(
     configured: Compose, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,3 +97,10 @@ def test_its_weights_lie_as_cudnn_wants_them(
     average = MovingAverage(model, 0.9)
     assert flattened == [each for each in average.modules() if isinstance(each, nn.RNNBase)]
     assert len(flattened) == 2
+
+
+def test_a_model_that_torch_cannot_copy_is_refused_with_what_does_without_a_copy() -> None:
+    model = nn.Linear(2, 2)
+    model.doubled = model.weight * 2  # no leaf of the graph, as older forms of weight_norm have
+    with pytest.raises(ConfigError, match=r"ema_decay=0\.9 needs a copy .*ema_decay=0 needs none"):
+        MovingAverage(model, 0.9)

@@ -76,7 +76,7 @@ def test_the_rates_are_those_of_torch_s_schedulers(
 
 def test_a_rate_that_an_optimizer_chooses_itself_is_left_alone_without_a_schedule() -> None:
     optimizer = sgd()
-    constant = Schedule(optimizer, Protocol(name="p"), PLANNED)
+    constant = Schedule(optimizer, Protocol(name="p", schedule="constant", warmup=0), PLANNED)
     optimizer.param_groups[0]["lr"] = 7.0
     constant.prepare(3)
     assert optimizer.param_groups[0]["lr"] == 7.0
@@ -88,7 +88,7 @@ def test_each_group_of_parameters_keeps_its_share() -> None:
         {"params": each.parameters(), "lr": lr} for each, lr in zip(layers, (0.1, 0.4), strict=True)
     ]
     optimizer = torch.optim.SGD(groups)
-    Schedule(optimizer, Protocol(name="p", schedule="linear"), 4).prepare(2)
+    Schedule(optimizer, Protocol(name="p", schedule="linear", warmup=0), 4).prepare(2)
     assert [group["lr"] for group in optimizer.param_groups] == [0.05, 0.2]
 
 
@@ -128,7 +128,9 @@ def test_a_training_falls_from_its_model_s_own_rate_over_all_its_epochs(
     optimizer: str, configured: Compose
 ) -> None:
     own = ("+protocol.lr_by_model.gru=0.02", f"optimizer={optimizer}", "protocol.batch_size=16")
-    found = rates_in_training(configured(*SMALL, *own, "protocol.schedule=linear"))
+    found = rates_in_training(
+        configured(*SMALL, *own, "protocol.schedule=linear", "protocol.warmup=0")
+    )
     count = len(found)
     assert count > 4
     assert count % 2 == 0
@@ -139,7 +141,8 @@ def test_seconds_that_are_spent_lower_the_rate_of_a_training_with_many_epochs_le
     configured: Compose,
 ) -> None:
     keys = ("protocol.train_seconds=1000", "protocol.epochs=1000000", "protocol.patience=null")
-    config = configured(*changed(SMALL, *keys, "protocol.schedule=linear", "optimizer.lr=0.02"))
+    falls = ("protocol.schedule=linear", "protocol.warmup=0", "optimizer.lr=0.02")
+    config = configured(*changed(SMALL, *keys, *falls))
     corpus = encoded_corpus(config)
     training = start_training(initial_model(config, corpus), corpus, config)
     assert isinstance(training, Training)
@@ -151,7 +154,8 @@ def test_seconds_that_are_spent_lower_the_rate_of_a_training_with_many_epochs_le
 
 
 def test_without_a_schedule_the_rate_is_the_optimizer_s(configured: Compose) -> None:
-    assert {*rates_in_training(configured(*SMALL, "optimizer.lr=0.02"))} == {0.02}
+    constant = ("protocol.schedule=constant", "protocol.warmup=0")
+    assert {*rates_in_training(configured(*SMALL, *constant, "optimizer.lr=0.02"))} == {0.02}
 
 
 def test_every_optimizer_of_the_groups_has_a_learning_rate(configured: Compose) -> None:

@@ -79,10 +79,10 @@ def test_more_layers_need_more_memory(configured: Compose) -> None:
 
 
 def test_an_average_of_the_weights_needs_the_memory_of_another_model(configured: Compose) -> None:
-    config = configured(*SMALL_CORPUS, "protocol.ema_decay=0.99")
+    config, plain = (configured(*SMALL_CORPUS, f"protocol.ema_decay={each}") for each in (0.99, 0))
     corpus = encoded_corpus(config)
     weights = initial_model(config, corpus).parameters()
-    without = memory_need(configured(*SMALL_CORPUS), corpus)
+    without = memory_need(plain, corpus)
     assert memory_need(config, corpus) - without >= 4 * sum(each.numel() for each in weights)
 
 
