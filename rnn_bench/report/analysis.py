@@ -111,25 +111,38 @@ class Results:
         return found
 
     @cached_property
-    def audits(self) -> dict[str, CorpusAudit]:
-        """The audit of each corpus that was audited."""
-        found: dict[str, CorpusAudit] = {}
+    def audits_by_split(self) -> dict[tuple[str, str], CorpusAudit]:
+        """The audit of each corpus and split that was audited."""
+        found: dict[tuple[str, str], CorpusAudit] = {}
         for each in self.configurations:
-            for run in each.completed:
-                if each.corpus in found:
-                    break
-                if audit := self.read_artifact(run, schema.AUDIT_FILE, partial(read_audit, run)):
-                    found[each.corpus] = audit
+            for split, runs in each.splits.items():
+                for run in runs:
+                    if (each.corpus, split) in found:
+                        break
+                    read = partial(read_audit, run)
+                    if audit := self.read_artifact(run, schema.AUDIT_FILE, read):
+                        found[each.corpus, split] = audit
+        return found
+
+    @cached_property
+    def audits(self) -> dict[str, CorpusAudit]:
+        """The audit of each corpus that was audited: of its first split, if it has several."""
+        found: dict[str, CorpusAudit] = {}
+        for (corpus, _), audit in self.audits_by_split.items():
+            found.setdefault(corpus, audit)
         return found
 
     @cached_property
     def scores(self) -> dict[str, PredictionScores]:
         """The scores of the stored predictions by run id."""
-        shared = {name: audit.test_articles_in_train for name, audit in self.audits.items()}
+        shared = {of: audit.test_articles_in_train for of, audit in self.audits_by_split.items()}
         return {
-            run.id: evaluate_predictions(self.predictions[run.id], shared.get(each.corpus, ()))
+            run.id: evaluate_predictions(
+                self.predictions[run.id], shared.get((each.corpus, split), ())
+            )
             for each in self.compared
-            for run in each.completed
+            for split, runs in each.splits.items()
+            for run in runs
             if run.id in self.predictions
         }
 

@@ -19,7 +19,7 @@ from rnn_bench.evaluation.calibration import (
 from rnn_bench.evaluation.predictions import Predictions
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
-from rnn_bench.report.crossed import Values
+from rnn_bench.report.crossed import OnSplit
 from rnn_bench.report.outcomes import Outcomes
 from rnn_bench.report.statistics import Estimate, estimate, estimate_among
 
@@ -38,7 +38,7 @@ class Certainty:
     model: Outcomes
 
     @cached_property
-    def certainties(self) -> list[Values]:
+    def certainties(self) -> list[OnSplit]:
         return [np.stack([run.certainties for run in split]) for split in self.splits]
 
     @property

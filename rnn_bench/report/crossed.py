@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 # Of one model, a row a seed: 1 where an article is correct, else 0; or values of another metric.
 Values = Float[np.ndarray, "_ articles"]
+OnSplit = Float[np.ndarray, "_ _"]  # values on one of several splits, which differ in size
 NEGLIGIBLE = 1e-9  # standard error, or difference, that rounding alone leaves
 
 

@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 from jaxtyping import Shaped
 
-from rnn_bench.report.crossed import Values
+from rnn_bench.report.crossed import OnSplit
 
 FEWEST_SEEDS = 3  # that say something of an architecture
 FEWEST_SPLITS = 3  # whose variation can be estimated
@@ -19,7 +19,7 @@ class Outcomes:
     another metric's values, whose mean is the metric.
 
     Attributes:
-        splits: for each split of the corpus its values, a row a seed.
+        splits: for each split of the corpus its values, a row a seed; splits may differ in size.
         labels: for each split the articles' true classes.
         seeds: of the rows, in the order of the rows.
         is_random: False for models whose seed should not matter, such as baselines.
@@ -31,8 +31,8 @@ class Outcomes:
 
     name: str
     key: str
-    splits: tuple[Values, ...]
-    labels: tuple[Shaped[np.ndarray, " articles"], ...]
+    splits: tuple[OnSplit, ...]
+    labels: tuple[Shaped[np.ndarray, " _"], ...]
     seeds: tuple[str, ...] = ()
     is_random: bool = True
     shares_batches: bool = False
@@ -88,7 +88,7 @@ class Outcomes:
         return sum(map(len, self.labels))
 
     @property
-    def rows(self) -> list[Values]:
+    def rows(self) -> list[OnSplit]:
         """For each split the rows that vary by seed; one row, their mean, where nothing can be said
         of other seeds."""
         if self.is_sampled:

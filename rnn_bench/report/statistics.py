@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from rnn_bench.evaluation.predictions import ratio_by_article
 from rnn_bench.report.crossed import (
     NEGLIGIBLE,
+    OnSplit,
     Values,
     mean_of_spreads,
     spread_of,
@@ -89,7 +90,7 @@ def with_two_more(values: Values, counted: float) -> Float[np.ndarray, "seeds mo
     )
 
 
-def estimate_among(model: Outcomes, right: Sequence[Values], asked: Sequence[Values]) -> Estimate:
+def estimate_among(model: Outcomes, right: Sequence[OnSplit], asked: Sequence[OnSplit]) -> Estimate:
     """Return which share of some of a model's answers is right, over all seeds together, with the
     interval of `estimate`.
 

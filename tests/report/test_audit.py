@@ -1,13 +1,18 @@
 """The section on the audit of the data."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import pandas as pd
 import pytest
+from mlflow.entities import Run
 
 from rnn_bench.data.audit.results import DatelineCuts
 from rnn_bench.report.sections.audit import cut_sentences, probe_rows, word_rows
+from rnn_bench.tracking import schema
 from tests.conftest import Command
 from tests.data.planted import articles, audit_of, write
 
@@ -50,3 +55,27 @@ def test_what_the_dateline_rule_took_is_said_of_each_split(tmp_path: Path) -> No
         "The dateline rule shortens 2,677 train articles of isot, by 477 characters at most; 28 "
         "lose over 100, and so more than a dateline."
     ]
+
+
+@pytest.mark.usefixtures("audited", "reported")
+def test_articles_that_training_shares_are_those_of_each_fold(
+    rnn_bench: Command, recorded_runs: Callable[[], list[Run]], workplace: Path
+) -> None:
+    """Folds have other articles, and one may be an article longer."""
+    once = articles(61, 0)
+    write(workplace / "mine.csv", once + once[:12])
+    folds = ("dataset=table", "dataset.train=mine.csv", "dataset.folds=3", "dataset.fold=0,1,2")
+    assert rnn_bench("-m", "model=majority", *folds).status == 0
+    (folder,) = (workplace / "reports").iterdir()
+    (row,) = pd.read_csv(folder / "tables/evaluation.csv").to_dict("records")
+    unshared, right = [], []
+    for run in recorded_runs():
+        folder = Path(run.info.artifact_uri.removeprefix("file://"))
+        answers = pd.read_csv(folder / schema.PREDICTIONS_FILE)
+        shared = json.loads((folder / schema.AUDIT_FILE).read_text())["test_articles_in_train"]
+        own = answers.drop(index=[int(each) for each in shared])
+        unshared.append(len(own))
+        right.append((own["label"] == own["prediction"]).mean())
+    assert len({*unshared}) > 1
+    assert row["unshared articles"] == f"{min(unshared)} to {max(unshared)}"
+    assert row["accuracy on unshared"] == pytest.approx(mean(right), abs=1e-4)
