@@ -314,15 +314,15 @@ class Demo(Dataset):
 
     _target_: str = "rnn_bench.data.corpora.demo.DemoCorpus"
     name: str = key("demo", "the corpus in tables and run names")
-    articles: int = key(8000, "articles in all; half of them are test", between(20, 10_000_000))
+    articles: int = key(4000, "articles in all; half of them are test", between(20, 10_000_000))
     length: int = key(
-        40,
+        110,
         "mean words an article; lengths vary by half of it, less where the distances need the room",
         between(6, 1_000_000),
     )
     cue_distance: int = key(10, "most words between the class cue and the end", at_least(0))
     marker_distance: int = key(
-        20,
+        95,
         "most words between the marker and the class cue; one stands there at least",
         at_least(1),
         before=3,

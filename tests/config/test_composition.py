@@ -108,7 +108,7 @@ WRONG = [
     ("dataset=table", "dataset.train", "dataset.train=..."),
     ("dataset=hub", "dataset.path", "dataset.path=..."),
     ("device=tpu", "device=tpu", "cuda:N"),
-    ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length=40"),
+    ("dataset.cue_distance=3000", "dataset.cue_distance=3000", "dataset.length=110"),
     ("model=gru,lstm", "model=gru,lstm", "-m"),
     ("seed=range(0,3)", "seed=range(0,3)", "-m"),
     ("optimizer.betas=[a,b]", "optimizer.betas[0]=a", "a number"),

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("gpu")
 Compose = Callable[..., Config]
 
 ARTICLES = (
-    *("dataset.articles=4000", "protocol.epochs=3", "protocol.patience=null"),
+    *("dataset.articles=4000", "dataset.length=40", "dataset.marker_distance=20"),
+    *("protocol.epochs=3", "protocol.patience=null"),
     "protocol.max_length=48",  # as long as the longest, so that batches have several lengths
 )
 SETTINGS = [

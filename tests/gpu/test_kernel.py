@@ -152,7 +152,12 @@ def test_the_first_losses_of_training_are_those_with_cudnn(
     pytest.importorskip("cuda.core", reason="cuda-core is not installed")
     config = configured(
         *("dataset.articles=1600", f"model={cell}", "model.kernel=fused", "model.dropout=0"),
-        *("dataset.length=100", "model.num_layers=2", f"model.bidirectional={bidirectional}"),
+        *(
+            "dataset.length=100",
+            "dataset.marker_distance=20",
+            "model.num_layers=2",
+            f"model.bidirectional={bidirectional}",
+        ),
         *(f"protocol.readout={readout}", f"protocol.precision={precision}"),
     )
     corpus = encoded_corpus(config)

@@ -210,7 +210,10 @@ FORMER = (
     *("protocol.tokens=whitespace", "protocol.epochs=15", "protocol.patience=5"),
     "protocol.patience_from=start",
 )
-FORMER_DEMO = ("dataset.cue_distance=30", "dataset.marker_distance=3")
+FORMER_DEMO = (
+    *("dataset.articles=8000", "dataset.length=40"),
+    *("dataset.cue_distance=30", "dataset.marker_distance=3"),
+)
 KEYS = {
     (*FORMER_DEMO, *FORMER, *PLAIN): "f07d4320f0ef9b0ed6d2b8aa5e2b17ed",
     ("model=lstm", "protocol=notebook", "seed=3", *FORMER_DEMO): "2e223d2d5d7c90b7245f5574d6aa0bd9",

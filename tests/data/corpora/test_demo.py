@@ -74,14 +74,18 @@ def test_the_first_cue_word_after_the_marker_tells_the_class(
 def test_every_distance_from_marker_to_cue_is_equally_likely_and_none_are_neighbours(
     most: int,
 ) -> None:
-    texts, _ = words_and_labels(corpus(length=30, cue_distance=10, marker_distance=most))
+    texts, _ = words_and_labels(
+        corpus(articles=8000, length=30, cue_distance=10, marker_distance=most)
+    )
     between = Counter(cue - marker - 1 for marker, cue, _ in cue_places(texts))
     assert sorted(between) == [*range(1, most + 1)]
     assert min(between.values()) > 0.9 * max(between.values())
 
 
 def test_every_distance_up_to_the_farthest_is_equally_likely() -> None:
-    texts, _ = words_and_labels(corpus(length=35, cue_distance=9))
+    texts, _ = words_and_labels(
+        corpus(articles=8000, length=35, cue_distance=9, marker_distance=20)
+    )
     places = zip(texts, cue_places(texts), strict=True)
     counts = Counter(len(words) - 1 - cue for words, (_, cue, _) in places)
     assert sorted(counts) == [*range(10)]
@@ -89,7 +93,8 @@ def test_every_distance_up_to_the_farthest_is_equally_likely() -> None:
 
 
 def test_cue_words_of_both_classes_stand_before_the_marker_and_after_the_cue() -> None:
-    texts, labels = words_and_labels(corpus(length=80, cue_distance=40, noise=0.0))
+    made = corpus(articles=8000, length=80, cue_distance=40, marker_distance=20, noise=0.0)
+    texts, labels = words_and_labels(made)
     _, _, cues = draw_lexicon(np.random.default_rng(0))
     sides: list[list[bool]] = [[], []]  # whether a decoy is of the article's class: before, after
     for words, label, (marker, cue, _) in zip(texts, labels, cue_places(texts), strict=True):
@@ -114,7 +119,8 @@ def test_counting_pairs_of_neighbours_tells_no_more_than_counting_words() -> Non
 
 
 def test_lengths_vary_evenly_by_half_of_the_mean_length() -> None:
-    lengths = [len(words) for words in words_and_labels(corpus(length=100, cue_distance=5))[0]]
+    texts, _ = words_and_labels(corpus(length=100, cue_distance=5, marker_distance=20))
+    lengths = [len(words) for words in texts]
     assert (min(lengths), max(lengths)) == (50, 150)
     assert np.mean(lengths) == pytest.approx(100, rel=0.02)
 
