@@ -102,7 +102,7 @@ def a_run(words: list[str], request: pytest.FixtureRequest) -> None:
         words += ["seed=0"]
     if "--cfg" not in words and "plan=true" not in words:
         words += ["plan=true"]
-    if not any(word.startswith("dataset=") for word in words):
+    if not any(re.match(r"dataset(\.articles)?=", word) for word in words):
         words += ["dataset.articles=100"]
     answer = rnn_bench(*words)
     assert (answer.status, answer.err) == (0, ""), answer.out
@@ -111,7 +111,7 @@ def a_run(words: list[str], request: pytest.FixtureRequest) -> None:
 def a_search_for_shared_settings(words: list[str], request: pytest.FixtureRequest) -> None:
     """Planned, with six editions of the demo corpus in place of corpora that are not here."""
     rnn_bench: Command = request.getfixturevalue("rnn_bench")
-    others = [word for word in words if not word.startswith("dataset=") and word != "plan=true"]
+    others = [word for word in words if not re.match(r"dataset(\.articles)?=|plan=true", word)]
     demo = ("dataset=demo", "dataset.noise=0,0.1,0.2,0.3,0.4,0.5", "dataset.articles=100")
     answer = rnn_bench(*others, *demo, "plan=true")
     assert (answer.status, answer.err) == (0, ""), answer.out

@@ -20,6 +20,7 @@ Compose = Callable[..., Config]
 TORCH = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 ORTHOGONAL = "protocol.recurrent_init=orthogonal"
 TORCH_EMBEDDINGS = "protocol.embedding_std=1"
+OWN_BIASES = "protocol.forget_bias=null"
 DEEP = ("model.num_layers=2", "model.bidirectional=true")
 
 
@@ -48,7 +49,8 @@ def differing(one: nn.Module, other: nn.Module) -> set[str]:
 def test_the_weights_are_torch_s_of_the_seed_bit_by_bit(
     cell: str, protocol: str, configured: Compose
 ) -> None:
-    config = configured(*SMALL, f"model={cell}", f"protocol={protocol}", TORCH_EMBEDDINGS, "seed=3")
+    recipe = (f"protocol={protocol}", TORCH_EMBEDDINGS, OWN_BIASES)
+    config = configured(*SMALL, f"model={cell}", *recipe, "seed=3")
     found = weights_of(made(config))
     state_of_generator = torch.get_rng_state()
     torch.manual_seed(3)
@@ -84,7 +86,7 @@ def test_orthogonal_cells_have_orthonormal_columns_and_glorot_s_bounds(
     cell: str, deep: tuple[str, ...], configured: Compose
 ) -> None:
     sizes = ("model.hidden_size=32", "model.embedding_dim=40")
-    model = made(configured(*SMALL, f"model={cell}", *sizes, *deep, ORTHOGONAL))
+    model = made(configured(*SMALL, f"model={cell}", *sizes, *deep, ORTHOGONAL, OWN_BIASES))
     cells = [each for layer in model.layers for each in layer]  # type: ignore[union-attr]
     assert len(cells) == (4 if deep else 1)
     for each in cells:
@@ -110,7 +112,7 @@ def test_orthogonal_cells_leave_the_other_layers_as_they_were(configured: Compos
 def test_the_forget_gate_alone_gets_its_bias(start: str, configured: Compose) -> None:
     arguments = (*SMALL, "model=lstm", *DEEP, f"protocol.recurrent_init={start}")
     usual, biased = (
-        made(configured(*arguments, *more)) for more in ((), ("protocol.forget_bias=1.5",))
+        made(configured(*arguments, more)) for more in (OWN_BIASES, "protocol.forget_bias=1.5")
     )
     for layer, other in zip(biased.layers, usual.layers, strict=True):
         for cell, before in zip(layer, other, strict=True):  # type: ignore[call-overload]

@@ -15,7 +15,7 @@ from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.training.epochs import EpochResult, Stopping, Training
 from rnn_bench.training.prediction import predict, validate
 from rnn_bench.training.start import planned_epochs, start_training
-from tests.conftest import SMALL, SMALL_CORPUS
+from tests.conftest import SMALL, SMALL_CORPUS, changed
 
 Compose = Callable[..., Config]
 
@@ -229,7 +229,10 @@ def test_a_budget_of_updates_adds_epochs_where_they_have_fewer(
 
 @pytest.mark.parametrize(
     ("overrides", "epochs"),
-    [((), 667), (("protocol.min_updates=3000",), 1000), (("protocol.batch_size=1",), 26)],
+    [
+        *(((), 334), (("protocol.min_updates=3000",), 1000)),
+        *((("protocol.batch_size=4",), 50), (("protocol.batch_size=1",), 20)),
+    ],
 )
 def test_the_usual_budget_is_the_longer_one_of_epochs_and_updates(
     overrides: tuple[str, ...], epochs: int, configured: Compose
@@ -260,7 +263,8 @@ def test_seconds_of_earlier_epochs_count(configured: Compose) -> None:
 
 
 def test_the_best_epoch_s_weights_are_those_evaluated(configured: Compose) -> None:
-    config = configured(*SMALL, "protocol.epochs=6", "protocol.patience=null", "optimizer.lr=0.1")
+    constant = ("protocol.schedule=constant", "protocol.warmup=0", "protocol.patience=null")
+    config = configured(*changed(SMALL, "protocol.epochs=6", "optimizer.lr=0.1", *constant))
     results, model = trained(config)
     best = min(results, key=lambda each: each.val_loss).epoch
     assert best < 6, "the test needs a run that gets worse"
