@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from rnn_bench.report.formatting import format_counts
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.sweeps import Sweep
@@ -44,8 +45,7 @@ class Configuration:
     @property
     def seeds(self) -> str:
         """The number of seeds, and of splits where there are several: `3 x 10 splits`."""
-        counts = sorted({len(runs) for runs in self.splits.values()})
-        words = " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1])))) if counts else "0"
+        words = format_counts([len(runs) for runs in self.splits.values()])
         return words if len(self.splits) < 2 else f"{words} x {len(self.splits)} splits"
 
     @property

@@ -1,14 +1,12 @@
 """The section on ROC AUC, unshared articles and confusion matrices of the stored predictions."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from rnn_bench.evaluation.predictions import PredictionScores
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import format_mean
+from rnn_bench.report.formatting import format_counts, format_mean
 from rnn_bench.tracking import schema
 
 Found = list[tuple[Configuration, list[PredictionScores], list[float]]]
@@ -35,7 +33,7 @@ def scores_table(found: Found) -> Table:
             format_mean([each.roc_auc for each in scores]),
             format_mean(accuracies),
             format_mean([each.unshared_accuracy for each in scores]),
-            fewest_to_most([each.unshared_articles for each in scores]),
+            format_counts([each.unshared_articles for each in scores]),
             str(len(scores)),
         )
         for configuration, scores, accuracies in found
@@ -52,11 +50,6 @@ def scores_table(found: Found) -> Table:
         note="Means over seeds, computed from the stored predictions. Unshared: the test articles "
         "whose text is not in the training file too; all of them if the corpus was not audited.",
     )
-
-
-def fewest_to_most(counts: Sequence[int]) -> str:
-    """Return `372 to 377`, or `377` where all counts are equal."""
-    return " to ".join(dict.fromkeys(f"{count:,}" for count in (min(counts), max(counts))))
 
 
 def confusion_table(found: Found) -> Table:
