@@ -20,6 +20,7 @@ from rnn_bench.config.options import (
     one_of,
 )
 
+SPLIT_KEYS = ("fold", "resample")  # which articles are test
 STUDY_CORPORA = ("isot", "kaggle")
 CLEANING = one_of("study", "lower", "none")
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|", "blank": " "}

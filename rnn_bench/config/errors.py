@@ -1,4 +1,4 @@
-"""Errors that a user can cause, and the wording of errors."""
+"""Errors that a user can cause, and the wording of messages."""
 
 import difflib
 import re
@@ -36,6 +36,14 @@ def listed(names: Iterable[str], most: int = 12) -> str:
     found = [repr(name if len(name) <= 40 else f"{name[:37]}...") for name in names]
     more = f" and {len(found) - most} more" * (len(found) > most)
     return ", ".join(found[:most]) + more or "none"
+
+
+def format_ends(values: Iterable[float], form: str = ",") -> str:
+    """Return `372 to 1,377`, the lowest and the highest; `377` where both read the same; `0`
+    without any."""
+    found = [*values] or [0]
+    ends = (format(value, form) for value in (min(found), max(found)))
+    return " to ".join(dict.fromkeys(ends))
 
 
 def printable(text: str) -> str:

@@ -125,14 +125,6 @@ class Results:
         return found
 
     @cached_property
-    def audits(self) -> dict[str, CorpusAudit]:
-        """The audit of each corpus that was audited: of its first split, if it has several."""
-        found: dict[str, CorpusAudit] = {}
-        for (corpus, _), audit in self.audits_by_split.items():
-            found.setdefault(corpus, audit)
-        return found
-
-    @cached_property
     def scores(self) -> dict[str, PredictionScores]:
         """The scores of the stored predictions by run id."""
         shared = {of: audit.test_articles_in_train for of, audit in self.audits_by_split.items()}

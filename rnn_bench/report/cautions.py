@@ -1,5 +1,6 @@
 """What to mind of a corpus, beside which models are the best on it."""
 
+from rnn_bench.config.errors import format_ends
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.comparing import ranked_names
 from rnn_bench.report.outcomes import FEWEST_SEEDS
@@ -85,10 +86,9 @@ def hardly_found_classes(results: Results, corpus: str) -> list[str]:
 
 def leaked_articles(results: Results, corpus: str) -> list[str]:
     """Return how many test articles are also in training, if they are more than a few."""
-    audit = results.audits.get(corpus)
-    if audit is None:
+    audits = [audit for (of, _), audit in results.audits_by_split.items() if of == corpus]
+    shared = [each.duplicates.test_in_train for each in audits]
+    articles = [each.splits["test"].articles for each in audits]
+    if sum(shared) < LEAKED * sum(articles) or not any(shared):
         return []
-    shared, articles = audit.duplicates.test_in_train, audit.splits["test"].articles
-    if shared < LEAKED * articles or not shared:
-        return []
-    return [f"{shared:,} of {articles:,} test articles are also in training"]
+    return [f"{format_ends(shared)} of {format_ends(articles)} test articles are also in training"]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from rnn_bench.report.formatting import format_counts
+from rnn_bench.config.dataset import SPLIT_KEYS
+from rnn_bench.config.errors import format_ends
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.tracking.sweeps import Sweep
@@ -14,7 +15,7 @@ from rnn_bench.tracking.sweeps import Sweep
 # Settings that are tuned: validation loss chooses among configurations that differ in them alone.
 TUNED = "optimizer."
 # Settings that say which articles are test: the runs of all splits are of one configuration.
-SPLITS = ("dataset.fold", "dataset.resample")
+SPLITS = tuple(f"dataset.{key}" for key in SPLIT_KEYS)
 # Settings that no label shows, because a name or another setting says the same.
 NOT_SHOWN = ("dataset.train", "dataset.test", "protocol.lr_by_model", "protocol.dropout_by_model")
 
@@ -45,7 +46,7 @@ class Configuration:
     @property
     def seeds(self) -> str:
         """The number of seeds, and of splits where there are several: `3 x 10 splits`."""
-        words = format_counts([len(runs) for runs in self.splits.values()])
+        words = format_ends(map(len, self.splits.values()))
         return words if len(self.splits) < 2 else f"{words} x {len(self.splits)} splits"
 
     @property

@@ -18,12 +18,6 @@ def format_mean(values: Sequence[float], places: int = 4) -> str:
     return format_number(mean(known), places) if known else ""
 
 
-def format_counts(counts: Sequence[int]) -> str:
-    """Return `372 to 1,377`, the fewest and the most; `377` where all are equal; 0 without any."""
-    ends = (min(counts), max(counts)) if counts else (0,)
-    return " to ".join(dict.fromkeys(f"{count:,}" for count in ends))
-
-
 def format_interval(estimate: Estimate, places: int = 4) -> str:
     """Return `0.8123 to 0.9012`; empty without an interval."""
     if not estimate.has_interval:

@@ -9,9 +9,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.config.composition import Job
+from rnn_bench.config.dataset import SPLIT_KEYS
 from rnn_bench.config.errors import describe
 from rnn_bench.config.options import decisive_keys, name_of
 from rnn_bench.data.audit import audit_corpus
+from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.audit.summary import findings
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
@@ -29,7 +31,7 @@ def record_audits(
     `jobs_by_key` has the jobs by run key. Return a line for each corpus with faults.
     """
     unaudited: dict[str, tuple[Job, list[str]]] = {}  # jobs and run ids by dataset
-    lines = []
+    audited: dict[str, list[CorpusAudit]] = {}  # of each split, by the corpus's name
     with short_timeouts():
         for run in runs:
             job, run_id = jobs_by_key.get(run.data.tags[schema.RUN_KEY]), run.info.run_id
@@ -42,22 +44,23 @@ def record_audits(
                     audit = audit_corpus(job.config)
                 for run_id in run_ids:
                     client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
-                lines.append(findings(replace(audit, corpus=name)))
+                audited.setdefault(name, []).append(replace(audit, corpus=name))
             except Exception as error:
                 log.warning("The audit of %s is not recorded: %s", name, describe(error))
+    lines = [findings(*audits) for audits in audited.values()]
     return [line for line in lines if line]
 
 
 def _distinct_names(datasets: Sequence[Any]) -> list[str]:
-    """Return each dataset's name, with the settings in which those of one name differ: `mr (fold
-    1)`."""
+    """Return each dataset's name, with the settings in which those of one name differ, other than
+    which split it is: `reviews (cleaning lower)`."""
     names = []
     for dataset in datasets:
         alike = [decisive_keys(other) for other in datasets if name_of(other) == name_of(dataset)]
         differing = [
             f"{key} {value}"
             for key, value in decisive_keys(dataset).items()
-            if any(other.get(key) != value for other in alike)
+            if key not in SPLIT_KEYS and any(other.get(key) != value for other in alike)
         ]
         names.append(name_of(dataset) + f" ({', '.join(differing)})" * bool(differing))
     return names

@@ -56,6 +56,33 @@ def test_corpora_of_one_name_are_told_apart(rnn_bench: Command, reviews: tuple[s
         assert f"reviews (cleaning {cleaning}): 2 of 4 test articles also stand" in answer.out
 
 
+def test_splits_of_one_corpus_have_one_line(
+    rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...], workplace: Path
+) -> None:
+    rows = (workplace / "reviews.csv").read_text().splitlines()[1:]
+    others = [f"of its own {i},{i % 2}" for i in range(20)]
+    rows = [*rows, *[row for row in rows[:20] for _ in range(2)], *others]
+    (workplace / "reviews.csv").write_text("\n".join(["text,label", *rows, ""]))
+    folds = ("dataset.train=reviews.csv", "dataset.folds=3", "dataset.fold=0,1,2")
+    answer = rnn_bench("-m", "model=majority", "dataset=table", *folds)
+    audits = [json.loads(audit_file(run).read_text()) for run in recorded_runs()]
+    shared = [audit["duplicates"]["test_in_train"] for audit in audits]
+    articles = [audit["splits"]["test"]["articles"] for audit in audits]
+    assert len(shared) == 3
+    assert len(set(shared)) > 1
+    assert len(set(articles)) > 1
+    lines = [line for line in answer.out.splitlines() if "also stand in the training file" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        f"reviews, 3 splits: {min(shared)} to {max(shared)} of {min(articles)} to {max(articles)} "
+        "test articles also stand in the training file"
+    )
+    assert (
+        f"{min(shared)} to {max(shared)} of {min(articles)} to {max(articles)} test articles are "
+        "also in training" in answer.out
+    )
+
+
 def test_a_reused_run_is_audited_if_it_was_not_and_else_left_alone(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:

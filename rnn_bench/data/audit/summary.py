@@ -1,8 +1,8 @@
 """Describe an audit in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rnn_bench.config.errors import printable
+from rnn_bench.config.errors import format_ends, printable
 from rnn_bench.data.audit.probes import CONFIDENCE
 from rnn_bench.data.audit.results import CorpusAudit, TellingWords
 
@@ -86,37 +86,49 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def findings(audit: CorpusAudit) -> str:
-    """Return a line on what is wrong with a corpus, or "". A probe is named if its confidence
-    interval lies above the best that a constant can do."""
-    exact, near = audit.duplicates, audit.near_duplicates
-    test_articles = audit.splits["test"].articles
-    found = []
-    if audit.left_out:
-        found.append(f"{audit.left_out} are left out")
-    for count, what in (
-        (exact.test_in_train, "also stand in the training file"),
-        (near.test_in_train, "are near duplicates of training articles"),
-    ):
-        if count:
-            found.append(f"{count} of {test_articles} test articles {what}")
-    if exact.contradicting:
-        found.append(f"{exact.contradicting} articles have a text that also has another label")
-    telling = [
-        f"{probe.name} {probe.accuracy:.3f}"
-        + ("" if probe.auc is None else f" (AUC {probe.auc:.3f})")
-        for probe in audit.probes
-        if audit.beats_constant(probe)
+def findings(*audits: CorpusAudit) -> str:
+    """Return a line on what is wrong with a corpus, or "". Of a corpus with several splits, of
+    which there is an audit each, it has the lowest and the highest of every number. A probe is
+    named if on most splits its confidence interval lies above the best that a constant can do."""
+    found = [
+        f"{what} are left out" for what in dict.fromkeys(each.left_out for each in audits) if what
     ]
-    cuts = audit.dateline_cuts.get("train")
-    if cuts and cuts.beyond:
+    tested = format_ends(each.splits["test"].articles for each in audits)
+    for what, counts in (
+        ("also stand in the training file", [each.duplicates.test_in_train for each in audits]),
+        (
+            "are near duplicates of training articles",
+            [each.near_duplicates.test_in_train for each in audits],
+        ),
+    ):
+        if any(counts):
+            found.append(f"{format_ends(counts)} of {tested} test articles {what}")
+    contradicting = [each.duplicates.contradicting for each in audits]
+    if any(contradicting):
         found.append(
-            f"the dateline rule takes over {cuts.limit} characters from {cuts.beyond} training "
-            "articles"
+            f"{format_ends(contradicting)} articles have a text that also has another label"
         )
-    if telling:
+    cuts = [each.dateline_cuts["train"] for each in audits if "train" in each.dateline_cuts]
+    if any(each.beyond for each in cuts):
+        found.append(
+            f"the dateline rule takes over {cuts[0].limit} characters from "
+            f"{format_ends(each.beyond for each in cuts)} training articles"
+        )
+    if telling := [*_telling_probes(audits)]:
         found.append(
             f"in the raw files, test accuracy of {', '.join(telling)} "
-            f"(a constant reaches {audit.best_constant:.3f})"
+            f"(a constant reaches {format_ends((each.best_constant for each in audits), '.3f')})"
         )
-    return f"{audit.corpus}: {'; '.join(found)}" if found else ""
+    splits = f", {len(audits)} splits" * (len(audits) > 1)
+    return f"{audits[0].corpus}{splits}: {'; '.join(found)}" if found else ""
+
+
+def _telling_probes(audits: Sequence[CorpusAudit]) -> Iterator[str]:
+    """Yield name, accuracy and AUC of each probe that beats the best constant on most splits."""
+    for probes in zip(*(each.probes for each in audits), strict=True):
+        beaten = sum(map(CorpusAudit.beats_constant, audits, probes))
+        if 2 * beaten > len(audits):
+            accuracies = [each.accuracy for each in probes if each.accuracy is not None]
+            aucs = [each.auc for each in probes if each.auc is not None]
+            auc = f" (AUC {format_ends(aucs, '.3f')})" if aucs else ""
+            yield f"{probes[0].name} {format_ends(accuracies, '.3f')}{auc}"

@@ -13,8 +13,12 @@ QUARTILES = ("min", "q25", "median", "q75", "max")
 
 
 def audit_section(results: Results) -> Section | None:
-    """Return the audits of the sweep's corpora. Corpora with the same articles share one."""
-    audits = {audit.fingerprint: (corpus, audit) for corpus, audit in results.audits.items()}
+    """Return the audits of the sweep's corpora, each of its first split. Corpora with the same
+    articles share one."""
+    firsts: dict[str, tuple[str, CorpusAudit]] = {}  # name with split, and audit, by corpus
+    for (corpus, split), audit in results.audits_by_split.items():
+        firsts.setdefault(corpus, (f"{corpus} ({split})" if split else corpus, audit))
+    audits = {audit.fingerprint: (name, audit) for name, audit in firsts.values()}
     if not audits:
         return None
     sizes, duplicates, probes = list[Row](), list[Row](), list[Row]()

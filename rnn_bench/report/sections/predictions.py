@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from rnn_bench.config.errors import format_ends
 from rnn_bench.evaluation.predictions import PredictionScores
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.formatting import format_counts, format_mean
+from rnn_bench.report.formatting import format_mean
 from rnn_bench.tracking import schema
 
 Found = list[tuple[Configuration, list[PredictionScores], list[float]]]
@@ -33,7 +34,7 @@ def scores_table(found: Found) -> Table:
             format_mean([each.roc_auc for each in scores]),
             format_mean(accuracies),
             format_mean([each.unshared_accuracy for each in scores]),
-            format_counts([each.unshared_articles for each in scores]),
+            format_ends(each.unshared_articles for each in scores),
             str(len(scores)),
         )
         for configuration, scores, accuracies in found

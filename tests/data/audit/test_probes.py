@@ -47,6 +47,19 @@ def test_a_planted_length_is_found(tmp_path: Path) -> None:
     assert "length alone 1.000" in findings(found)
 
 
+def test_of_several_splits_a_probe_is_named_that_tells_on_most(tmp_path: Path) -> None:
+    def shortened(rows: Rows) -> Rows:
+        return [(" ".join(t.split()[:40]) if c == "real" else t, c) for t, c in rows]
+
+    plain = audit_of(tmp_path, articles(200, 0), articles(100, 1))
+    telling = audit_of(tmp_path, shortened(articles(200, 0)), shortened(articles(120, 1)))
+    low = probe(plain, "length alone").accuracy
+    said = findings(plain, telling, telling)
+    assert said.startswith("planted, 3 splits: ")
+    assert f"length alone {low:.3f} to 1.000 (AUC " in said
+    assert findings(plain, plain, telling) == ""
+
+
 def test_a_length_that_only_the_rare_class_has_is_found_though_a_constant_is_as_accurate(
     tmp_path: Path,
 ) -> None:
