@@ -84,16 +84,20 @@ def describe_cover(results: Results) -> str:
     covers = dict.fromkeys(each.over for each in found if each.has_interval)
     if not covers:
         return "There are no intervals: predictions are missing, or seeds."
-    if all(each.endswith("splits") for each in covers):
+    of_one_split = [each for each in covers if not each.endswith("splits")]
+    if not of_one_split:
         return (
             "Brackets: 95 % interval. It covers the splits of the corpus, with their articles and "
             "seeds, not another corpus."
         )
-    sources = "seeds and test articles" if any("seed" in each for each in covers) else "articles"
+    has_seeds = any("seed" in each for each in of_one_split)
+    sources = "seeds and test articles" if has_seeds else "articles"
     sentence = f"Brackets: 95 % interval. It covers {sources}, not another split of the corpus"
     if any(each.of_models for each in found):
-        few = f"where there are fewer than {FEWEST_SEEDS} seeds, articles alone"
-        return f"{sentence}; {few}." if "seeds" in sources else f"{sentence} and not other seeds."
+        few = f"; where there are fewer than {FEWEST_SEEDS} seeds, articles alone"
+        sentence += few if has_seeds else " and not other seeds"
+    if len(of_one_split) < len(covers):
+        sentence += "; where there are several splits, those, with their articles and seeds"
     return f"{sentence}."
 
 
@@ -224,11 +228,13 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
     seeds = sorted({int(run.tags[schema.SEED]) for each in best for run in each.completed})
     more = f"{first.more_seeds} more seed{'s' * (first.more_seeds > 1)}"
     seeds += range(seeds[-1] + 1, seeds[-1] + 1 + first.more_seeds)
-    listed = ",".join(map(str, seeds))
-    if len(seeds) == seeds[-1] - seeds[0] + 1:
-        listed = f"range({seeds[0]},{seeds[-1] + 1})"
-    command = f"the same command with seed={listed}"
-    return f"{sentence}; about {more} would separate {names}: {command}."
+    if results.sweep.search:  # its own seeds are those of the trials
+        wanted = f"search.seeds={len(seeds)}"
+    elif len(seeds) == seeds[-1] - seeds[0] + 1:
+        wanted = f"seed=range({seeds[0]},{seeds[-1] + 1})"
+    else:
+        wanted = f"seed={','.join(map(str, seeds))}"
+    return f"{sentence}; about {more} would separate {names}: the same command with {wanted}."
 
 
 def describe_warnings(results: Results, corpus: str) -> str:
@@ -263,11 +269,17 @@ def count_corpora(results: Results) -> str:
             for label, n in wins.most_common()
         ]
     )
-    sentences = [f"{start} {ranked} corpora and settings, among the best are {names}."]
+    corpora = f"{count} corpora and settings"
+    if ranked < count:
+        corpora = f"the {ranked} of {corpora} whose models are ranked"
+    sentences = [f"{start} {corpora}, among the best are {names}."]
     if beside_baselines:
-        of = f" of the {beside_baselines} that have one" if beside_baselines < ranked else ""
-        number = networks_needed or "none"
-        sentences.append(f"Every baseline is worse than the best on {number}{of}.")
+        of = f" of the {beside_baselines} with baselines" if beside_baselines < ranked else ""
+        sentences.append(
+            f"On {networks_needed}{of} every baseline is worse than the best."
+            if networks_needed
+            else f"On none{of} is every baseline worse than the best."
+        )
     else:
         sentences.append(NO_BASELINE)
     parts = [

@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from rnn_bench.report.conclusions import write_conclusions
+from rnn_bench.report.conclusions import describe_cover, write_conclusions
 from rnn_bench.report.contents import Section
 from rnn_bench.report.sections.corpora import corpora_section
 from tests.report.hand_made import Answer, answered, over_seeds, results_of, right_in
@@ -96,8 +96,34 @@ def test_the_answer_counts_baselines_where_there_are_some_and_keeps_the_warnings
     runs = on_corpora("abcd", gru=0.9, rnn=0.7)
     runs += [*over_seeds("majority", 0.5, dataset="a"), *over_seeds("lstm", 0.5, 1, dataset="b")]
     (answer,) = write_conclusions(results_of(*runs))
-    assert "Every baseline is worse than the best on 1 of the 1 that have one." in answer
+    assert "On 1 of the 1 with baselines every baseline is worse than the best." in answer
     assert answer.endswith("Mind: lstm is not ranked, with fewer than 3 seeds (b).")
+
+
+def test_corpora_that_are_not_ranked_are_not_counted_as_such() -> None:
+    runs = [*on_corpora("abc", gru=0.9, tfidf=0.7), *on_corpora("d", 1, gru=0.9, tfidf=0.7)]
+    (answer,) = write_conclusions(results_of(*runs))
+    assert answer.startswith("Of the 3 of 4 corpora and settings whose models are ranked, among ")
+
+
+def test_intervals_of_one_split_and_of_several_cover_different_things() -> None:
+    splits = [
+        over_seeds(model, share, 1, dataset="a", folds=3, fold=fold)
+        for fold in range(3)
+        for model, share in SHARES.items()
+    ]
+    several = "where there are several splits, those, with their articles and seeds"
+    said = describe_cover(results_of(*chain(*splits), *on_corpora("b", **SHARES)))
+    assert said == (
+        "Brackets: 95 % interval. It covers seeds and test articles, not another split of the "
+        f"corpus; {several}."
+    )
+    said = describe_cover(results_of(*chain(*splits), *on_corpora("b", 1, **SHARES)))
+    assert said == (
+        "Brackets: 95 % interval. It covers articles, not another split of the corpus and not "
+        f"other seeds; {several}."
+    )
+    assert "covers the splits" in describe_cover(results_of(*chain(*splits)))
 
 
 def test_a_model_without_predictions_is_not_called_equivalent() -> None:
