@@ -108,7 +108,7 @@ def a_run(words: list[str], request: pytest.FixtureRequest) -> None:
     assert (answer.status, answer.err) == (0, ""), answer.out
 
 
-def a_search_for_shared_settings(words: list[str], request: pytest.FixtureRequest) -> None:
+def a_search_of_public_corpora(words: list[str], request: pytest.FixtureRequest) -> None:
     """Planned, with six editions of the demo corpus in place of corpora that are not here."""
     rnn_bench: Command = request.getfixturevalue("rnn_bench")
     others = [word for word in words if not re.match(r"dataset(\.articles)?=|plan=true", word)]
@@ -244,7 +244,8 @@ def the_record_of_golden_values(words: list[str], request: pytest.FixtureRequest
 
 CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench (?=.*hydra/launcher=)": a_cluster_sweep,
-    r"python -m rnn_bench (?=.*(experiment=recipe|search.stages))": a_search_for_shared_settings,
+    r"python -m rnn_bench (?=.*(experiment=recipe|search\.stages))": a_search_of_public_corpora,
+    r"python -m rnn_bench (?=.*experiment=.* dataset=trec)": a_search_of_public_corpora,
     r"python -m rnn_bench (?=.*dataset=(cr|trec))": a_sweep_of_a_public_corpus,
     r"python -m rnn_bench\b(?!\.)": a_run,
     r"python -m rnn_bench\.data ": a_data_command,
