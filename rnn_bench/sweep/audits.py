@@ -7,10 +7,11 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from rich.markup import escape
 
 from rnn_bench.config.composition import Job
 from rnn_bench.config.dataset import SPLIT_KEYS
-from rnn_bench.config.errors import describe
+from rnn_bench.config.errors import describe, printable
 from rnn_bench.config.options import decisive_keys, name_of
 from rnn_bench.data.audit import audit_corpus
 from rnn_bench.data.audit.results import CorpusAudit
@@ -30,24 +31,32 @@ def record_audits(
 
     `jobs_by_key` has the jobs by run key. Return a line for each corpus with faults.
     """
-    unaudited: dict[str, tuple[Job, list[str]]] = {}  # jobs and run ids by dataset
-    audited: dict[str, list[CorpusAudit]] = {}  # of each split, by the corpus's name
+    unaudited: dict[str, tuple[Job, list[str]]] = {}  # jobs and run ids by what is audited
+    audited: dict[str, dict[str, CorpusAudit]] = {}  # by the corpus's name and the articles
     with short_timeouts():
         for run in runs:
             job, run_id = jobs_by_key.get(run.data.tags[schema.RUN_KEY]), run.info.run_id
             if job and run.info.status == "FINISHED" and not _has_audit(client, run_id):
-                unaudited.setdefault(repr(job.config.dataset), (job, []))[1].append(run_id)
+                protocol = job.config.protocol
+                key = repr((job.config.dataset, protocol.split_seed, protocol.tokens))
+                unaudited.setdefault(key, (job, []))[1].append(run_id)
         names = _distinct_names([job.config.dataset for job, _ in unaudited.values()])
         for name, (job, run_ids) in zip(names, unaudited.values(), strict=True):
             try:
-                with console.status(f"Auditing {name}"):
+                with console.status(escape(f"Auditing {name}")):
                     audit = audit_corpus(job.config)
                 for run_id in run_ids:
                     client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
-                audited.setdefault(name, []).append(replace(audit, corpus=name))
+                named = replace(audit, corpus=name)
+                audited.setdefault(name, {})[audit.fingerprint] = named
             except Exception as error:
                 log.warning("The audit of %s is not recorded: %s", name, describe(error))
-    lines = [findings(*audits) for audits in audited.values()]
+    lines = []
+    for name, audits in audited.items():
+        try:
+            lines.append(printable(findings(*audits.values())))
+        except ValueError as error:
+            log.warning("The audit of %s is not summarized: %s", name, describe(error))
     return [line for line in lines if line]
 
 

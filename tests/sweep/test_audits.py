@@ -83,6 +83,25 @@ def test_splits_of_one_corpus_have_one_line(
     )
 
 
+def test_folds_of_each_split_seed_have_their_own_audit(
+    rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...]
+) -> None:
+    folds = ("dataset.train=reviews.csv", "dataset.folds=3", "protocol.split_seed=0,1")
+    assert rnn_bench("-m", "model=majority", "dataset=table", *folds).status == 0
+    prints = [json.loads(audit_file(run).read_text())["fingerprint"] for run in recorded_runs()]
+    assert len(prints) == len(set(prints)) == 2
+
+
+def test_markup_in_a_corpus_s_name_is_text(
+    rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...]
+) -> None:
+    name = "dataset.name='x[/red]y'"
+    answer = rnn_bench("-m", "model=majority", "dataset=table", name, *reviews)
+    assert answer.status == 0
+    assert "x[/red]y: 2 of 4 test articles also stand in the training file" in answer.out
+    assert all(audit_file(run).exists() for run in recorded_runs())
+
+
 def test_a_reused_run_is_audited_if_it_was_not_and_else_left_alone(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
