@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from scipy.stats import binomtest
+
 from rnn_bench.config.errors import format_ends, printable
 from rnn_bench.data.audit.probes import CONFIDENCE
-from rnn_bench.data.audit.results import CorpusAudit, TellingWords
+from rnn_bench.data.audit.results import CorpusAudit, ProbeResult, TellingWords
 
 LONGEST_WORD = 24  # characters; the end of a longer one is left out
 
@@ -89,7 +91,8 @@ def _percent(share: float | None) -> str:
 def findings(*audits: CorpusAudit) -> str:
     """Return a line on what is wrong with a corpus, or "". Of a corpus with several splits, of
     which there is an audit each, it has the lowest and the highest of every number. A probe is
-    named if on most splits its confidence interval lies above the best that a constant can do."""
+    named if its confidence interval lies above the best that a constant can do, on most splits or
+    over the test articles of all."""
     found = [
         f"{what} are left out" for what in dict.fromkeys(each.left_out for each in audits) if what
     ]
@@ -124,11 +127,27 @@ def findings(*audits: CorpusAudit) -> str:
 
 
 def _telling_probes(audits: Sequence[CorpusAudit]) -> Iterator[str]:
-    """Yield name, accuracy and AUC of each probe that beats the best constant on most splits."""
+    """Yield name, accuracy and AUC of each probe that beats the best constant: on most splits, or
+    with the test articles of all splits together."""
     for probes in zip(*(each.probes for each in audits), strict=True):
         beaten = sum(map(CorpusAudit.beats_constant, audits, probes))
-        if 2 * beaten > len(audits):
+        if 2 * beaten > len(audits) or _beat_together(audits, probes):
             accuracies = [each.accuracy for each in probes if each.accuracy is not None]
             aucs = [each.auc for each in probes if each.auc is not None]
             auc = f" (AUC {format_ends(aucs, '.3f')})" if aucs else ""
             yield f"{probes[0].name} {format_ends(accuracies, '.3f')}{auc}"
+
+
+def _beat_together(audits: Sequence[CorpusAudit], probes: Sequence[ProbeResult]) -> bool:
+    """Return whether Wilson's interval of a probe's accuracy over all splits' test articles lies
+    above what the best constants of the splits reach on them."""
+    found = [
+        (each.n, each.n * each.accuracy, each.n * audit.best_constant)
+        for audit, each in zip(audits, probes, strict=True)
+        if each.n and each.accuracy is not None
+    ]
+    if not found:
+        return False
+    articles, right, constant = map(sum, zip(*found, strict=True))
+    interval = binomtest(round(right), round(articles)).proportion_ci(CONFIDENCE, method="wilson")
+    return bool(interval.low > constant / articles)
