@@ -55,7 +55,7 @@ def record_audits(
     for name, audits in audited.items():
         try:
             lines.append(printable(findings(*audits.values())))
-        except ValueError as error:
+        except Exception as error:
             log.warning("The audit of %s is not summarized: %s", name, describe(error))
     return [line for line in lines if line]
 

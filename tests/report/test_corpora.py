@@ -1,5 +1,6 @@
 """The same models over several corpora."""
 
+import re
 from itertools import chain
 
 import pytest
@@ -104,6 +105,15 @@ def test_corpora_that_are_not_ranked_are_not_counted_as_such() -> None:
     runs = [*on_corpora("abc", gru=0.9, tfidf=0.7), *on_corpora("d", 1, gru=0.9, tfidf=0.7)]
     (answer,) = write_conclusions(results_of(*runs))
     assert answer.startswith("Of the 3 of 4 corpora and settings whose models are ranked, among ")
+
+
+def test_more_seeds_of_a_search_are_asked_for_by_its_own_key() -> None:
+    runs = [*over_seeds("gru", 0.9), *over_seeds("lstm", 0.885)]
+    (plain,) = write_conclusions(results_of(*runs))
+    (searched,) = write_conclusions(results_of(*runs, search={"space": {}}))
+    wanted = re.search(r"the same command with seed=range\(0,(\d+)\)\.", plain)
+    assert wanted
+    assert f"the same command with search.seeds={wanted[1]}." in searched
 
 
 def test_intervals_of_one_split_and_of_several_cover_different_things() -> None:

@@ -126,3 +126,14 @@ def test_an_audit_that_fails_fails_no_run(
     assert answer.status == 0
     assert "The audit of demo is not recorded: UsageError: cache_dir=" in answer.out
     assert not audit_file(*recorded_runs()).exists()
+
+
+def test_a_summary_that_fails_costs_no_comparison(
+    rnn_bench: Command, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_bench.sweep.audits.findings", lambda *_: [][0])
+    answer = rnn_bench("-m", "model=majority", *SMALL_CORPUS)
+    assert answer.status == 0
+    assert "The audit of demo is not summarized: IndexError: " in answer.out
+    assert "test accuracy  chance" in answer.out
+    assert audit_file(*recorded_runs()).exists()
