@@ -3,6 +3,7 @@
 from rnn_bench.config.errors import format_ends
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.comparing import ranked_names
+from rnn_bench.report.formatting import join_words
 from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.report.statistics import share_of_seeds
 
@@ -26,16 +27,16 @@ def unranked_models(results: Results, corpus: str) -> list[str]:
     """Return which models are not ranked though others are, and why."""
     if not results.are_ranked(corpus):
         return []
-    ranked, found = ranked_names(results.comparisons[corpus]), results.on(corpus)
+    ranked = ranked_names(results.comparisons[corpus])
+    by_reason: dict[str, list[str]] = {}
+    for each in results.on(corpus):
+        if each.label not in ranked:
+            few = each.key in results.primary_outcomes
+            reason = f"fewer than {FEWEST_SEEDS} seeds" if few else "predictions missing"
+            by_reason.setdefault(reason, []).append(each.label)
     return [
-        f"{each.label} is not ranked, with "
-        + (
-            f"fewer than {FEWEST_SEEDS} seeds"
-            if each.key in results.primary_outcomes
-            else "predictions missing"
-        )
-        for each in found
-        if each.label not in ranked
+        f"{join_words(sorted(labels))} {'is' if len(labels) == 1 else 'are'} not ranked, with {why}"
+        for why, labels in by_reason.items()
     ]
 
 

@@ -282,9 +282,11 @@ def count_corpora(results: Results) -> str:
         )
     else:
         sentences.append(NO_BASELINE)
-    parts = [
-        f"{each} ({corpus})" for corpus in results.corpora for each in cautions(results, corpus)
-    ]
+    corpora_of: dict[str, list[str]] = {}
+    for corpus in results.corpora:
+        for caution in cautions(results, corpus):
+            corpora_of.setdefault(caution, []).append(corpus)
+    parts = [f"{caution} ({', '.join(where)})" for caution, where in corpora_of.items()]
     if parts:
         more = len(parts) - MOST_WARNINGS
         rest = f"; {more} more, by corpus in the sections" if more > 0 else ""

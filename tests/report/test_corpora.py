@@ -101,6 +101,13 @@ def test_the_answer_counts_baselines_where_there_are_some_and_keeps_the_warnings
     assert answer.endswith("Mind: lstm is not ranked, with fewer than 3 seeds (b).")
 
 
+def test_models_and_corpora_with_the_same_caution_are_named_together() -> None:
+    runs = on_corpora("abcd", tfidf=0.8, nbsvm=0.7)
+    runs += [*on_corpora("bd", 1, lstm=0.6, gru=0.5), *on_corpora("c", 1, gru=0.6, lstm=0.5)]
+    (answer,) = write_conclusions(results_of(*runs))
+    assert answer.endswith("Mind: gru and lstm are not ranked, with fewer than 3 seeds (b, c, d).")
+
+
 def test_corpora_that_are_not_ranked_are_not_counted_as_such() -> None:
     runs = [*on_corpora("abc", gru=0.9, tfidf=0.7), *on_corpora("d", 1, gru=0.9, tfidf=0.7)]
     (answer,) = write_conclusions(results_of(*runs))
