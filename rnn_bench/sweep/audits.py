@@ -50,7 +50,8 @@ def record_audits(
                 named = replace(audit, corpus=name)
                 audited.setdefault(name, {})[audit.fingerprint] = named
             except Exception as error:
-                log.warning("The audit of %s is not recorded: %s", name, describe(error))
+                of = name + _split_of(job.config.dataset)
+                log.warning("The audit of %s is not recorded: %s", of, describe(error))
     lines = []
     for name, audits in audited.items():
         try:
@@ -73,6 +74,13 @@ def _distinct_names(datasets: Sequence[Any]) -> list[str]:
         ]
         names.append(name_of(dataset) + f" ({', '.join(differing)})" * bool(differing))
     return names
+
+
+def _split_of(dataset: Any) -> str:
+    """Return `, fold 3` or `, resample 3` of a dataset with several splits."""
+    if dataset.resample is not None:
+        return f", resample {dataset.resample}"
+    return f", fold {dataset.fold}" if dataset.folds else ""
 
 
 def _has_audit(client: MlflowClient, run_id: str) -> bool:

@@ -1,6 +1,7 @@
 """The section on the audit of the data."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,11 @@ def test_articles_that_training_shares_are_those_of_each_fold(
     assert rnn_bench("-m", "model=majority", *folds).status == 0
     (folder,) = (workplace / "reports").iterdir()
     (row,) = pd.read_csv(folder / "tables/evaluation.csv").to_dict("records")
+    duplicates = pd.read_csv(folder / "tables/duplicates.csv")
+    assert set(duplicates["corpus"]) == {"mine, fold 0"}
+    page = (folder / "report.md").read_text()
+    assert re.search(r"mine, 3 splits: \d+ to \d+ of 24 to 25 test articles also stand in", page)
+    assert "Below is fold 0 alone." in page
     unshared, right = [], []
     for run in recorded_runs():
         folder = Path(run.info.artifact_uri.removeprefix("file://"))

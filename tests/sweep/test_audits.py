@@ -128,6 +128,17 @@ def test_an_audit_that_fails_fails_no_run(
     assert not audit_file(*recorded_runs()).exists()
 
 
+def test_a_split_whose_audit_fails_is_named(
+    rnn_bench: Command, reviews: tuple[str, ...], workplace: Path
+) -> None:
+    (workplace / "cache").mkdir(exist_ok=True)
+    (workplace / "cache" / "audits").write_text("a file")
+    folds = ("dataset.train=reviews.csv", "dataset.folds=3", "dataset.fold=0,2")
+    answer = rnn_bench("-m", "model=majority", "dataset=table", *folds)
+    for fold in (0, 2):
+        assert f"The audit of reviews, fold {fold} is not recorded: UsageError" in answer.out
+
+
 def test_a_summary_that_fails_costs_no_comparison(
     rnn_bench: Command, recorded_runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

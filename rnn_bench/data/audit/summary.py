@@ -1,6 +1,7 @@
 """Describe an audit in words."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from scipy.stats import binomtest
 
@@ -128,8 +129,12 @@ def findings(*audits: CorpusAudit) -> str:
 
 def _telling_probes(audits: Sequence[CorpusAudit]) -> Iterator[str]:
     """Yield name, accuracy and AUC of each probe that beats the best constant: on most splits, or
-    with the test articles of all splits together."""
-    for probes in zip(*(each.probes for each in audits), strict=True):
+    with the test articles of all splits together. A probe that an audit lacks is left out."""
+    for first in audits[0].probes:
+        alike = ([each for each in audit.probes if each.name == first.name] for audit in audits)
+        probes = [*chain.from_iterable(alike)]
+        if len(probes) < len(audits):
+            continue
         beaten = sum(map(CorpusAudit.beats_constant, audits, probes))
         if 2 * beaten > len(audits) or _beat_together(audits, probes):
             accuracies = [each.accuracy for each in probes if each.accuracy is not None]

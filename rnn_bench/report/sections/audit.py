@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rnn_bench.data.audit.results import CorpusAudit
+from rnn_bench.data.audit.summary import findings
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.formatting import format_number
@@ -13,23 +15,30 @@ QUARTILES = ("min", "q25", "median", "q75", "max")
 
 
 def audit_section(results: Results) -> Section | None:
-    """Return the audits of the sweep's corpora, each of its first split. Corpora with the same
-    articles share one."""
-    firsts: dict[str, tuple[str, CorpusAudit]] = {}  # name with split, and audit, by corpus
+    """Return the audits of the sweep's corpora: the tables of each corpus's first split, and of a
+    corpus with several splits a sentence on all of them. Corpora with the same articles share
+    one."""
+    by_corpus: dict[str, dict[str, CorpusAudit]] = {}
     for (corpus, split), audit in results.audits_by_split.items():
-        firsts.setdefault(corpus, (f"{corpus} ({split})" if split else corpus, audit))
-    audits = {audit.fingerprint: (name, audit) for name, audit in firsts.values()}
+        by_corpus.setdefault(corpus, {})[split] = replace(audit, corpus=corpus)
+    audits: dict[str, tuple[str, CorpusAudit]] = {}  # name with split, and audit, by fingerprint
+    lines = list[str]()
+    for corpus, splits in by_corpus.items():
+        split, audit = next(iter(splits.items()))
+        audits[audit.fingerprint] = (", ".join(filter(None, (corpus, split))), audit)
+        if len(splits) > 1 and (line := findings(*splits.values())):
+            lines.append(f"{line}. Below is {split} alone.")
     if not audits:
         return None
     sizes, duplicates, probes = list[Row](), list[Row](), list[Row]()
-    words, cuts = list[Row](), list[str]()
+    words = list[Row]()
     methods = dict.fromkeys(audit.near_duplicates.method for _, audit in audits.values())
     for corpus, audit in audits.values():
         sizes += size_rows(corpus, audit)
         duplicates += duplicate_rows(corpus, audit)
         probes += probe_rows(corpus, audit)
         words += word_rows(corpus, audit)
-        cuts += cut_sentences(corpus, audit)
+        lines += cut_sentences(corpus, audit)
     tables = [
         Table(
             "probes",
@@ -78,7 +87,7 @@ def audit_section(results: Results) -> Section | None:
     ]
     if words:
         tables.append(word_table(words))
-    return Section("audit", "Audit of the data", text=cuts, tables=tables)
+    return Section("audit", "Audit of the data", text=lines, tables=tables)
 
 
 def size_rows(corpus: str, audit: CorpusAudit) -> list[Row]:
