@@ -29,7 +29,7 @@ from rnn_bench.training.device import (
     use_threads,
 )
 from rnn_bench.training.device_errors import explained_device_errors
-from rnn_bench.training.epochs import EpochResult
+from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.events import Watch
 from rnn_bench.training.prediction import predict
 from rnn_bench.training.start import start_training
@@ -93,6 +93,8 @@ def train_and_test(
     outcome = outcome_of(training.history)
     metrics = training_metrics(training.history, corpus, config.protocol.select_by)
     tags = training_tags(training.history, corpus)
+    if device.type == "cuda" and isinstance(training, Training):
+        tags[schema.GRAPH] = str(training.captures)
     predicted, figure = None, f"best epoch {metrics[schema.BEST_EPOCH]:.0f}"
     if config.evaluation.test:
         logits = predict(model, corpus.test, config.protocol)

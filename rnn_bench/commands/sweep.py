@@ -24,7 +24,7 @@ from rnn_bench.sweep.audits import record_audits
 from rnn_bench.sweep.cluster.environment import check_store, environment_overrides
 from rnn_bench.sweep.corpora import prepare_corpora
 from rnn_bench.sweep.launch import launch
-from rnn_bench.sweep.local.devices import check_devices, devices_for
+from rnn_bench.sweep.local.devices import Device, check_devices, devices_for
 from rnn_bench.sweep.local.gpus import chosen_gpus, visible_gpus
 from rnn_bench.sweep.plan import print_plan
 from rnn_bench.sweep.search.plan import print_search_plan
@@ -102,10 +102,10 @@ def run(request: SweepRequest) -> int:
             for line in explain_new_runs(client, experiment_id, asked):
                 log.info("%s", line)
             if config.plan:
-                slots = runs_at_once(request, corpora)
+                devices = local_devices(request, corpora)
                 jobs = [job for job, _ in runs.values()]
                 encoded = [corpus for _, corpus in runs.values()]
-                print_plan(jobs, encoded, client, experiment_id, slots, console)
+                print_plan(jobs, encoded, client, experiment_id, devices, console)
                 return SUCCESS
         jobs_by_key = {key: job for key, (job, _) in runs.items()}
         return train(request, jobs_by_key, client, experiment_id)
@@ -123,8 +123,8 @@ def make_search(
     if config.plan:
         of_jobs = {id(job): corpus for job, corpus in zip(request.jobs, corpora, strict=True)}
         by_name = {each.name: of_jobs[id(each.first)] for each in search.questions}
-        slots = runs_at_once(request, corpora)
-        print_search_plan(search, by_name, client, experiment_id, slots, console)
+        devices = local_devices(request, corpora)
+        print_search_plan(search, by_name, client, experiment_id, devices, console)
         return SUCCESS
     search.note(client, experiment_id)
     SEARCHES[request.sweep_id] = search
@@ -207,13 +207,14 @@ def check_primary_metric(name: str, corpora: Sequence[EncodedCorpus]) -> None:
             raise UsageError(f"primary_metric={name} is not a metric of {corpus.name}: {few}")
 
 
-def runs_at_once(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> int:
-    """Return how many runs this machine trains at the same time."""
+def local_devices(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> list[Device]:
+    """Return the devices of this machine that train several runs at the same time; none where runs
+    follow each other, or train elsewhere."""
     packing = request.jobs[0].packing
     if packing is None:
-        return 1
+        return []
     gpus = chosen_gpus(packing, visible_gpus())
-    return sum(device.slots for device in devices_for(request.jobs, corpora, packing, gpus))
+    return devices_for(request.jobs, corpora, packing, gpus)
 
 
 def train(

@@ -20,6 +20,7 @@ from rnn_bench.config.options import name_of
 from rnn_bench.data.encoding import EncodedCorpus
 from rnn_bench.models.baselines.baseline import is_baseline
 from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.sweep.local.devices import Device
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.claims import RunClaims
 from rnn_bench.tracking.run_key import SweepKeys
@@ -42,12 +43,12 @@ def print_plan(
     corpora: Sequence[EncodedCorpus],
     client: MlflowClient,
     experiment_id: str,
-    slots: int,
+    devices: Sequence[Device],
     console: Console,
 ) -> None:
     """Print each run's state (new, running elsewhere, to resume or reused) and expected time, and
-    the expected time of all, with `slots` runs at once. Of more than `MOST_LINES` runs, those that
-    differ in their seeds alone share a line."""
+    the expected time of all, with as many at once as `devices` train. Of more than `MOST_LINES`
+    runs, those that differ in their seeds alone share a line."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "state", "expected time"):
         table.add_column(heading)
@@ -76,10 +77,21 @@ def print_plan(
         time = "" if state == schema.REUSED else f"about {duration(seconds)}"
         table.add_row(escape(named), state, f"{time}{' each' * (len(names) > 1 and bool(time))}")
     console.print(table)
-    pace = f"{slots} at once" if slots > 1 else "one after another"
-    total = max(sum(expected) / slots, *expected)
-    runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs, {pace}"
-    console.print(f"{runs}, about {duration(total)}; one that stops early takes less.")
+    slots, pace = pace_of(devices)
+    total = duration(max(sum(expected) / slots, *expected))
+    runs = f"1 run, about {total}" if len(jobs) == 1 else f"{len(jobs)} runs, {pace} {total}"
+    console.print(f"{runs}; one that stops early takes less.")
+
+
+def pace_of(devices: Sequence[Device]) -> tuple[int, str]:
+    """Return how many runs are trained at once, at most, and the same in words that a time
+    follows."""
+    slots = max(1, sum(device.slots for device in devices))
+    if slots == 1:
+        return 1, "one after another, about"
+    if any(device.search for device in devices):
+        return slots, f"at most {slots} at once, no less than"
+    return slots, f"{slots} at once, about"
 
 
 def newest_runs(client: MlflowClient, experiment_id: str) -> NewestRuns:

@@ -21,6 +21,7 @@ PUBLISHED = "published"  # JSON: the corpus's published accuracies, as in config
 TRIAL = "trial"  # its number in a search; also + "." + the search's sweep id: JSON, see trials.py
 HOST, DEVICE, KERNEL, THREADS = "host", "device", "kernel", "threads"
 DETERMINISTIC = "deterministic"  # whether torch's deterministic algorithms alone were used
+GRAPH = "graph"  # of a network on a GPU: whether its training steps were CUDA graphs
 CONCURRENT_JOBS = "concurrent_jobs"  # a number, or VARYING
 VARYING = "varying"
 # Numbers of a training that are tags, because MLflow draws a chart of every metric.

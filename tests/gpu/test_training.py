@@ -101,6 +101,7 @@ def test_every_protocol_and_optimizer_trains(
     tags, metrics = run.data.tags, run.data.metrics
     assert tags["device"] == device_name(torch.device(device))
     assert tags["kernel"] == "cudnn" or not device.startswith("cuda")
+    assert tags.get("graph") == ("False" if device.startswith("cuda") else None)
     assert tags["outcome"] in (schema.FINISHED, schema.UNLEARNED)
     assert math.isfinite(metrics["train_loss"] + metrics["val_loss"] + metrics["test_loss"])
 

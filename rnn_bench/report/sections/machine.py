@@ -10,6 +10,7 @@ CONDITIONS = {
     schema.KERNEL: "kernel",
     schema.THREADS: "threads per run",
     schema.DETERMINISTIC: "deterministic algorithms alone",
+    schema.GRAPH: "training steps are CUDA graphs",
     schema.CONCURRENT_JOBS: "runs at once",
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from hydra.core.utils import env_override
 
 from rnn_bench.sweep.local.devices import Device
@@ -18,6 +19,8 @@ from rnn_bench.sweep.local.devices import Device
 log = logging.getLogger("rnn_bench")
 
 CONTROL = "nvidia-cuda-mps-control"
+PIPE, LOG = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
+USUAL_PIPE = Path("/tmp/nvidia-mps")
 LONGEST_FOLDER = 60  # characters; the path of a socket in it has at most 108
 # Starts the daemon and says whether it started, waits until this process closes the pipe or dies,
 # and ends the daemon. Clients have 10 seconds to end before it; orphaned runs take 5.
@@ -32,11 +35,16 @@ rm -rf "$2"
 @contextmanager
 def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
     """If `mode` is auto, let the processes that are started in the block compute on their GPU at
-    the same time, where MPS can be started. It ends with the block, or with this process."""
+    the same time, where MPS can be started. It ends with the block, or with this process. A daemon
+    that runs already is left as it is, and used."""
     # All of them: who finds the daemon sees its GPUs alone, also where a GPU has one run at a time.
     gpus = [device.gpu for device in devices if device.gpu]
     shared = any(device.gpu and (device.slots > 1 or device.search) for device in devices)
     if mode == "off" or not shared:
+        yield
+        return
+    if folder := _running_daemon():
+        log.info("Runs of a GPU compute at the same time, by the MPS daemon of %s.", folder)
         yield
         return
     program = shutil.which(CONTROL)
@@ -48,10 +56,7 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
         reason = f"there is no {CONTROL}"
     else:
         folder = _new_folder()
-        named = {
-            "CUDA_MPS_PIPE_DIRECTORY": folder / "pipe",
-            "CUDA_MPS_LOG_DIRECTORY": folder / "log",
-        }
+        named = {PIPE: folder / "pipe", LOG: folder / "log"}
         variables = {name: str(path) for name, path in named.items()}
         visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}
         for path in named.values():
@@ -75,6 +80,18 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
         reason = f"{CONTROL} says: {reason}" if reason else f"{CONTROL} failed"
     log.warning("Runs of a GPU take turns, without MPS: %s.", reason.rstrip("."))
     yield
+
+
+def _running_daemon() -> Path | None:
+    """Return the folder of pipes of an MPS daemon that the user started, which CUDA finds there."""
+    named = os.environ.get(PIPE)
+    folder = Path(named) if named else USUAL_PIPE
+    try:
+        process = int((folder / f"{CONTROL}.pid").read_text())
+    except (OSError, ValueError):
+        return None
+    # The number is another one in a container, which has to name the folder.
+    return folder if named or psutil.pid_exists(process) else None
 
 
 def _new_folder() -> Path:

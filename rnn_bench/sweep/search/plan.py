@@ -1,6 +1,6 @@
 """Says what a search would make, and how long that takes at most."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 
 from mlflow import MlflowClient
@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from rnn_bench.data.encoding import EncodedCorpus
-from rnn_bench.sweep.plan import duration, expected_seconds, newest_runs
+from rnn_bench.sweep.local.devices import Device
+from rnn_bench.sweep.plan import duration, expected_seconds, newest_runs, pace_of
 from rnn_bench.sweep.search.search import Search
 
 
@@ -18,11 +19,12 @@ def print_search_plan(
     corpora: Mapping[str, EncodedCorpus],
     client: MlflowClient,
     experiment_id: str,
-    slots: int,
+    devices: Sequence[Device],
     console: Console,
 ) -> None:
     """Print the trials and final runs of each model, with the expected time of all by the settings
-    of some trials, with `slots` runs at once. `corpora` are by the models' names."""
+    of some trials, with as many runs at once as `devices` train. `corpora` are by the models'
+    names."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("model", "trials", "final runs", "a run"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
@@ -44,8 +46,8 @@ def print_search_plan(
     space = {key: str(domain) for each in search.questions for key, domain in each.space.items()}
     for key, domain in space.items():
         console.print(f"{key}: {domain}", markup=False, highlight=False)
-    pace = f"{slots} at once" if slots > 1 else "one after another"
+    slots, pace = pace_of(devices)
     console.print(
-        f"{runs} runs, {pace}, about {duration(total / slots)} by the settings of the first "
+        f"{runs} runs, {pace} {duration(total / slots)} by the settings of the first "
         "trials; runs that the record answers, or that stop early, take less."
     )
