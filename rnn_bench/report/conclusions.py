@@ -35,7 +35,7 @@ from rnn_bench.tracking.recorded_run import RecordedRun
 
 MOST_PARAGRAPHS = 3  # of a corpus each; with more corpora, one paragraph counts them
 MOST_WARNINGS = 3  # of several corpora, in a sentence
-MOST_NAMES = 4  # in a list of models; the others are counted
+MOST_NAMES = 5  # in a list of models; the others are counted
 NO_BASELINE = "No baseline was trained, so whether a network is needed is not known."
 MODELS_ALONE = (
     f"With fewer than {FEWEST_SEEDS} seeds this compares trained models and ranks no architectures."
