@@ -1,7 +1,7 @@
 """Audits the corpora of a sweep at its end, and records the audits with its runs."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from rich.markup import escape
 from rnn_bench.config.composition import Job
 from rnn_bench.config.dataset import SPLIT_KEYS
 from rnn_bench.config.errors import describe, printable
-from rnn_bench.config.options import decisive_keys, name_of
+from rnn_bench.config.options import decisive_keys, entry, name_of
+from rnn_bench.config.schema import Config
 from rnn_bench.data.audit import audit_corpus
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.audit.summary import findings
@@ -40,6 +41,7 @@ def record_audits(
                 protocol = job.config.protocol
                 key = repr((job.config.dataset, protocol.split_seed, protocol.tokens))
                 unaudited.setdefault(key, (job, []))[1].append(run_id)
+        several_seeds = len({job.config.protocol.split_seed for job, _ in unaudited.values()}) > 1
         names = _distinct_names([job.config.dataset for job, _ in unaudited.values()])
         for name, (job, run_ids) in zip(names, unaudited.values(), strict=True):
             try:
@@ -50,7 +52,7 @@ def record_audits(
                 named = replace(audit, corpus=name)
                 audited.setdefault(name, {})[audit.fingerprint] = named
             except Exception as error:
-                of = name + _split_of(job.config.dataset)
+                of = ", ".join([name, *_split_of(job.config, several_seeds)])
                 log.warning("The audit of %s is not recorded: %s", of, describe(error))
     lines = []
     for name, audits in audited.items():
@@ -76,11 +78,16 @@ def _distinct_names(datasets: Sequence[Any]) -> list[str]:
     return names
 
 
-def _split_of(dataset: Any) -> str:
-    """Return `, fold 3` or `, resample 3` of a dataset with several splits."""
-    if dataset.resample is not None:
-        return f", resample {dataset.resample}"
-    return f", fold {dataset.fold}" if dataset.folds else ""
+def _split_of(config: Config, several_seeds: bool) -> Iterator[str]:
+    """Yield `fold 3` or `resample 3` of a dataset with several splits, and its `split_seed` where
+    there are several."""
+    resample = entry(config.dataset, "resample")
+    if resample is not None:
+        yield f"resample {resample}"
+    elif entry(config.dataset, "folds"):
+        yield f"fold {entry(config.dataset, 'fold')}"
+    if several_seeds:
+        yield f"split_seed {config.protocol.split_seed}"
 
 
 def _has_audit(client: MlflowClient, run_id: str) -> bool:

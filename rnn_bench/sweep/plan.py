@@ -84,13 +84,12 @@ def print_plan(
 
 
 def pace_of(devices: Sequence[Device]) -> tuple[int, str]:
-    """Return how many runs are trained at once, at most, and the same in words that a time
-    follows."""
+    """Return how many runs are trained at once, and the same in words that a time follows."""
     slots = max(1, sum(device.slots for device in devices))
     if slots == 1:
         return 1, "one after another, about"
     if any(device.search for device in devices):
-        return slots, f"at most {slots} at once, no less than"
+        return slots, f"{slots} at once if that pays, about"
     return slots, f"{slots} at once, about"
 
 

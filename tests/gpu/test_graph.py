@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from mlflow.entities import Run
 
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
@@ -11,6 +12,7 @@ from rnn_bench.models.initial import initial_model
 from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.graphs import LENGTHS, CapturedStep
 from rnn_bench.training.start import start_training
+from tests.conftest import Command
 
 pytestmark = pytest.mark.usefixtures("gpu")
 
@@ -87,6 +89,15 @@ def test_a_training_goes_on_from_a_checkpoint_of_either(configured: Compose) -> 
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype:UserWarning")
+@pytest.mark.parametrize("graph", ["auto", "off"])
+def test_the_record_says_whether_steps_were_graphs(
+    graph: str, rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
+) -> None:
+    assert rnn_bench(*ARTICLES, f"model.graph={graph}", "device=cuda").status == 0
+    (run,) = recorded_runs()
+    assert run.data.tags["graph"] == str(graph == "auto")
+
+
 def test_nothing_waits_for_the_gpu_within_an_epoch(configured: Compose) -> None:
     training = started(configured(*ARTICLES, "model.graph=auto"))
     epochs = training.epochs(lambda *_: None)

@@ -13,6 +13,16 @@ from tests.conftest import SMALL_CORPUS, Command
 Runs = Callable[[], list[Run]]
 pytestmark = pytest.mark.usefixtures("audited")
 
+WEATHER = """
+from rnn_bench.data.corpus import Articles, Corpus
+class Weather(Corpus):
+    def __init__(self, *, data_dir):
+        pass
+    def read(self):
+        texts = ["sun and wind", "rain and wind"] * 40
+        return Articles((texts, [0, 1] * 40), (texts[:10], [0, 1] * 5), ("dry", "wet"))
+"""
+
 
 @pytest.fixture
 def reviews(workplace: Path) -> tuple[str, ...]:
@@ -137,6 +147,22 @@ def test_a_split_whose_audit_fails_is_named(
     answer = rnn_bench("-m", "model=majority", "dataset=table", *folds)
     for fold in (0, 2):
         assert f"The audit of reviews, fold {fold} is not recorded: UsageError" in answer.out
+
+
+def test_an_audit_of_one_s_own_corpus_that_fails_fails_no_run(
+    rnn_bench: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "cache").mkdir(exist_ok=True)
+    (workplace / "cache" / "audits").write_text("a file")
+    (workplace / "mine/dataset").mkdir(parents=True)
+    (workplace / "mine/dataset/weather.yaml").write_text(
+        "_target_: my_weather.Weather\nname: weather\n"
+    )
+    (workplace / "my_weather.py").write_text(WEATHER)
+    monkeypatch.syspath_prepend(workplace)
+    answer = rnn_bench("--config-dir", "mine", "-m", "model=majority", "dataset=weather")
+    assert answer.status == 0
+    assert "The audit of weather is not recorded: UsageError" in answer.out
 
 
 def test_a_summary_that_fails_costs_no_comparison(

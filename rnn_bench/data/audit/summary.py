@@ -1,7 +1,6 @@
 """Describe an audit in words."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from scipy.stats import binomtest
 
@@ -129,26 +128,24 @@ def findings(*audits: CorpusAudit) -> str:
 
 def _telling_probes(audits: Sequence[CorpusAudit]) -> Iterator[str]:
     """Yield name, accuracy and AUC of each probe that beats the best constant: on most splits, or
-    with the test articles of all splits together. A probe that an audit lacks is left out."""
-    for first in audits[0].probes:
-        alike = ([each for each in audit.probes if each.name == first.name] for audit in audits)
-        probes = [*chain.from_iterable(alike)]
-        if len(probes) < len(audits):
-            continue
-        beaten = sum(map(CorpusAudit.beats_constant, audits, probes))
-        if 2 * beaten > len(audits) or _beat_together(audits, probes):
-            accuracies = [each.accuracy for each in probes if each.accuracy is not None]
-            aucs = [each.auc for each in probes if each.auc is not None]
+    with the test articles of all splits together. Some audits may lack it."""
+    for name in dict.fromkeys(probe.name for audit in audits for probe in audit.probes):
+        found = [(each, probe) for each in audits for probe in each.probes if probe.name == name]
+        beaten = sum(audit.beats_constant(probe) for audit, probe in found)
+        if 2 * beaten > len(found) or _beat_together(found):
+            accuracies = [each.accuracy for _, each in found if each.accuracy is not None]
+            aucs = [each.auc for _, each in found if each.auc is not None]
             auc = f" (AUC {format_ends(aucs, '.3f')})" if aucs else ""
-            yield f"{probes[0].name} {format_ends(accuracies, '.3f')}{auc}"
+            which = f" on {len(found)} of them" if len(found) < len(audits) else ""
+            yield f"{name} {format_ends(accuracies, '.3f')}{auc}{which}"
 
 
-def _beat_together(audits: Sequence[CorpusAudit], probes: Sequence[ProbeResult]) -> bool:
+def _beat_together(probes: Sequence[tuple[CorpusAudit, ProbeResult]]) -> bool:
     """Return whether Wilson's interval of a probe's accuracy over all splits' test articles lies
     above what the best constants of the splits reach on them."""
     found = [
         (each.n, each.n * each.accuracy, each.n * audit.best_constant)
-        for audit, each in zip(audits, probes, strict=True)
+        for audit, each in probes
         if each.n and each.accuracy is not None
     ]
     if not found:

@@ -22,11 +22,14 @@ def audit_section(results: Results) -> Section | None:
     for (corpus, split), audit in results.audits_by_split.items():
         by_corpus.setdefault(corpus, {})[split] = replace(audit, corpus=corpus)
     audits: dict[str, tuple[str, CorpusAudit]] = {}  # name with split, and audit, by fingerprint
-    lines = list[str]()
     for corpus, splits in by_corpus.items():
         split, audit = next(iter(splits.items()))
         audits[audit.fingerprint] = (", ".join(filter(None, (corpus, split))), audit)
+    lines = list[str]()
+    for _, shown in audits.values():
+        splits = by_corpus[shown.corpus]
         if len(splits) > 1 and (line := findings(*splits.values())):
+            split = next(iter(splits)) or "the split of the files"
             lines.append(f"{line}. Below is {split} alone.")
     if not audits:
         return None

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from hydra.core.utils import env_override
 
 from rnn_bench.sweep.local.devices import Device
@@ -19,8 +18,8 @@ from rnn_bench.sweep.local.devices import Device
 log = logging.getLogger("rnn_bench")
 
 CONTROL = "nvidia-cuda-mps-control"
+ANSWERS = 10.0  # seconds, at most, in which it does
 PIPE, LOG = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
-USUAL_PIPE = Path("/tmp/nvidia-mps")
 LONGEST_FOLDER = 60  # characters; the path of a socket in it has at most 108
 # Starts the daemon and says whether it started, waits until this process closes the pipe or dies,
 # and ends the daemon. Clients have 10 seconds to end before it; orphaned runs take 5.
@@ -43,10 +42,6 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
     if mode == "off" or not shared:
         yield
         return
-    if folder := _running_daemon():
-        log.info("Runs of a GPU compute at the same time, by the MPS daemon of %s.", folder)
-        yield
-        return
     program = shutil.which(CONTROL)
     if "microsoft" in platform.release().lower():
         reason = "it does not exist on WSL"
@@ -54,6 +49,10 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
         reason = "a GPU is split into instances (MIG)"
     elif program is None:
         reason = f"there is no {CONTROL}"
+    elif _finds_daemon(program):
+        log.info("Runs of a GPU compute at the same time, by the MPS daemon that runs already.")
+        yield
+        return
     else:
         folder = _new_folder()
         named = {PIPE: folder / "pipe", LOG: folder / "log"}
@@ -82,16 +81,15 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
     yield
 
 
-def _running_daemon() -> Path | None:
-    """Return the folder of pipes of an MPS daemon that the user started, which CUDA finds there."""
-    named = os.environ.get(PIPE)
-    folder = Path(named) if named else USUAL_PIPE
+def _finds_daemon(program: str) -> bool:
+    """Return whether the program finds a daemon where processes of CUDA look for one."""
     try:
-        process = int((folder / f"{CONTROL}.pid").read_text())
-    except (OSError, ValueError):
-        return None
-    # The number is another one in a container, which has to name the folder.
-    return folder if named or psutil.pid_exists(process) else None
+        asked = subprocess.run(
+            [program], input="get_server_list\n", text=True, capture_output=True, timeout=ANSWERS
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode == 0
 
 
 def _new_folder() -> Path:

@@ -1,5 +1,6 @@
 import itertools
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def test_of_several_splits_a_probe_is_named_that_tells_on_most(tmp_path: Path) -
     assert said.startswith("planted, 3 splits: ")
     assert f"length alone {low:.3f} to 1.000 (AUC " in said
     assert "length alone" not in findings(plain, plain)
+
+
+def test_a_probe_that_an_audit_lacks_is_that_of_the_others(tmp_path: Path) -> None:
+    rows = [(f"{c} {t}", c) for t, c in articles(200, 0)]
+    found = audit_of(tmp_path, rows, rows[:100])
+    assert "first five words 1.000" in findings(found)
+    others = [each for each in found.probes if each.name != "first five words"]
+    lacking = replace(found, probes=others)
+    for audits in ((found, lacking, found), (lacking, found, found)):
+        assert re.search(r"first five words 1\.000 \(AUC \S+\) on 2 of them", findings(*audits))
 
 
 def test_a_weak_probe_is_named_that_tells_on_all_splits_together(tmp_path: Path) -> None:

@@ -24,14 +24,16 @@ from tests.sweep.local.conftest import GPUS, INSTANCE
 SHARED = [Device(gpu, 2) for gpu in GPUS]
 PIPE, LOG = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 
-# `-d` starts a daemon and ends; else a command is read that goes to the daemon.
+# `-d` starts a daemon and ends; else a command is read that goes to the daemon, if there is one.
 PROGRAM = f"""#!/bin/sh
 if [ "$1" = -d ]; then
     [ -e "$RECORD.fails" ] && echo "Insufficient permissions." && exit 1
     sleep 600 & echo $! >"${PIPE}/daemon"
     echo "${PIPE} ${LOG} $CUDA_VISIBLE_DEVICES" >>"$RECORD"
+elif read -r command && [ "$command" = get_server_list ]; then
+    [ -e "$RECORD.daemon" ]
 else
-    cat >>"$RECORD"
+    echo "$command" >>"$RECORD"
     kill "$(cat "${PIPE}/daemon")"
 fi
 """
@@ -55,7 +57,6 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
     monkeypatch.setenv("RECORD", str(tmp_path / "record"))
     monkeypatch.delenv(PIPE, raising=False)
-    monkeypatch.setattr("rnn_bench.sweep.local.mps.USUAL_PIPE", tmp_path / "nvidia-mps")
     return tmp_path / "record"
 
 
@@ -87,33 +88,16 @@ def test_it_has_every_gpu_of_the_sweep(record: Path) -> None:
         assert record.read_text().splitlines()[0].endswith(" GPU-aa11,GPU-bb22")
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_a_daemon_of_the_user_s_is_used(
-    named: bool,
-    record: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_a_daemon_that_runs_already_is_used(
+    record: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = tmp_path / "nvidia-mps"
-    folder.mkdir()
-    (folder / f"{CONTROL}.pid").write_text("0" if named else f"{os.getpid()}\n")
-    if named:
-        monkeypatch.setenv(PIPE, str(folder))
+    Path(f"{record}.daemon").touch()
     with caplog.at_level("INFO"), computing_at_once("auto", SHARED):
-        assert os.environ.get(PIPE) == (str(folder) if named else None)
+        assert PIPE not in os.environ
     assert caplog.messages == [
-        f"Runs of a GPU compute at the same time, by the MPS daemon of {folder}."
+        "Runs of a GPU compute at the same time, by the MPS daemon that runs already."
     ]
     assert not record.exists()
-
-
-@pytest.mark.parametrize("process", ["", "999999999"])
-def test_a_daemon_that_has_ended_is_none(process: str, record: Path, tmp_path: Path) -> None:
-    (tmp_path / "nvidia-mps").mkdir()
-    (tmp_path / "nvidia-mps" / f"{CONTROL}.pid").write_text(process)
-    with computing_at_once("auto", SHARED):
-        assert record.exists()
 
 
 def test_it_ends_with_a_sweep_that_is_killed(record: Path) -> None:
