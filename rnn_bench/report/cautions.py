@@ -55,14 +55,20 @@ def unlearned_seeds(results: Results, corpus: str) -> list[str]:
     """Return for each network that did not learn with every seed in how many it did."""
     found = []
     for each in results.on(corpus):
+        count = len(each.completed)
         if each.unlearned:
-            count = len(each.completed)
-            low, high = share_of_seeds(count - each.unlearned, count)
-            interval = f" ({low:.2f} to {high:.2f} of all seeds)" if count > 1 else ""
+            interval = interval_of_share(count - each.unlearned, count)
             found.append(f"{each.label} {each.learned_seeds}{interval}")
         if each.diverged:
-            found.append(f"{each.label} diverged in {each.diverged} of {len(each.completed)} runs")
+            interval = interval_of_share(each.diverged, count)
+            found.append(f"{each.label} diverged in {each.diverged} of {count} runs{interval}")
     return found
+
+
+def interval_of_share(some: int, count: int) -> str:
+    """Return ` (0.09 to 0.99 of all seeds)`; empty for one seed, which says nothing of others."""
+    low, high = share_of_seeds(some, count)
+    return f" ({low:.2f} to {high:.2f} of all seeds)" if count > 1 else ""
 
 
 def hardly_found_classes(results: Results, corpus: str) -> list[str]:

@@ -68,6 +68,10 @@ def explain_numbers(results: Results) -> str:
             f"{FOUND}, half way from chance to certainty."
         )
     sentences += [describe_cover(results)]
+    if max(len(results.on(corpus)) for corpus in results.corpora) > 2:
+        sentences.append(
+            "Each is of one model: that the highest of several may be so by luck is not in it."
+        )
     if any(not each.of_models for pairs in results.comparisons.values() for each in pairs):
         sentences.append(
             "Better and worse: p < 0.05, corrected for the number of pairs of the corpus (Holm). "
@@ -118,12 +122,26 @@ def name_other_editions(results: Results) -> list[str]:
 
 def describe_corpus(results: Results, corpus: str) -> str:
     """Return the answer on one corpus."""
-    sentences = [
-        describe_best(results, corpus),
-        describe_rivals(results, corpus),
-        describe_warnings(results, corpus),
-    ]
-    return " ".join(each for each in sentences if each)
+    rivals = limits = ""
+    if results.are_ranked(corpus) and not nothing_learned(results, corpus):
+        rivals = describe_rivals(results, corpus)
+        limits = describe_limits(results, corpus, results.best(corpus))
+    if rivals and limits:
+        rivals, limits = f"{rivals.removesuffix('.')}; {limits[0].lower()}{limits[1:]}", ""
+    warnings = describe_warnings(results, corpus)
+    return " ".join(filter(None, [describe_best(results, corpus), rivals, limits, warnings]))
+
+
+def nothing_learned(results: Results, corpus: str) -> bool:
+    """Return whether the model with the highest mean accuracy of a corpus is a network that learned
+    with no seed, and is not better than the best constant."""
+    first = results.on(corpus)[0]
+    is_unlearned = first.unlearned + first.diverged == len(first.completed)
+    return (
+        results.ranks_by_accuracy
+        and is_unlearned
+        and results.primary[first.key].low <= results.chance(corpus)
+    )
 
 
 def describe_best(results: Results, corpus: str) -> str:
@@ -141,6 +159,11 @@ def describe_best(results: Results, corpus: str) -> str:
         return (
             f"{start}, the trained {first.label} has the highest {metric} of {len(found)} models: "
             f"{value}. {MODELS_ALONE}"
+        )
+    if nothing_learned(results, corpus):
+        return (
+            f"{start}, no model is better than chance: {first.label} has the highest {metric}, "
+            f"{value}, and learned with no seed."
         )
     ranked = len(ranked_names(results.comparisons[corpus]))
     if len(best) == 1:
@@ -174,13 +197,10 @@ def undecided_below_others(results: Results, corpus: str) -> list[Configuration]
 
 
 def describe_rivals(results: Results, corpus: str) -> str:
-    """Return how the best network and the best baseline compare, or what would separate the best
-    models."""
+    """Return how the best network and the best baseline compare, or that there is no baseline."""
     found, best = results.on(corpus), results.best(corpus)
     networks = [each for each in found if not each.is_baseline]
     baselines = [each for each in found if each.is_baseline]
-    if not results.are_ranked(corpus):
-        return ""
     if networks and baselines:
         ahead, behind = sorted((networks[0], baselines[0]), key=found.index)
         pair = results.comparison(corpus, ahead, behind)
@@ -189,10 +209,10 @@ def describe_rivals(results: Results, corpus: str) -> str:
             others = networks if what == "network" else baselines
             name = f"The best {what}" if len(others) > 1 else f"The {what}"
             return f"{name} is {behind.label}: {describe_difference(pair, behind.label)}."
-    limits = describe_limits(results, corpus, best)
-    if limits or baselines or not networks:
-        return limits
-    return NO_BASELINE
+    decided = all(
+        each.relation(each.first) != UNDECIDED for each in pairs_among(results, corpus, best)
+    )
+    return NO_BASELINE if networks and not baselines and decided else ""
 
 
 def describe_difference(pair: Comparison, name: str) -> str:
@@ -224,7 +244,7 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
         sentence = f"This sweep finds a difference of {first.smallest:.3f} in about 4 of 5 cases"
     names = f"{first.first} and {first.second}"
     if not first.more_seeds:
-        return f"{sentence}; more seeds alone would not separate {names}."
+        return f"{sentence}, and more seeds alone would not separate {names}."
     seeds = sorted({int(run.tags[schema.SEED]) for each in best for run in each.completed})
     more = f"{first.more_seeds} more seed{'s' * (first.more_seeds > 1)}"
     seeds += range(seeds[-1] + 1, seeds[-1] + 1 + first.more_seeds)
@@ -234,7 +254,7 @@ def describe_limits(results: Results, corpus: str, best: Sequence[Configuration]
         wanted = f"seed=range({seeds[0]},{seeds[-1] + 1})"
     else:
         wanted = f"seed={','.join(map(str, seeds))}"
-    return f"{sentence}; about {more} would separate {names}: the same command with {wanted}."
+    return f"{sentence}, and about {more} would separate {names}: the same command with {wanted}."
 
 
 def describe_warnings(results: Results, corpus: str) -> str:

@@ -6,9 +6,14 @@ from statistics import mean
 
 from rnn_bench.report.statistics import Estimate
 
+HUGE = 1e9
+
 
 def format_number(value: float, places: int = 4) -> str:
-    """Return a number with so many decimal places; empty if it is not finite."""
+    """Return a number with so many decimal places, a huge one as `5.5e+12`; empty if it is not
+    finite."""
+    if abs(value) >= HUGE:
+        return f"{value:.{places}g}" if math.isfinite(value) else ""
     return f"{value:,.{places}f}" if math.isfinite(value) else ""
 
 

@@ -1,8 +1,8 @@
 """Prints the comparison of a sweep's runs on the terminal."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median_low
 from urllib.parse import quote
 
 from rich.console import Console
@@ -149,7 +149,7 @@ def _cells(results: Results, each: Configuration) -> list[str]:
     return [
         *(each.corpus, each.label, value),
         *([format_number(results.chance(each.corpus))] if results.ranks_by_accuracy else []),
-        _spread(schema.BEST_EPOCH, runs, "{:.0f}".format),
+        _median_epoch(runs),
         f"{seconds:.1f} s",
         f"{speed:,.0f}" if seconds >= MEASURABLE else "",
         each.seeds,
@@ -182,7 +182,7 @@ def validation_table(runs: Sequence[RecordedRun]) -> Table:
         for group in _configurations(runs)
     ]
     for dataset, loss, group in sorted(losses, key=lambda each: each[:2]):
-        epochs = _spread(schema.BEST_EPOCH, group, "{:.0f}".format)
+        epochs = _median_epoch(group)
         name = escape(_configuration(group[0]))
         table.add_row(escape(dataset), name, f"{loss:.4f}", epochs, str(len(group)))
     return table
@@ -204,8 +204,6 @@ def _configuration(run: RecordedRun) -> str:
     return name.replace(f"{model}-{dataset}", model, 1)
 
 
-def _spread(metric: str, runs: Sequence[RecordedRun], write: Callable[[float], str]) -> str:
-    values = [run.metric(metric) for run in runs]
-    if len(runs) == 1 or min(values) == max(values):
-        return write(values[0])
-    return f"{write(mean(values))} ({write(min(values))} to {write(max(values))})"
+def _median_epoch(runs: Sequence[RecordedRun]) -> str:
+    """Return the median of the runs' best epochs."""
+    return f"{median_low(run.metric(schema.BEST_EPOCH) for run in runs):.0f}"

@@ -123,6 +123,17 @@ def test_more_seeds_of_a_search_are_asked_for_by_its_own_key() -> None:
     assert f"the same command with search.seeds={wanted[1]}." in searched
 
 
+def test_what_would_separate_the_best_is_said_beside_a_worse_baseline() -> None:
+    runs = [*over_seeds("gru", 0.9), *over_seeds("lstm", 0.885), *over_seeds("majority", 0.5)]
+    (answer,) = write_conclusions(results_of(*runs))
+    assert re.search(
+        r"nothing here separates them\. The baseline is majority: 0\.4\d\d \(.*\) worse than gru; "
+        r"this sweep finds a difference of 0\.\d+ in about 4 of 5 cases, and about \d+ more seeds "
+        r"would separate gru and lstm: the same command with seed=range\(0,\d+\)\.$",
+        answer,
+    )
+
+
 def test_intervals_of_one_split_and_of_several_cover_different_things() -> None:
     splits = [
         over_seeds(model, share, 1, dataset="a", folds=3, fold=fold)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from jaxtyping import Float
+from scipy import stats
 
 from rnn_bench.report.crossed import (
     Spread,
@@ -79,7 +80,9 @@ def test_the_difference_of_the_worked_example_has_its_variance() -> None:
     assert FIRST.mean() - SECOND.mean() == pytest.approx(1 / 3)
     assert spread_of_difference(FIRST, SECOND, False).error ** 2 == pytest.approx(1 / 27)
     assert u_statistic(FIRST, SECOND) == pytest.approx(1 / 27)
-    assert spread_of_difference(FIRST, SECOND, True).error ** 2 == pytest.approx(0.044444, abs=1e-6)
+    paired = spread_of_difference(FIRST, SECOND, True).error ** 2
+    assert paired == pytest.approx(by_mean_squares(FIRST - SECOND))
+    assert paired == pytest.approx(0.04444, abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -157,16 +160,20 @@ def test_a_spread_is_never_less_than_that_of_the_seeds(values: Rows) -> None:
         assert spread.error**2 >= values.mean(1).var(ddof=1) / len(values) - 1e-12
 
 
-def test_the_standard_error_is_the_true_deviation() -> None:
-    """Over simulated sweeps, in the mean of squares, as for an unbiased variance."""
-    random, found, squares = np.random.default_rng(1), [], []
-    for _ in range(1500):
-        difficulty = random.normal(size=60)
+def test_the_standard_error_is_the_true_deviation_and_equal_models_are_rarely_told_apart() -> None:
+    """Over simulated sweeps: in the mean of squares, as for an unbiased variance, and by t-tests at
+    a level of 0.05."""
+    random, found, spreads = np.random.default_rng(1), [], []
+    for _ in range(4000):
+        difficulty = random.normal(size=200)
         models = [
-            (difficulty + random.normal(size=(3, 1)) * 0.3 + random.normal(size=(3, 60)) > -0.8)
+            (difficulty + random.normal(size=(5, 1)) * 0.2 + random.normal(size=(5, 200)) > -0.8)
             for _ in range(2)
         ]
         first, second = (each.astype(float) for each in models)
         found.append(first.mean() - second.mean())
-        squares.append(spread_of_difference(first, second, False).error ** 2)
-    assert np.sqrt(np.mean(squares)) / np.std(found) == pytest.approx(1, abs=0.06)
+        spreads.append(spread_of_difference(first, second, False))
+    squares = [each.error**2 for each in spreads]
+    assert 0.97 <= np.sqrt(np.mean(squares)) / np.std(found) <= 1.05
+    limits = [each.error * stats.t.ppf(0.975, each.freedom) for each in spreads]
+    assert 0.03 <= np.mean(np.abs(found) > limits) <= 0.06

@@ -1,11 +1,14 @@
 """Means with their intervals."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from rnn_bench.report.formatting import format_number
 from rnn_bench.report.statistics import (
     Estimate,
     estimate,
@@ -148,3 +151,9 @@ def test_splits_that_are_alike_have_the_interval_of_their_articles() -> None:
     wilson = stats.binomtest(60, 80).proportion_ci(method="wilson")
     assert found.low < wilson.low + 0.02
     assert found.high > wilson.high - 0.02
+
+
+def test_numbers_are_written_with_places_and_huge_ones_by_powers_of_ten() -> None:
+    assert format_number(12345.678, 2) == "12,345.68"
+    assert format_number(5.498634e33) == "5.499e+33"
+    assert format_number(math.inf) == format_number(math.nan) == ""

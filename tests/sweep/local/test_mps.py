@@ -88,9 +88,7 @@ def test_it_has_every_gpu_of_the_sweep(record: Path) -> None:
         assert record.read_text().splitlines()[0].endswith(" GPU-aa11,GPU-bb22")
 
 
-def test_a_daemon_that_runs_already_is_used(
-    record: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_daemon_that_runs_already_is_used(record: Path, caplog: pytest.LogCaptureFixture) -> None:
     Path(f"{record}.daemon").touch()
     with caplog.at_level("INFO"), computing_at_once("auto", SHARED):
         assert PIPE not in os.environ
