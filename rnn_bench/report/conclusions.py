@@ -70,7 +70,7 @@ def explain_numbers(results: Results) -> str:
     sentences += [describe_cover(results)]
     if max(len(results.on(corpus)) for corpus in results.corpora) > 2:
         sentences.append(
-            "Each is of one model: that the highest of several may be so by luck is not in it."
+            "The highest of several models is so by luck too, which its own interval leaves out."
         )
     if any(not each.of_models for pairs in results.comparisons.values() for each in pairs):
         sentences.append(
