@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import chain, cycle
+from statistics import mean
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
+from rnn_bench.config.search import Domain, Interval
 from rnn_bench.evaluation.gradient_flow import BY_INPUT, BY_STATE, INITIAL, REACH, TRAINED
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
@@ -234,6 +237,43 @@ def draw_search(
     values = "; ".join(f"{label} {found[-1]:.4f}" for label, found in expected.items())
     title = f"Expected best {figure} over the number of trials, on {corpus}"
     return draw_figure(f"search-{corpus}", title, f"After all trials: {values}.", draw)
+
+
+def draw_settings(
+    space: Mapping[str, Domain], trials: Sequence[tuple[Mapping[str, Any], float]]
+) -> Figure:
+    """Draw the mean rank of each trial over its value of each key of `space`; `trials` are values
+    by key with the mean rank."""
+    ys = [rank for _, rank in trials]
+
+    def draw(width: float) -> Canvas:
+        canvas, panels, panel_width = make_panels(len(space), width, 1.9, sharey=True)
+        for axes, (key, domain) in zip(panels, space.items(), strict=True):
+            xs = [values[key] for values, _ in trials]
+            if isinstance(domain, Interval):
+                if domain.log:
+                    use_logarithmic_x(axes, xs)
+                else:
+                    axes.xaxis.set_major_locator(MaxNLocator(4))
+            else:
+                xs = [domain.values.index(value) for value in xs]
+                axes.set_xticks(range(len(domain.values)), map(str, domain.values))
+                axes.set_xlim(-0.5, len(domain.values) - 0.5)
+                for place in range(len(domain.values)):
+                    own = [y for x, y in zip(xs, ys, strict=True) if x == place]
+                    if own:
+                        axes.hlines(mean(own), place - 0.3, place + 0.3, color=INK, lw=1.2)
+            axes.plot(xs, ys, "o", color=INK, ms=3, alpha=0.5, mew=0)
+            axes.set_xlabel(fold_text(key.partition(".")[2] or key, panel_width - 0.3))
+        for axes in panels[:: round(width / panel_width)]:
+            axes.set_ylabel("mean rank")
+        return canvas
+
+    values, rank = min(trials, key=lambda each: each[1])
+    settings = ", ".join(f"{key} {values[key]}" for key in space)
+    text = f"Of {len(trials)} trials the best mean rank is {rank:.1f}, with {settings}."
+    title = "Mean rank of each trial in the first stage by its settings (lines: means)"
+    return draw_figure("settings", title, text, draw)
 
 
 def draw_distances(

@@ -1,15 +1,17 @@
 """The section on what a search tried and chose."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from rnn_bench.config.search import Domain
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
-from rnn_bench.report.figures import draw_search
+from rnn_bench.report.figures import draw_search, draw_settings
 from rnn_bench.report.formatting import format_number
 from rnn_bench.report.statistics import expected_best
 from rnn_bench.sweep.search.halving import counted, mean_ranks
-from rnn_bench.sweep.search.importance import importances, shares_explained
+from rnn_bench.sweep.search.importance import importances, recorded_value, shares_explained
 from rnn_bench.sweep.search.summary import (
     SharedTrial,
     advise_on_search,
@@ -20,6 +22,7 @@ from rnn_bench.sweep.search.summary import (
 )
 from rnn_bench.tracking.trials import SearchedModel, SearchStage, searched_stages
 
+MOST_PANELS = 6  # of the settings that explain most
 FEW = (1, 2, 3, 5, 10, 20, 30, 50, 100)  # numbers of trials in the table
 
 
@@ -93,9 +96,8 @@ def shared_section(
     figures = {each.name: each.figures(stages[0].seeds) for each in models}
     of_stage = {name: each for name, each in figures.items() if name in stages[0].models}
     space = results.sweep.search_space
-    shares = shares_explained(
-        space, [(values[trial], rank) for trial, rank in mean_ranks(of_stage).items()]
-    )
+    first_ranks = mean_ranks(of_stage)
+    shares = shares_explained(space, [(values[trial], rank) for trial, rank in first_ranks.items()])
     importance = Table(
         "importance",
         "Which settings mattered",
@@ -112,7 +114,25 @@ def shared_section(
         f"The best for one model alone, of the last stage: {for_one}.",
         *([] if left else advise_on_shared(trials, models)),
     ]
-    return Section("search", "The search", text, [ranks, *([importance] if shares else [])])
+    tables = [ranks, *([importance] if shares else [])]
+    shown = {key: space[key] for key in (*shares, *space)[:MOST_PANELS]}
+    with_values = [
+        (own, first_ranks[trial.number])
+        for trial in trials
+        if trial.number in first_ranks and (own := recorded_values(shown, trial.values))
+    ]
+    drawn = [draw_settings(shown, with_values)] if with_values else []
+    return Section("search", "The search", text, tables, drawn)
+
+
+def recorded_values(
+    space: Mapping[str, Domain], recorded: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return a trial's value of each key of a space; None of a damaged row."""
+    try:
+        return {key: recorded_value(domain, recorded[key]) for key, domain in space.items()}
+    except (KeyError, ValueError):
+        return None
 
 
 def describe_stages(stages: Sequence[SearchStage]) -> str:

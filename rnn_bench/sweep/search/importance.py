@@ -39,7 +39,7 @@ def shares_explained(
     distributions = {key: distribution(domain) for key, domain in space.items()}
     for recorded, figure in figures:
         try:
-            values = {key: _value(domain, recorded[key]) for key, domain in space.items()}
+            values = {key: recorded_value(domain, recorded[key]) for key, domain in space.items()}
         except (KeyError, ValueError):  # of a damaged row
             continue
         if math.isfinite(figure):
@@ -53,8 +53,12 @@ def shares_explained(
     return {key: float(share) for key, share in found.items()}
 
 
-def _value(domain: Domain, recorded: str) -> Any:
-    """Return a key's value as Optuna has it, from the text that the record has."""
+def recorded_value(domain: Domain, recorded: str) -> Any:
+    """Return a key's value as Optuna has it, from the text that the record has.
+
+    Raises:
+        ValueError: it is none of the domain's.
+    """
     if isinstance(domain, Choices):
         first, *_ = [each for each in domain.values if _is_recorded_as(each, recorded)]
         return first

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
@@ -103,6 +104,13 @@ def test_the_best_of_each_stage_go_on_with_all_models(
     }
     assert f"Trial {chosen} has the best mean rank" in " ".join(section.text)
     assert "settings for all" in answer.out
+    (figure,) = section.figures
+    assert re.match(
+        r"Of 6 trials the best mean rank is \d\.\d, with (optimizer\.lr [\d.]+|"
+        r"protocol\.readout (mean|max)), ",
+        figure.text,
+    )
+    assert {"lr", "readout", "mean", "max"} <= {*re.findall(r">(\w+)</text>", figure.svg)}
 
     again = rnn_bench(*HALVING)
     assert again.status == 0, again.err
