@@ -196,7 +196,7 @@ def check_hydra_folder(request: SweepRequest) -> None:
 
 
 def check_primary_metric(name: str, corpora: Sequence[EncodedCorpus]) -> None:
-    """Check that a metric is recorded of every corpus.
+    """Check that a metric ranks the models of every corpus.
 
     Raises:
         UsageError: it is not.
@@ -204,7 +204,9 @@ def check_primary_metric(name: str, corpora: Sequence[EncodedCorpus]) -> None:
     for corpus in corpora:
         if name not in (names := metric_names(corpus.classes)):
             few = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
-            raise UsageError(f"primary_metric={name} is not a metric of {corpus.name}: {few}")
+            raise UsageError(
+                f"primary_metric={name} cannot rank the models of {corpus.name}; these can: {few}"
+            )
 
 
 def local_devices(request: SweepRequest, corpora: Sequence[EncodedCorpus]) -> list[Device]:
