@@ -57,7 +57,7 @@ def unlearned_seeds(results: Results, corpus: str) -> list[str]:
     for each in results.on(corpus):
         count = len(each.completed)
         if each.unlearned:
-            interval = interval_of_share(count - each.unlearned, count)
+            interval = interval_of_share(each.learned, count)
             found.append(f"{each.label} {each.learned_seeds}{interval}")
         if each.diverged:
             interval = interval_of_share(each.diverged, count)

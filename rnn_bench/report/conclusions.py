@@ -68,7 +68,10 @@ def explain_numbers(results: Results) -> str:
             f"{FOUND}, half way from chance to certainty."
         )
     sentences += [describe_cover(results)]
-    if max(len(results.on(corpus)) for corpus in results.corpora) > 2:
+    if any(
+        sum(results.primary[each.key].has_interval for each in results.on(corpus)) > 2
+        for corpus in results.corpora
+    ):
         sentences.append(
             "The highest of several models is so by luck too, which its own interval leaves out."
         )
@@ -133,14 +136,15 @@ def describe_corpus(results: Results, corpus: str) -> str:
 
 
 def nothing_learned(results: Results, corpus: str) -> bool:
-    """Return whether the model with the highest mean accuracy of a corpus is a network that learned
-    with no seed, and is not better than the best constant."""
-    first = results.on(corpus)[0]
-    is_unlearned = first.unlearned + first.diverged == len(first.completed)
+    """Return whether no network of a corpus, whose models are ranked, learned with any seed, and no
+    model's accuracy is above that of the best constant."""
+    found, chance = results.on(corpus), results.chance(corpus)
+    networks = [each for each in found if not each.is_baseline]
     return (
-        results.ranks_by_accuracy
-        and is_unlearned
-        and results.primary[first.key].low <= results.chance(corpus)
+        results.are_ranked(corpus)
+        and bool(networks)
+        and all(each.learned == 0 for each in networks)
+        and all(results.accuracies[each.key].low <= chance for each in found)
     )
 
 
@@ -162,8 +166,8 @@ def describe_best(results: Results, corpus: str) -> str:
         )
     if nothing_learned(results, corpus):
         return (
-            f"{start}, no model is better than chance: {first.label} has the highest {metric}, "
-            f"{value}, and learned with no seed."
+            f"{start}, no model is better than chance, and no network learned with any seed: "
+            f"{first.label} has the highest {metric}, {value}."
         )
     ranked = len(ranked_names(results.comparisons[corpus]))
     if len(best) == 1:
@@ -267,8 +271,9 @@ def count_corpora(results: Results) -> str:
     """Return on how many corpora each model is among the best."""
     wins, alone = Counter[str](), Counter[str]()
     networks_needed = ranked = beside_baselines = 0
+    by_chance = [corpus for corpus in results.corpora if nothing_learned(results, corpus)]
     for corpus in results.corpora:
-        if not results.are_ranked(corpus):
+        if not results.are_ranked(corpus) or corpus in by_chance:
             continue
         ranked += 1
         best = results.best(corpus)
@@ -279,6 +284,8 @@ def count_corpora(results: Results) -> str:
             beside_baselines += 1
             networks_needed += all(not each.is_baseline for each in best)
     count = len(results.corpora)
+    if len(by_chance) == count:
+        return f"No model is better than chance on any of {count} corpora and settings."
     if not ranked:
         return f"{MODELS_ALONE} The tables have the accuracies on {count} corpora and settings."
     equality = describe_equality(networks_by_title(results))
@@ -302,7 +309,7 @@ def count_corpora(results: Results) -> str:
         )
     else:
         sentences.append(NO_BASELINE)
-    corpora_of: dict[str, list[str]] = {}
+    corpora_of = {"no model is better than chance": by_chance} if by_chance else {}
     for corpus in results.corpora:
         for caution in cautions(results, corpus):
             corpora_of.setdefault(caution, []).append(corpus)

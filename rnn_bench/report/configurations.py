@@ -60,10 +60,15 @@ class Configuration:
         return sum(run.state == schema.UNLEARNED for run in self.completed)
 
     @property
+    def learned(self) -> int:
+        """The number of runs that learned and did not diverge."""
+        return len(self.completed) - self.unlearned - self.diverged
+
+    @property
     def learned_seeds(self) -> str:
         """`learned in 1 of 3 seeds`; empty if all runs learned."""
         count, what = len(self.completed), "seeds" if len(self.splits) < 2 else "runs"
-        return f"learned in {count - self.unlearned} of {count} {what}" if self.unlearned else ""
+        return f"learned in {self.learned} of {count} {what}" if self.unlearned else ""
 
     @property
     def title(self) -> str:

@@ -10,9 +10,9 @@ HUGE = 1e9
 
 
 def format_number(value: float, places: int = 4) -> str:
-    """Return a number with so many decimal places, a huge one as `5.5e+12`; empty if it is not
-    finite."""
-    if abs(value) >= HUGE:
+    """Return a number with so many decimal places, a huge one with any as `5.499e+12`; empty if it
+    is not finite."""
+    if places and abs(value) >= HUGE:
         return f"{value:.{places}g}" if math.isfinite(value) else ""
     return f"{value:,.{places}f}" if math.isfinite(value) else ""
 

@@ -142,8 +142,7 @@ def _cells(results: Results, each: Configuration) -> list[str]:
     if each.diverged:
         value += " diverged" if len(runs) == 1 else f" {each.diverged} diverged"
     if each.unlearned:
-        learned = len(runs) - each.unlearned
-        value += " unlearned" if len(runs) == 1 else f" {learned} of {len(runs)} learned"
+        value += " unlearned" if len(runs) == 1 else f" {each.learned} of {len(runs)} learned"
     seconds = mean(run.metric(schema.TRAIN_SECONDS) for run in runs)
     speed = mean(run.metric(schema.TOKENS_PER_SECOND) for run in runs)
     return [

@@ -88,7 +88,6 @@ def test_a_training_goes_on_from_a_checkpoint_of_either(configured: Compose) -> 
         assert trained(continued) == pytest.approx(expected, rel=2e-3)
 
 
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype:UserWarning")
 @pytest.mark.parametrize("graph", ["auto", "off"])
 def test_the_record_says_whether_steps_were_graphs(
     graph: str, rnn_bench: Command, recorded_runs: Callable[[], list[Run]]
@@ -98,6 +97,7 @@ def test_the_record_says_whether_steps_were_graphs(
     assert run.data.tags["graph"] == str(graph == "auto")
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype:UserWarning")
 def test_nothing_waits_for_the_gpu_within_an_epoch(configured: Compose) -> None:
     training = started(configured(*ARTICLES, "model.graph=auto"))
     epochs = training.epochs(lambda *_: None)

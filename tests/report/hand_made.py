@@ -36,6 +36,7 @@ def answered(
     seed: int = 0,
     train: int = 1000,
     seconds: float = 1.0,
+    outcome: str = "finished",
     **parameters: object,
 ) -> Answer:
     """A finished run with its predictions. `parameters` are without their group's name, which is
@@ -44,7 +45,7 @@ def answered(
     key = f"{model} {dataset} {sorted(settings.items())}"
     tags = {
         **{"dataset": dataset, "model": model, "protocol": "fair", "seed": str(seed)},
-        **{"config_key": key, "run_key": f"{key} {seed}", "outcome": "finished"},
+        **{"config_key": key, "run_key": f"{key} {seed}", "outcome": outcome},
         "kind": "baseline" if model in BASELINES else "network",
     }
     info = RunInfo(

@@ -123,6 +123,30 @@ def test_more_seeds_of_a_search_are_asked_for_by_its_own_key() -> None:
     assert f"the same command with search.seeds={wanted[1]}." in searched
 
 
+def test_that_nothing_learned_is_said_where_no_model_is_better_than_chance() -> None:
+    unlearned = [
+        *over_seeds("gru", 0.5, outcome="unlearned"),
+        *over_seeds("rnn", 0.5, outcome="diverged"),
+    ]
+    chance = "no model is better than chance"
+    (answer,) = write_conclusions(results_of(*unlearned, *over_seeds("majority", 0.5)))
+    assert f"{chance}, and no network learned with any seed" in answer
+    assert "rnn diverged in 3 of 3 runs (0.29 to 1.00 of all seeds)" in answer
+    assert "gru learned in 0 of 3 seeds" in answer
+    for better in (over_seeds("tfidf", 0.8), over_seeds("lstm", 0.5)):
+        (answer,) = write_conclusions(results_of(*unlearned, *better))
+        assert chance not in answer
+    several = [
+        run for name in "abcd" for run in over_seeds("gru", 0.5, dataset=name, outcome="unlearned")
+    ]
+    learned = on_corpora("efg", gru=0.9, rnn=0.7)
+    (answer,) = write_conclusions(results_of(*several, *learned))
+    assert answer.startswith("Of the 3 of 7 corpora and settings whose models are ranked, among ")
+    assert f"Mind: {chance} (a, b, c, d); gru learned in 0 of 3 seeds" in answer
+    (answer,) = write_conclusions(results_of(*several))
+    assert answer == "No model is better than chance on any of 4 corpora and settings."
+
+
 def test_what_would_separate_the_best_is_said_beside_a_worse_baseline() -> None:
     runs = [*over_seeds("gru", 0.9), *over_seeds("lstm", 0.885), *over_seeds("majority", 0.5)]
     (answer,) = write_conclusions(results_of(*runs))

@@ -125,7 +125,7 @@ def reach_table(results: Results, distance: Distance | None, points: Points) -> 
         ]
         cue_found = ["yes" if is_found else "no"] * bool(distance)
         count = len(each.completed)
-        learned = f"{count - each.unlearned} of {count} runs"
+        learned = f"{each.learned} of {count} runs"
         rows.append((each.corpus, each.label, *cue_found, learned, *reaches))
     note = (
         "Steps: how far back the mean norm is first below a hundredth of that at the last token, "

@@ -95,7 +95,11 @@ def shared_section(
     values = {trial.number: trial.values for trial in trials}
     figures = {each.name: each.figures(stages[0].seeds) for each in models}
     of_stage = {name: each for name, each in figures.items() if name in stages[0].models}
-    space = results.sweep.search_space
+    space = {  # without keys that no model has
+        key: domain
+        for key, domain in results.sweep.search_space.items()
+        if any(key in trial.values for trial in trials)
+    }
     first_ranks = mean_ranks(of_stage)
     shares = shares_explained(space, [(values[trial], rank) for trial, rank in first_ranks.items()])
     importance = Table(

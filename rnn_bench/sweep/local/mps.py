@@ -43,16 +43,16 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
         yield
         return
     program = shutil.which(CONTROL)
+    if _finds_daemon(program):
+        log.info("Runs of a GPU compute at the same time, by the MPS daemon that runs already.")
+        yield
+        return
     if "microsoft" in platform.release().lower():
         reason = "it does not exist on WSL"
     elif not all(gpu.uuid.startswith("GPU-") and gpu.free for gpu in gpus):
         reason = "a GPU is split into instances (MIG)"
     elif program is None:
         reason = f"there is no {CONTROL}"
-    elif _finds_daemon(program):
-        log.info("Runs of a GPU compute at the same time, by the MPS daemon that runs already.")
-        yield
-        return
     else:
         folder = _new_folder()
         named = {PIPE: folder / "pipe", LOG: folder / "log"}
@@ -81,8 +81,12 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
     yield
 
 
-def _finds_daemon(program: str) -> bool:
-    """Return whether the program finds a daemon where processes of CUDA look for one."""
+def _finds_daemon(program: str | None) -> bool:
+    """Return whether the program finds a daemon where processes of CUDA look for one. Without the
+    program, as in a container, a daemon is believed to run if its folder is named and there."""
+    if program is None:
+        named = os.environ.get(PIPE, "")
+        return named != "" and Path(named, "control").exists()
     try:
         asked = subprocess.run(
             [program], input="get_server_list\n", text=True, capture_output=True, timeout=ANSWERS

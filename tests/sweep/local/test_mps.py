@@ -98,6 +98,20 @@ def test_a_daemon_that_runs_already_is_used(record: Path, caplog: pytest.LogCapt
     assert not record.exists()
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_without_the_program_a_daemon_whose_folder_is_named_is_used(
+    runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv(PIPE, str(tmp_path))
+    if runs:
+        (tmp_path / "control").touch()
+    with caplog.at_level("INFO"), computing_at_once("auto", SHARED):
+        pass
+    (said,) = caplog.messages
+    assert said.startswith("Runs of a GPU compute at the same time, by") == runs
+
+
 def test_it_ends_with_a_sweep_that_is_killed(record: Path) -> None:
     sweep = subprocess.Popen([sys.executable, "-c", SLEEPS], stdout=subprocess.PIPE, text=True)
     assert sweep.stdout
