@@ -1,7 +1,7 @@
 """The same models over several corpora."""
 
 import re
-from itertools import chain
+from itertools import chain, product
 
 import pytest
 
@@ -137,12 +137,14 @@ def test_that_nothing_learned_is_said_where_no_model_is_better_than_chance() -> 
         (answer,) = write_conclusions(results_of(*unlearned, *better))
         assert chance not in answer
     several = [
-        run for name in "abcd" for run in over_seeds("gru", 0.5, dataset=name, outcome="unlearned")
+        run
+        for name, model in product("abcd", ("gru", "lstm"))
+        for run in over_seeds(model, 0.5, dataset=name, outcome="unlearned")
     ]
     learned = on_corpora("efg", gru=0.9, rnn=0.7)
     (answer,) = write_conclusions(results_of(*several, *learned))
     assert answer.startswith("Of the 3 of 7 corpora and settings whose models are ranked, among ")
-    assert f"Mind: {chance} (a, b, c, d); gru learned in 0 of 3 seeds" in answer
+    assert f"Mind: {chance} (a, b, c, d); " in answer
     (answer,) = write_conclusions(results_of(*several))
     assert answer == "No model is better than chance on any of 4 corpora and settings."
 
