@@ -30,6 +30,16 @@ for number in (signal.SIGINT, signal.SIGHUP):
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 # A run of half a second: the real configuration, shrunk.
+# A corpus of one's own, for a module beside its dataset's YAML file.
+WEATHER = """
+from rnn_bench.data.corpus import Articles, Corpus
+class Weather(Corpus):
+    def __init__(self, *, data_dir):
+        pass
+    def read(self):
+        texts = ["sun and wind", "rain and wind"] * 40
+        return Articles((texts, [0, 1] * 40), (texts[:10], [0, 1] * 5), ("fake", "real"))
+"""
 SMALL_CORPUS = (
     *("dataset.articles=192", "dataset.length=12"),
     *("dataset.cue_distance=2", "dataset.marker_distance=3"),

@@ -8,20 +8,10 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 
-from tests.conftest import SMALL_CORPUS, Command
+from tests.conftest import SMALL_CORPUS, WEATHER, Command
 
 Runs = Callable[[], list[Run]]
 pytestmark = pytest.mark.usefixtures("audited")
-
-WEATHER = """
-from rnn_bench.data.corpus import Articles, Corpus
-class Weather(Corpus):
-    def __init__(self, *, data_dir):
-        pass
-    def read(self):
-        texts = ["sun and wind", "rain and wind"] * 40
-        return Articles((texts, [0, 1] * 40), (texts[:10], [0, 1] * 5), ("dry", "wet"))
-"""
 
 
 @pytest.fixture
@@ -32,6 +22,13 @@ def reviews(workplace: Path) -> tuple[str, ...]:
     held_out = [*rows[:2], "quite good,1", "quite poor,0"]
     (workplace / "held_out.csv").write_text("\n".join(["text,label", *held_out, ""]))
     return ("dataset.train=reviews.csv", "dataset.test=held_out.csv")
+
+
+@pytest.fixture
+def no_audits(workplace: Path) -> None:
+    """Let each audit fail: a file stands where they are kept."""
+    (workplace / "cache").mkdir(exist_ok=True)
+    (workplace / "cache" / "audits").write_text("a file")
 
 
 def audit_file(run: Run) -> Path:
@@ -127,33 +124,30 @@ def test_a_reused_run_is_audited_if_it_was_not_and_else_left_alone(
     assert not (workplace / "cache" / "audits").exists()
 
 
+@pytest.mark.usefixtures("no_audits")
 def test_an_audit_that_fails_fails_no_run(
     rnn_bench: Command, recorded_runs: Runs, workplace: Path
 ) -> None:
-    (workplace / "cache").mkdir(exist_ok=True)
-    (workplace / "cache" / "audits").write_text("a file")
     answer = rnn_bench("-m", "model=majority", *SMALL_CORPUS)
     assert answer.status == 0
     assert "The audit of demo is not recorded: UsageError: cache_dir=" in answer.out
     assert not audit_file(*recorded_runs()).exists()
 
 
+@pytest.mark.usefixtures("no_audits")
 def test_a_split_whose_audit_fails_is_named(
     rnn_bench: Command, reviews: tuple[str, ...], workplace: Path
 ) -> None:
-    (workplace / "cache").mkdir(exist_ok=True)
-    (workplace / "cache" / "audits").write_text("a file")
     folds = ("dataset.train=reviews.csv", "dataset.folds=3", "dataset.fold=0,2")
     answer = rnn_bench("-m", "model=majority", "dataset=table", *folds)
     for fold in (0, 2):
         assert f"The audit of reviews, fold {fold} is not recorded: UsageError" in answer.out
 
 
+@pytest.mark.usefixtures("no_audits")
 def test_an_audit_of_one_s_own_corpus_that_fails_fails_no_run(
     rnn_bench: Command, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (workplace / "cache").mkdir(exist_ok=True)
-    (workplace / "cache" / "audits").write_text("a file")
     (workplace / "mine/dataset").mkdir(parents=True)
     (workplace / "mine/dataset/weather.yaml").write_text(
         "_target_: my_weather.Weather\nname: weather\n"

@@ -12,15 +12,14 @@ from mlflow.entities import Run
 from rnn_bench.config.errors import ConfigError
 from rnn_bench.training.device import deterministic_algorithms
 from rnn_bench.training.device_errors import explained_device_errors
-from tests.conftest import SMALL, SMALL_CORPUS, Command, changed
+from tests.conftest import SMALL, SMALL_CORPUS, WEATHER, Command, changed
 
 Runs = Callable[[], list[Run]]
 
-# Logits with `put_`, which has no deterministic version on any device, and a corpus for transfer.
+# Logits with `put_`, which has no deterministic version on any device.
 MODEL = """
 import torch
 from torch import nn
-from rnn_bench.data.corpus import Articles, Corpus
 class Scatters(nn.Module):
     def __init__(self, *, vocabulary_size, classes, readout):
         super().__init__()
@@ -29,12 +28,6 @@ class Scatters(nn.Module):
         logits = self.embedding(tokens).sum(1)
         places = torch.arange(logits.numel()).view_as(logits)
         return logits + torch.zeros_like(logits).put_(places, logits.detach())
-class Weather(Corpus):
-    def __init__(self, *, data_dir):
-        pass
-    def read(self):
-        texts = ["sun and wind", "rain and wind"] * 40
-        return Articles((texts, [0, 1] * 40), (texts[:10], [0, 1] * 5), ("fake", "real"))
 """
 SAYS = (
     "ConfigError: deterministic=true is not possible: put_ does not have a deterministic "
@@ -53,7 +46,7 @@ def scatters(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...
     (workplace / "conf/model/scatters.yaml").write_text(
         "_target_: my_scatters.Scatters\nname: scatters\n"
     )
-    (workplace / "my_scatters.py").write_text(MODEL)
+    (workplace / "my_scatters.py").write_text(MODEL + WEATHER)
     monkeypatch.syspath_prepend(workplace)
     return ("--config-dir", "conf", *SMALL_CORPUS, "protocol.epochs=1", "device=cpu")
 

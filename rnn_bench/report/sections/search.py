@@ -1,17 +1,15 @@
 """The section on what a search tried and chose."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from rnn_bench.config.search import Domain
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.contents import Section, Table
 from rnn_bench.report.figures import draw_search, draw_settings
 from rnn_bench.report.formatting import format_number
 from rnn_bench.report.statistics import expected_best
 from rnn_bench.sweep.search.halving import counted, mean_ranks
-from rnn_bench.sweep.search.importance import importances, recorded_value, shares_explained
+from rnn_bench.sweep.search.importance import importances, recorded_values, shares_explained
 from rnn_bench.sweep.search.summary import (
     SharedTrial,
     advise_on_search,
@@ -127,16 +125,6 @@ def shared_section(
     ]
     drawn = [draw_settings(shown, with_values)] if with_values else []
     return Section("search", "The search", text, tables, drawn)
-
-
-def recorded_values(
-    space: Mapping[str, Domain], recorded: Mapping[str, str]
-) -> dict[str, Any] | None:
-    """Return a trial's value of each key of a space; None of a damaged row."""
-    try:
-        return {key: recorded_value(domain, recorded[key]) for key, domain in space.items()}
-    except (KeyError, ValueError):
-        return None
 
 
 def describe_stages(stages: Sequence[SearchStage]) -> str:

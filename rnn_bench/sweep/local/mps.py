@@ -18,7 +18,7 @@ from rnn_bench.sweep.local.devices import Device
 log = logging.getLogger("rnn_bench")
 
 CONTROL = "nvidia-cuda-mps-control"
-ANSWERS = 10.0  # seconds, at most, in which it does
+ANSWER_TIMEOUT = 10.0  # seconds that the control program has to answer
 PIPE, LOG = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 LONGEST_FOLDER = 60  # characters; the path of a socket in it has at most 108
 # Starts the daemon and says whether it started, waits until this process closes the pipe or dies,
@@ -89,7 +89,11 @@ def _finds_daemon(program: str | None) -> bool:
         return named != "" and Path(named, "control").exists()
     try:
         asked = subprocess.run(
-            [program], input="get_server_list\n", text=True, capture_output=True, timeout=ANSWERS
+            [program],
+            input="get_server_list\n",
+            text=True,
+            capture_output=True,
+            timeout=ANSWER_TIMEOUT,
         )
     except subprocess.TimeoutExpired:
         return False

@@ -38,11 +38,8 @@ def shares_explained(
     study = optuna.create_study()
     distributions = {key: distribution(domain) for key, domain in space.items()}
     for recorded, figure in figures:
-        try:
-            values = {key: recorded_value(domain, recorded[key]) for key, domain in space.items()}
-        except (KeyError, ValueError):  # of a damaged row
-            continue
-        if math.isfinite(figure):
+        values = recorded_values(space, recorded)
+        if values and math.isfinite(figure):
             study.add_trial(
                 optuna.trial.create_trial(params=values, distributions=distributions, value=figure)
             )
@@ -53,12 +50,18 @@ def shares_explained(
     return {key: float(share) for key, share in found.items()}
 
 
-def recorded_value(domain: Domain, recorded: str) -> Any:
-    """Return a key's value as Optuna has it, from the text that the record has.
+def recorded_values(
+    space: Mapping[str, Domain], recorded: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return a trial's value of each key of a space; None of a damaged row."""
+    try:
+        return {key: _value(domain, recorded[key]) for key, domain in space.items()}
+    except (KeyError, ValueError):
+        return None
 
-    Raises:
-        ValueError: it is none of the domain's.
-    """
+
+def _value(domain: Domain, recorded: str) -> Any:
+    """Return a key's value as Optuna has it, from the text that the record has."""
     if isinstance(domain, Choices):
         first, *_ = [each for each in domain.values if _is_recorded_as(each, recorded)]
         return first
