@@ -284,22 +284,22 @@ def count_corpora(results: Results) -> str:
             beside_baselines += 1
             networks_needed += all(not each.is_baseline for each in best)
     count = len(results.corpora)
-    if len(by_chance) == count:
-        return f"No model is better than chance on any of {count} corpora and settings."
-    if not ranked:
-        return f"{MODELS_ALONE} The tables have the accuracies on {count} corpora and settings."
+    corpora = f"{count} corpora and settings"
     equality = describe_equality(networks_by_title(results))
-    start = f"{capitalize(equality)}, of" if equality else "Of"
+    start = f"{equality}, " if equality else ""
+    if len(by_chance) == count:
+        return capitalize(f"{start}no model is better than chance on any of {corpora}.")
+    if not ranked:
+        return f"{MODELS_ALONE} The tables have the accuracies on {corpora}."
     names = name_some(
         [
             f"{label} on {n}" + (f" (alone on {alone[label]})" if alone[label] else "")
             for label, n in wins.most_common()
         ]
     )
-    corpora = f"{count} corpora and settings"
     if ranked < count:
         corpora = f"the {ranked} of {corpora} whose models are ranked"
-    sentences = [f"{start} {corpora}, among the best are {names}."]
+    sentences = [capitalize(f"{start}of {corpora}, among the best are {names}.")]
     if beside_baselines:
         of = f" of the {beside_baselines} with baselines" if beside_baselines < ranked else ""
         sentences.append(
