@@ -57,7 +57,8 @@ class Config(Option):
     output_dir: str = key("outputs", "a folder a run and a folder a sweep")
     primary_metric: str = key(
         "test_accuracy",
-        "what the comparison and the report's answer rank by: test_macro_f1, test_f1/CLASS, ...",
+        "what the comparison and the report's answer rank by: test_macro_f1, test_f1/CLASS, "
+        "test_loss, ...",
     )
     rerun: bool = key(False, "train again what a finished run already answers")
     plan: bool = key(False, "print the sweep's runs with expected times, and stop")

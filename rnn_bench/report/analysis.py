@@ -17,6 +17,7 @@ from rnn_bench.evaluation.metrics import (
     article_values,
     compute_metrics,
     counted_articles,
+    is_loss,
 )
 from rnn_bench.evaluation.predictions import (
     Predictions,
@@ -56,7 +57,8 @@ class Results:
     def on(self, corpus: str) -> list[Configuration]:
         """Return the compared configurations of a corpus, the best in the primary metric first."""
         found = [each for each in self.compared if each.corpus == corpus]
-        return sorted(found, key=lambda each: (isnan(m := self.primary[each.key].value), -m))
+        sign = 1 if self.ranks_by_loss else -1
+        return sorted(found, key=lambda each: (isnan(m := self.primary[each.key].value), sign * m))
 
     @cached_property
     def ordered(self) -> list[Configuration]:
@@ -145,21 +147,24 @@ class Results:
 
     def outcomes_of(self, metric: str) -> dict[str, Outcomes]:
         """Return the articles' values of a recorded metric by config key, where every completed run
-        has predictions."""
+        has predictions, and a number for each article."""
         found = {}
         for each in self.compared:
             splits = each.splits
             if not all(run.id in self.predictions for run in each.completed):
                 continue
             rows = [[self.predictions[run.id] for run in runs] for runs in splits.values()]
+            values = tuple(
+                np.stack([article_values(row, metric) for row in of_split]) for of_split in rows
+            )
+            if not all(np.isfinite(each).all() for each in values):
+                continue
             sizes = [run.split_sizes.get("train", 0) for run in each.completed]
             seeds = [tuple(run.tags[schema.SEED] for run in runs) for runs in splits.values()]
             found[each.key] = Outcomes(
                 each.label,
                 each.key,
-                splits=tuple(
-                    np.stack([article_values(row, metric) for row in of_split]) for of_split in rows
-                ),
+                splits=values,
                 labels=tuple(of_split[0].labels for of_split in rows),
                 seeds=seeds[0],
                 is_random=not each.is_baseline,
@@ -169,6 +174,7 @@ class Results:
                 counted=sum(
                     mean(counted_articles(run, metric) for run in of_split) for of_split in rows
                 ),
+                is_loss=is_loss(metric),
             )
         return found
 
@@ -181,6 +187,11 @@ class Results:
     def ranks_by_accuracy(self) -> bool:
         """Whether the sweep's primary metric is test accuracy."""
         return self.sweep.primary_metric == schema.TEST_ACCURACY
+
+    @property
+    def ranks_by_loss(self) -> bool:
+        """Whether the lowest value of the sweep's primary metric is the best."""
+        return is_loss(self.sweep.primary_metric)
 
     @cached_property
     def primary_outcomes(self) -> dict[str, Outcomes]:
@@ -198,7 +209,7 @@ class Results:
         return {
             each.key: estimate(outcomes[each.key])
             if each.key in outcomes
-            else mean_over_seeds(self.values(each, metric))
+            else mean_over_seeds(self.values(each, metric), not is_loss(metric))
             for each in self.compared
         }
 
@@ -223,7 +234,7 @@ class Results:
         return next((each for each in pairs if {each.first, each.second} == names), None)
 
     def are_ranked(self, corpus: str) -> bool:
-        """Return whether the models of a corpus can be ranked: the one with the highest mean has
+        """Return whether the models of a corpus can be ranked: the one with the best mean has
         enough seeds, or needs none, and there is another such one."""
         first = self.on(corpus)[0]
         pairs = [each for each in self.comparisons.get(corpus, []) if not each.of_models]
@@ -231,7 +242,7 @@ class Results:
 
     def best(self, corpus: str) -> list[Configuration]:
         """Return the configurations of a corpus that no other one is better than, the one with the
-        highest mean first."""
+        best mean first."""
         found = self.on(corpus)
         names = best_of([each.label for each in found], self.comparisons.get(corpus, []))
         return [each for each in found if each.label in names]

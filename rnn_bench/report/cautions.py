@@ -1,6 +1,7 @@
 """What to mind of a corpus, beside which models are the best on it."""
 
 from rnn_bench.config.errors import format_ends
+from rnn_bench.evaluation.metrics import title_of
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.comparing import ranked_names
 from rnn_bench.report.formatting import join_words
@@ -31,8 +32,11 @@ def unranked_models(results: Results, corpus: str) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for each in results.on(corpus):
         if each.label not in ranked:
-            few = each.key in results.primary_outcomes
-            reason = f"fewer than {FEWEST_SEEDS} seeds" if few else "predictions missing"
+            reason = "predictions missing"
+            if each.key in results.primary_outcomes:
+                reason = f"fewer than {FEWEST_SEEDS} seeds"
+            elif each.key in results.outcomes:
+                reason = f"a {title_of(results.sweep.primary_metric)} that is not finite"
             by_reason.setdefault(reason, []).append(each.label)
     return [
         f"{join_words(sorted(labels))} {'is' if len(labels) == 1 else 'are'} not ranked, with {why}"

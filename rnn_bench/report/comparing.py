@@ -49,9 +49,10 @@ class Comparison:
         more_seeds: about how many more seeds of each model would decide at that level, were the
             true difference the one that was found; None if no more than MOST_SEEDS would, or seeds
             do not matter.
-        superiority: how often a training of the first beats one of the second, a tie counting
-            half, over all pairs of their seeds (Bouthillier et al. 2021, arXiv 2103.03098), with
-            its interval; None where too few seeds were trained.
+        superiority: how often a training of the first is better than one of the second, a tie
+            counting half, over all pairs of their seeds (Bouthillier et al. 2021, arXiv
+            2103.03098), with its interval; None where too few seeds were trained.
+        is_loss: the model with the lower mean is the better one.
         of_models: it compares trained models, and says nothing of other seeds.
         method: how the interval was computed, in words.
     """
@@ -71,6 +72,7 @@ class Comparison:
     superiority: tuple[float, float, float] | None
     of_models: bool
     method: str
+    is_loss: bool = False
 
     @property
     def is_different(self) -> bool:
@@ -84,7 +86,7 @@ class Comparison:
         """Return what the model of this name is to the other: BETTER, WORSE, EQUIVALENT or
         UNDECIDED. A difference that is real and below the margin is real."""
         if self.is_different:
-            better = self.first if self.difference > 0 else self.second
+            better = self.first if (self.difference > 0) != self.is_loss else self.second
             return BETTER if name == better else WORSE
         return EQUIVALENT if self.is_equivalent else UNDECIDED
 
@@ -185,7 +187,8 @@ def _compare(
         p = equivalence_p = 1.0
     else:
         half = quantile(spread.freedom) * spread.error
-        low, high = max(-1.0, difference - half), min(1.0, difference + half)
+        most = first.largest_difference
+        low, high = max(-most, difference - half), min(most, difference + half)
         p = min(1.0, 2 * tail(abs(difference) / spread.error, spread.freedom))
         equivalence_p = tail((margin - abs(difference)) / spread.error, spread.freedom)
     return Comparison(
@@ -204,6 +207,7 @@ def _compare(
         superiority=_superiority(first, second),
         of_models=first.speaks_of_models_alone or second.speaks_of_models_alone,
         method=method,
+        is_loss=first.is_loss,
     )
 
 
@@ -213,14 +217,17 @@ def _with_limits(
     """Return a comparison with what would be found, and with how many more seeds, at a level: an
     undecided pair becomes a verdict by Holm's procedure where its p is below 0.05 divided by the
     number of undecided ones."""
+    smallest = inf
     if spread.error >= NEGLIGIBLE:
         smallest = smallest_shift(spread.freedom, level) * spread.error
-    else:
+    elif not first.is_loss:
         smallest = paired_smallest(_count(first, second), level, POWER)
     seeds = None
     if not found.of_models:
         seeds = _more_seeds(first, second, found.difference, spread, level)
-    return replace(found, smallest=smallest if smallest < 1 else inf, more_seeds=seeds)
+    if smallest >= first.largest_difference:
+        smallest = inf
+    return replace(found, smallest=smallest, more_seeds=seeds)
 
 
 def _spread_of_pair(first: Outcomes, second: Outcomes) -> tuple[Spread, str]:
@@ -248,6 +255,8 @@ def _right_alone(
     """Return how many articles each of two models alone has right, and of how many; None where that
     is not all there is to say of them: they are right in a part of their trainings, or have other
     values of a metric."""
+    if first.is_loss:
+        return None
     is_alike = spread.error < NEGLIGIBLE
     if not is_alike and (method != "articles" or len(first.splits) > 1):
         return None
@@ -304,6 +313,6 @@ def _superiority(first: Outcomes, second: Outcomes) -> tuple[float, float, float
         np.mean([rows.mean(1)[: each.trainings] for rows in each.splits], axis=0)
         for each in (first, second)
     )
-    above = (a[:, None] > b) + 0.5 * (a[:, None] == b)
-    share = float(above.mean())
+    ahead = (a[:, None] < b) if first.is_loss else (a[:, None] > b)
+    share = float((ahead + 0.5 * (a[:, None] == b)).mean())
     return share, *superiority_interval(share, len(a), len(b))

@@ -73,7 +73,8 @@ def explain_numbers(results: Results) -> str:
         for corpus in results.corpora
     ):
         sentences.append(
-            "The highest of several models is so by luck too, which its own interval leaves out."
+            f"The {extreme(results)} of several models is so by luck too, which its own interval "
+            "leaves out."
         )
     if any(not each.of_models for pairs in results.comparisons.values() for each in pairs):
         sentences.append(
@@ -161,13 +162,13 @@ def describe_best(results: Results, corpus: str) -> str:
         return f"{start}, {first.label} has a {metric} of {value}."
     if not results.are_ranked(corpus):
         return (
-            f"{start}, the trained {first.label} has the highest {metric} of {len(found)} models: "
-            f"{value}. {MODELS_ALONE}"
+            f"{start}, the trained {first.label} has the {extreme(results)} {metric} of "
+            f"{len(found)} models: {value}. {MODELS_ALONE}"
         )
     if nothing_learned(results, corpus):
         return (
             f"{start}, no model is better than chance, and no network learned with any seed: "
-            f"{first.label} has the highest {metric}, {value}."
+            f"{first.label} has the {extreme(results)} {metric}, {value}."
         )
     ranked = len(ranked_names(results.comparisons[corpus]))
     if len(best) == 1:
@@ -183,7 +184,8 @@ def describe_best(results: Results, corpus: str) -> str:
     which = f"the best of {ranked} models {'are' if len(values) > 1 else 'is'}"
     if lower:
         are = "is" if len(lower) == 1 else "are"
-        names += f", perhaps {name_some(lower)} too, which {are} lower but not told apart from "
+        where = f"{are} {'higher' if results.ranks_by_loss else 'lower'}"
+        names += f", perhaps {name_some(lower)} too, which {where} but not told apart from "
         names += first.label
     if len(best) == ranked:
         which = f"each of the {ranked} models may be the best:"
@@ -363,6 +365,11 @@ def name_some(names: Sequence[str]) -> str:
     if len(names) <= MOST_NAMES:
         return join_words(names)
     return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
+
+
+def extreme(results: Results) -> str:
+    """Return which value of the primary metric is the best: `highest` or `lowest`."""
+    return "lowest" if results.ranks_by_loss else "highest"
 
 
 def short(estimate: Estimate) -> str:

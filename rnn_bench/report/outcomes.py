@@ -25,6 +25,7 @@ class Outcomes:
         is_random: False for models whose seed should not matter, such as baselines.
         shares_batches: the seed decides the order of batches, as for every other such model.
         train_articles: the mean number of training articles of a split.
+        is_loss: the lowest mean is the best, and values may exceed 1.
         counted: of `articles`, how many the metric is about, such as those of a class; None: all.
         split_names: of the splits, where there are several.
     """
@@ -39,6 +40,7 @@ class Outcomes:
     train_articles: float = inf
     counted: float | None = None
     split_names: tuple[str, ...] = ()
+    is_loss: bool = False
 
     def on(self, names: Sequence[str]) -> "Outcomes":
         """Return the model on some of its splits alone."""
@@ -56,6 +58,11 @@ class Outcomes:
     def value(self) -> float:
         """The mean over articles, seeds and splits."""
         return float(np.mean([each.mean() for each in self.splits]))
+
+    @property
+    def largest_difference(self) -> float:
+        """The largest that two models' means can differ by."""
+        return inf if self.is_loss else 1.0
 
     @property
     def is_fixed(self) -> bool:

@@ -11,6 +11,7 @@ from rnn_bench.evaluation.predictions import ratio_by_article
 from rnn_bench.report.crossed import (
     NEGLIGIBLE,
     OnSplit,
+    Spread,
     Values,
     mean_of_spreads,
     spread_of,
@@ -43,14 +44,37 @@ def estimate(model: Outcomes) -> Estimate:
     """Return a model's mean with an interval over seeds and articles, or over splits; over the
     articles alone where it is fixed or has too few seeds.
 
-    The interval is Wilson's with the effective size of the spread, so it lies within 0 and 1.
+    The interval of a share is Wilson's with the effective size of the spread, so it lies within 0
+    and 1; that of a loss is Student's t, cut at 0.
     """
     if not model.articles:
         return Estimate(nan)
     if model.counted == 0:
         return Estimate(model.value)
-    low, high = share_interval(model.value, *effective_size(model))
+    low, high = (
+        loss_interval(model)
+        if model.is_loss
+        else share_interval(model.value, *effective_size(model))
+    )
     return Estimate(model.value, low, high, describe_cover(model), model.speaks_of_models_alone)
+
+
+def loss_interval(model: Outcomes) -> tuple[float, float]:
+    """Return the 95 % interval of a model's mean loss, Student's t; nan where it does not vary."""
+    spread = spread_of_splits(model) or mean_of_spreads([spread_of(each) for each in model.rows])
+    if spread.error < NEGLIGIBLE:
+        return nan, nan
+    half = quantile(spread.freedom) * spread.error
+    return max(0.0, model.value - half), model.value + half
+
+
+def spread_of_splits(model: Outcomes) -> Spread | None:
+    """Return the spread of a model's mean over splits; None where there are too few, or all are
+    alike and their articles tell more."""
+    means = np.array([each.mean() for each in model.splits])
+    if not model.covers_splits or np.ptp(means) < NEGLIGIBLE:
+        return None
+    return spread_over_splits(means, model.articles / len(means), model.train_articles)
 
 
 def effective_size(model: Outcomes) -> tuple[float, float]:
@@ -63,11 +87,8 @@ def effective_size(model: Outcomes) -> tuple[float, float]:
     different articles by chance would make every seed's answers to an article independent.
     """
     counted = model.articles if model.counted is None else model.counted
-    means = np.array([each.mean() for each in model.splits])
-    if model.covers_splits and np.ptp(means) > NEGLIGIBLE:
-        articles = model.articles / len(model.splits)
-        share, spread = model.value, spread_over_splits(means, articles, model.train_articles)
-    else:  # of one split, or all splits are alike and their articles tell more
+    share, spread = model.value, spread_of_splits(model)
+    if spread is None:
         rows = [with_two_more(each, counted / len(model.splits)) for each in model.rows]
         share = float(np.mean([each.mean() for each in rows]))
         spread = mean_of_spreads([spread_of(each) for each in rows])

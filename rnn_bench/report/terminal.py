@@ -57,7 +57,9 @@ def print_comparison(
         console.print(note, markup=False)
     if sweep.runs:
         start, server = ui_command(sweep.store)
-        address = server + comparison_page(sweep.experiment_id, sweep.id, sweep.primary_metric)
+        primary = sweep.primary_metric
+        page = comparison_page(sweep.experiment_id, sweep.id, primary, results.ranks_by_loss)
+        address = server + page
         line = f"Sweep {sweep.id}. Compare its runs in MLflow: {start}{address}"
         console.print(line, markup=False, highlight=False)
 
@@ -104,18 +106,23 @@ def ui_command(store: str) -> tuple[str, str]:
     return f"{command}, then ", MLFLOW_PAGES
 
 
-def comparison_page(experiment_id: str, sweep_id: str, primary: str = schema.TEST_ACCURACY) -> str:
+def comparison_page(
+    experiment_id: str,
+    sweep_id: str,
+    primary: str = schema.TEST_ACCURACY,
+    lowest_first: bool = False,
+) -> str:
     """Return the path of the MLflow page with accuracy bars and loss curves of a sweep's runs."""
     order = quote(f"metrics.`{primary}`")
     return (
         f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
         f"&workflowType=machine_learning&orderByKey={order}"
-        f"&orderByAsc=false&searchFilter={quote(sweep_filter(sweep_id))}"
+        f"&orderByAsc={str(lowest_first).lower()}&searchFilter={quote(sweep_filter(sweep_id))}"
     )
 
 
 def comparison_table(results: Results) -> Table:
-    """Return a table with a row for each compared configuration, by dataset, the highest mean of
+    """Return a table with a row for each compared configuration, by dataset, the best mean of
     the primary metric first, with its 95 % interval."""
     metric, is_accuracy = results.sweep.primary_metric, results.ranks_by_accuracy
     table = Table(box=None, pad_edge=False, header_style="bold")

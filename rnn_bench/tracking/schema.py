@@ -54,7 +54,7 @@ TRAIN_LOSS, VAL_LOSS, VAL_ACCURACY = "train_loss", "val_loss", "val_accuracy"
 VAL_MACRO_F1 = "val_macro_f1"
 EPOCH_SECONDS = "epoch_seconds"
 # Once, at the end.
-TEST_ACCURACY, TEST_LOSS, TEST_MACRO_F1 = "test_accuracy", "test_loss", "test_macro_f1"
+TEST_ACCURACY, TEST_MACRO_F1 = "test_accuracy", "test_macro_f1"
 TEST_ACCURACY_BATCH_MEAN = "test_accuracy_batch_mean"
 BEST_EPOCH, TRAIN_SECONDS = "best_epoch", "train_seconds"  # with validation
 TOKENS_PER_SECOND, PARAMETER_COUNT = "tokens_per_second", "parameter_count"

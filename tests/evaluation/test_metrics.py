@@ -39,6 +39,16 @@ def test_metrics_are_sums_over_articles() -> None:
     assert "test_accuracy_batch_mean" not in metrics
 
 
+def test_the_loss_is_the_mean_cross_entropy() -> None:
+    labels = [0, 1, 1, 1]
+    metrics = evaluate(LOGITS, split(labels), TWO, Protocol(name="p"))
+    assert metrics["test_loss"] == pytest.approx(
+        torch.nn.functional.cross_entropy(LOGITS.double(), torch.tensor(labels)).item()
+    )
+    certain = Predictions.from_logits(torch.tensor([[2000.0, 0.0]]), torch.tensor([1]), TWO)
+    assert compute_metrics(certain, ["test_loss"]) == {"test_loss": pytest.approx(708.4, abs=0.1)}
+
+
 def test_the_study_s_batch_mean_stands_beside_the_exact_accuracy() -> None:
     protocol = Protocol(name="p", loss_average="batches", batch_size=3)
     recorded = evaluate(LOGITS, split([0, 1, 1, 1]), TWO, protocol)

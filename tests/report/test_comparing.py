@@ -1,5 +1,6 @@
 """Verdicts on pairs of models, and the best of several."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +21,7 @@ from rnn_bench.report.comparing import (
 from rnn_bench.report.intervals import clopper_pearson
 from rnn_bench.report.outcomes import Outcomes
 from rnn_bench.report.power import power, smallest_shift
+from rnn_bench.report.statistics import estimate
 
 Rows = Float[np.ndarray, "seeds articles"]
 
@@ -55,6 +57,42 @@ def test_a_clear_difference_is_better_and_worse() -> None:
     assert found.superiority is not None
     assert found.superiority[0] == 1
     assert found.superiority[1] < 0.7  # three seeds of each say little of others
+
+
+def losses(name: str, means: list[float], articles: int = 500, seed: int = 0) -> Outcomes:
+    """A row for each mean loss, around which articles vary."""
+    random = np.random.default_rng(seed)
+    rows = np.array(means)[:, None] * random.exponential(size=(len(means), articles))
+    return answers(name, rows, is_loss=True)
+
+
+def test_of_losses_the_lower_is_better() -> None:
+    low, high = losses("gru", [0.2, 0.22, 0.21]), losses("rnn", [3.0, 3.2, 3.1], seed=1)
+    found = compare(low, high)
+    assert found.relation("gru") == BETTER
+    assert best_of(["rnn", "gru"], [found]) == ["gru"]
+    assert found.difference < -2
+    assert found.low < found.difference < found.high < -1  # beyond what shares can differ by
+    assert found.superiority is not None
+    assert found.superiority[0] == 1
+    assert compare(high, low).relation("gru") == BETTER
+
+
+def test_losses_have_the_intervals_of_student_s_t() -> None:
+    """Of one training over articles, and of seeds that alone make the losses differ."""
+    one = losses("tfidf", [1.5])
+    (row,) = one.splits[0]
+    found = estimate(replace(one, is_random=False))
+    expected = stats.t.interval(0.95, len(row) - 1, row.mean(), stats.sem(row))
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.over == "500 articles"
+    seeds = [0.5, 0.7, 0.9, 1.4]
+    found = estimate(answers("gru", np.repeat([seeds], 100, axis=0).T, is_loss=True))
+    expected = stats.t.interval(0.95, 3, np.mean(seeds), stats.sem(seeds))
+    assert (found.low, found.high) == pytest.approx(expected)
+    apart = compare(losses("nbsvm", [0.4]), losses("tfidf", [0.5], seed=1))
+    paired = losses("nbsvm", [0.4]).splits[0] - losses("tfidf", [0.5], seed=1).splits[0]
+    assert apart.p == pytest.approx(stats.ttest_1samp(paired[0], 0).pvalue)
 
 
 def test_seeds_that_differ_much_decide_nothing() -> None:

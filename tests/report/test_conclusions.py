@@ -166,7 +166,11 @@ def test_a_user_s_own_baseline_is_not_called_a_network(
 
 @pytest.mark.parametrize(
     ("primary", "words"),
-    [("test_macro_f1", "test macro F1"), ("test_recall/fake", "test recall of fake")],
+    [
+        ("test_macro_f1", "test macro F1"),
+        ("test_recall/fake", "test recall of fake"),
+        ("test_loss", "test loss"),
+    ],
 )
 def test_the_primary_metric_ranks_the_table_and_the_answer(
     primary: str, words: str, rnn_bench: Command, recorded_runs: Runs, workplace: Path
@@ -186,8 +190,12 @@ def test_the_primary_metric_ranks_the_table_and_the_answer(
         )
         for model in ("rnn", "gru", "tfidf", "majority")
     }
-    best = max(means, key=means.__getitem__)
-    assert f"the trained {best} has the highest {words} of 4 models: {means[best]:.3f}" in paragraph
+    is_loss = primary == "test_loss"
+    best = (min if is_loss else max)(means, key=means.__getitem__)
+    extreme = "lowest" if is_loss else "highest"
+    which = f"the trained {best} has the {extreme} {words} of 4 models: {means[best]:.3f}"
+    assert which in paragraph
+    assert f"&orderByAsc={str(is_loss).lower()}&" in answer.out.replace("\n", "")
     assert words in explain_numbers(found)
     again = rnn_bench("-m", "model=tfidf", "seed=0", *TWO_EPOCHS, *PLAIN[:-1])
     assert "1 reused" in again.out or "reused: run" in again.out

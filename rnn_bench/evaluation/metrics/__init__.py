@@ -6,9 +6,10 @@ A file `NAME.py` defines `compute(predictions)`, and may define a whole `VERSION
 `test_NAME/CLASS`. A file may define `by_article(predictions)`, a value for each article (for each
 class and article) whose mean is the metric and whose variance gives its standard error; without it
 the jackknife finds such values. `counts(predictions)` is the number of articles that the metric is
-about, such as those of a class (a number for each class); without it, all. Metrics are computed
-from stored predictions, so a new or corrected one needs no run to be trained again: raise VERSION
-when `compute` gives other numbers, and the recorded ones are computed anew.
+about, such as those of a class (a number for each class); without it, all. `IS_LOSS = True` says
+that the lowest value is the best and that values may exceed 1. Metrics are computed from stored
+predictions, so a new or corrected one needs no run to be trained again: raise VERSION when
+`compute` gives other numbers, and the recorded ones are computed anew.
 """
 
 import importlib
@@ -20,7 +21,6 @@ from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -36,13 +36,14 @@ LONGEST_CLASS_NAME = 100  # characters of a metric's name
 @dataclass(frozen=True)
 class Metric:
     """A number computed from test predictions, or one for each class, the version of its
-    definition, its name in reports, and, if it has them, its values by article and the number of
-    articles that it is about."""
+    definition, its name in reports, whether the lowest is the best, and, if it has them, its values
+    by article and the number of articles that it is about."""
 
     compute: Callable[[Predictions], Any]
     version: int = 1
     label: str = ""
     by_class: bool = False
+    is_loss: bool = False
     by_article: Callable[[Predictions], Any] | None = None
     counts: Callable[[Predictions], Any] | None = None
 
@@ -51,9 +52,9 @@ def load_metric(name: str) -> Metric:
     """Return the metric that a file in this folder defines."""
     file = importlib.import_module(f"{__name__}.{name}")
     label = getattr(file, "LABEL", name.replace("_", " "))
-    by_class = getattr(file, "BY_CLASS", False)
-    parts = (getattr(file, name, None) for name in ("by_article", "counts"))
-    return Metric(file.compute, getattr(file, "VERSION", 1), label, by_class, *parts)
+    by_class, is_loss = (getattr(file, each, False) for each in ("BY_CLASS", "IS_LOSS"))
+    parts = (getattr(file, each, None) for each in ("by_article", "counts"))
+    return Metric(file.compute, getattr(file, "VERSION", 1), label, by_class, is_loss, *parts)
 
 
 METRICS = {f"test_{file.name}": load_metric(file.name) for file in iter_modules(__path__)}
@@ -93,6 +94,11 @@ def title_of(name: str) -> str:
     metric, _, class_name = name.partition("/")
     label = METRICS[metric].label if metric in METRICS else metric.removeprefix("test_")
     return f"test {label}{f' of {class_name}' * bool(class_name)}"
+
+
+def is_loss(name: str) -> bool:
+    """Return whether the lowest value of a recorded metric is the best."""
+    return METRICS[name.partition("/")[0]].is_loss
 
 
 def compute_metrics(predictions: Predictions, names: Iterable[str] = METRICS) -> dict[str, float]:
@@ -178,15 +184,13 @@ def evaluate(
     classes: tuple[str, ...],
     protocol: Protocol,
 ) -> dict[str, float]:
-    """Return the recorded metrics of a split's logits: every metric of its predictions, and
-    `test_loss`, the mean cross-entropy in nats.
+    """Return the recorded metrics of a split's logits: every metric of its predictions.
 
     With `loss_average=batches` also `test_accuracy_batch_mean`, the mean of the accuracies of
     batches in file order.
     """
     predictions = Predictions.from_logits(logits, split.labels, classes)
     figures = compute_metrics(predictions)
-    figures["test_loss"] = F.cross_entropy(logits.double(), split.labels.cpu()).item()
     if protocol.loss_average == "batches":
         figures["test_accuracy_batch_mean"] = batch_mean_accuracy(
             logits, split.labels, protocol.batch_size

@@ -33,7 +33,6 @@ def accuracy_section(results: Results) -> Section | None:
                 format_interval(estimate),
                 format_number(chance),
                 *(format_mean(results.values(each, name)) for name in others),
-                format_mean(results.values(each, schema.TEST_LOSS)),
                 format_mean(results.values(each, schema.BEST_EPOCH), 1),
                 each.seeds,
                 count_learned(each),
@@ -45,12 +44,12 @@ def accuracy_section(results: Results) -> Section | None:
         (
             *("corpus", "model", "test accuracy", "95 % interval", "chance"),
             *(METRICS[name].label for name in others),
-            *("test loss", "best epoch", "seeds", "learned"),
+            *("best epoch", "seeds", "learned"),
         ),
         rows,
         words=2,
         note=f"Means over seeds, the best first. {describe_intervals(results)} Chance is the share "
-        "of the largest class of the test articles. Test loss is in nats; best epoch is the one "
+        "of the largest class of the test articles. Loss is in nats; best epoch is the one "
         "with the lowest validation loss; learned counts the runs in which a network beat the best "
         "constant prediction on validation by more than chance.",
     )

@@ -88,7 +88,7 @@ def rank_on(results: Results, settings: str, corpora: list[str]) -> RankedCorpor
     values = np.array(
         [[results.primary[models[name][c].key].value for name in on_all] for c in corpora]
     )
-    found = rank_models(values)
+    found = rank_models(-values if results.ranks_by_loss else values)
     order = np.argsort(found.means, kind="stable")
     names = [on_all[each] for each in order]
     left_out = [name for name in models if name not in on_all]

@@ -42,8 +42,8 @@ def pairs_section(results: Results) -> Section | None:
     ]
     if any(each.superiority for each in pairs):
         text.append(
-            "P(1st > 2nd) is how often a training of the first model is more accurate than one of "
-            "the second, over all pairs of their seeds; a tie counts half."
+            "P(1st better) is how often a training of the first model is better than one of the "
+            "second, over all pairs of their seeds; a tie counts half."
         )
     if any(each.of_models for each in pairs):
         text.append(
@@ -57,7 +57,7 @@ def pairs_section(results: Results) -> Section | None:
 def pairs_table(name: str, title: str, found: list[Comparison]) -> Table:
     columns = (
         *("first", "result", "second", "difference", "95 % interval", "p (Holm)"),
-        *("p (equal)", "smallest", "more seeds", "P(1st > 2nd)", "method"),
+        *("p (equal)", "smallest", "more seeds", "P(1st better)", "method"),
     )
     rows = [
         (
@@ -83,7 +83,7 @@ def describe_relation(each: Comparison) -> str:
 
 def describe_interval(each: Comparison) -> str:
     """Return `-0.0123 to +0.0456`; empty where nothing is known of the difference."""
-    if isnan(each.low) or (each.low <= -1 and each.high >= 1):
+    if isnan(each.low) or (each.low <= -1 and each.high >= 1 and not each.is_loss):
         return ""
     return f"{each.low:+.4f} to {each.high:+.4f}"
 
