@@ -30,6 +30,7 @@ from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking import schema
 
 LOWEST_NORM = 1e-12  # shares of the last token's; below it all is far away
+LETTERS = 11  # of ticks beside each other, in an inch
 HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 
@@ -257,7 +258,10 @@ def draw_settings(
                     axes.xaxis.set_major_locator(MaxNLocator(4))
             else:
                 xs = [domain.values.index(value) for value in xs]
-                axes.set_xticks(range(len(domain.values)), map(str, domain.values))
+                names = [*map(str, domain.values)]
+                is_tight = max(map(len, names)) * len(names) > LETTERS * panel_width
+                slant: dict[str, Any] = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+                axes.set_xticks(range(len(names)), names, **(slant if is_tight else {}))
                 axes.set_xlim(-0.5, len(domain.values) - 0.5)
                 for place in range(len(domain.values)):
                     own = [y for x, y in zip(xs, ys, strict=True) if x == place]
