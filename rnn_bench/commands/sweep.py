@@ -298,7 +298,7 @@ def conclude(
         notes = [f"{len(missing)} of {len(jobs_by_key)} runs were not begun."]
     notes += [f"Failed: {run.name}: not evaluated further." for run in incomplete]
     if not interrupted:
-        notes += record_audits(client, [run.row for run in runs], jobs_by_key)
+        notes += record_audits(client, runs, jobs_by_key)
     if search:
         notes += print_search(client, experiment_id, search)
     # An interrupted trial has no tag yet that says what it is.

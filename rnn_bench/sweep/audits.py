@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
 from rich.markup import escape
 
 from rnn_bench.config.composition import Job
@@ -17,43 +16,41 @@ from rnn_bench.config.schema import Config
 from rnn_bench.data.audit import audit_corpus
 from rnn_bench.data.audit.results import CorpusAudit
 from rnn_bench.data.audit.summary import findings
+from rnn_bench.data.corpus import DataError
 from rnn_bench.tracking import schema
 from rnn_bench.tracking.availability import short_timeouts
+from rnn_bench.tracking.recorded_run import RecordedRun
 from rnn_bench.training.console import console
 
 log = logging.getLogger("rnn_bench")
 
 
 def record_audits(
-    client: MlflowClient, runs: Sequence[Run], jobs_by_key: Mapping[str, Job]
+    client: MlflowClient, runs: Sequence[RecordedRun], jobs_by_key: Mapping[str, Job]
 ) -> list[str]:
-    """Audit each corpus once, and record the audit with each finished run that has none. Log an
+    """Audit each corpus of which a finished run has no audit, and record it with such runs. Log an
     error as a warning: the runs themselves are complete.
 
     `jobs_by_key` has the jobs by run key. Return a line for each corpus with faults.
     """
-    unaudited: dict[str, tuple[Job, list[str]]] = {}  # jobs and run ids by what is audited
+    found: dict[str, tuple[Job, list[RecordedRun]]] = {}  # job and runs by what is audited
     audited: dict[str, dict[str, CorpusAudit]] = {}  # by the corpus's name and the articles
+    for run in runs:
+        job = jobs_by_key.get(run.tags[schema.RUN_KEY])
+        if job and run.row.info.status == "FINISHED":
+            protocol = job.config.protocol
+            key = repr((job.config.dataset, protocol.split_seed, protocol.tokens))
+            found.setdefault(key, (job, []))[1].append(run)
+    several_seeds = len({job.config.protocol.split_seed for job, _ in found.values()}) > 1
+    names = _distinct_names([job.config.dataset for job, _ in found.values()])
     with short_timeouts():
-        for run in runs:
-            job, run_id = jobs_by_key.get(run.data.tags[schema.RUN_KEY]), run.info.run_id
-            if job and run.info.status == "FINISHED" and not _has_audit(client, run_id):
-                protocol = job.config.protocol
-                key = repr((job.config.dataset, protocol.split_seed, protocol.tokens))
-                unaudited.setdefault(key, (job, []))[1].append(run_id)
-        several_seeds = len({job.config.protocol.split_seed for job, _ in unaudited.values()}) > 1
-        names = _distinct_names([job.config.dataset for job, _ in unaudited.values()])
-        for name, (job, run_ids) in zip(names, unaudited.values(), strict=True):
+        for name, (job, some) in zip(names, found.values(), strict=True):
             try:
-                with console.status(escape(f"Auditing {name}")):
-                    audit = audit_corpus(job.config)
-                for run_id in run_ids:
-                    client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
-                named = replace(audit, corpus=name)
-                audited.setdefault(name, {})[audit.fingerprint] = named
+                named = replace(_audit_of(job, some, name, client), corpus=name)
+                audited.setdefault(name, {})[named.fingerprint] = named
             except Exception as error:
                 of = ", ".join([name, *_split_of(job.config, several_seeds)])
-                log.warning("The audit of %s is not recorded: %s", of, describe(error))
+                log.warning("There is no audit of %s: %s", of, describe(error))
     lines = []
     for name, audits in audited.items():
         try:
@@ -61,6 +58,24 @@ def record_audits(
         except Exception as error:
             log.warning("The audit of %s is not summarized: %s", name, describe(error))
     return [line for line in lines if line]
+
+
+def _audit_of(
+    job: Job, runs: Sequence[RecordedRun], name: str, client: MlflowClient
+) -> CorpusAudit:
+    """Return the audit that is recorded with the runs of a corpus; if one has none, audit the
+    corpus and record it there."""
+    lacking = [run.id for run in runs if not _has_audit(client, run.id)]
+    if not lacking:
+        with runs[0].local_artifact(schema.AUDIT_FILE) as path:
+            if path is None:
+                raise DataError(f"{schema.AUDIT_FILE} of run {runs[0].id} cannot be found.")
+            return CorpusAudit.from_json(path.read_bytes(), path)
+    with console.status(escape(f"Auditing {name}")):
+        audit = audit_corpus(job.config)
+    for run_id in lacking:
+        client.log_text(run_id, audit.to_json(), schema.AUDIT_FILE)
+    return audit
 
 
 def _distinct_names(datasets: Sequence[Any]) -> list[str]:
