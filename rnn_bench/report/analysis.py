@@ -1,6 +1,7 @@
 """The results of a sweep: predictions, estimates and comparisons, each computed once."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from math import inf, isnan, nan
@@ -250,11 +251,23 @@ class Results:
     def chance(self, corpus: str) -> float:
         """Return the accuracy of the best constant on a corpus: the share of its largest class in
         the test articles of all splits; nan without predictions."""
+        return max(self._class_shares(corpus), default=nan)
+
+    def constant_loss(self, corpus: str) -> float:
+        """Return the mean loss in nats of the best constant on a corpus: the entropy of the
+        classes' shares in the test articles of all splits; nan without predictions."""
+        shares = self._class_shares(corpus)
+        return -sum(share * math.log(share) for share in shares) if shares else nan
+
+    def _class_shares(self, corpus: str) -> list[float]:
+        """Return the share of each class that a corpus's test articles have; none without
+        predictions."""
         for each in self.on(corpus):
             if each.key in self.outcomes:
                 labels = np.concatenate(self.outcomes[each.key].labels)
-                return float(np.bincount(labels).max() / len(labels)) if len(labels) else nan
-        return nan
+                counts = np.unique(labels, return_counts=True)[1]
+                return [float(count) for count in counts / len(labels)]
+        return []
 
 
 def read_all_predictions(run: RecordedRun, path: Path) -> Predictions:

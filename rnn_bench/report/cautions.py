@@ -9,14 +9,17 @@ from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.report.statistics import share_of_seeds
 
 HARDLY = 0.25  # recall below which a class is hardly found
+FEWEST_ERRORS = 20  # below which a loss's interval covers less than 0.92 (docs/protocols.md)
 LEAKED = 0.01  # share of test articles that training has too, above which it is worth a word
 
 
 def cautions(results: Results, corpus: str) -> list[str]:
-    """Return what to mind of a corpus: models that are not ranked or lack splits, seeds without
-    learning, classes that the best model hardly finds, test articles that training has too."""
+    """Return what to mind of a corpus: models that are not ranked or lack splits, losses of few
+    errors, seeds without learning, classes that the best model hardly finds, test articles that
+    training has too."""
     return [
         *unranked_models(results, corpus),
+        *losses_of_few_errors(results, corpus),
         *missing_splits(results, corpus),
         *unlearned_seeds(results, corpus),
         *hardly_found_classes(results, corpus),
@@ -25,22 +28,43 @@ def cautions(results: Results, corpus: str) -> list[str]:
 
 
 def unranked_models(results: Results, corpus: str) -> list[str]:
-    """Return which models are not ranked though others are, and why."""
-    if not results.are_ranked(corpus):
-        return []
-    ranked = ranked_names(results.comparisons[corpus])
+    """Return which models are not ranked though others are, and why; where none is ranked, those
+    of which no number of seeds could be."""
+    ranked = ranked_names(results.comparisons.get(corpus, []))
     by_reason: dict[str, list[str]] = {}
     for each in results.on(corpus):
-        if each.label not in ranked:
-            reason = "predictions missing"
-            if each.key in results.primary_outcomes:
-                reason = f"fewer than {FEWEST_SEEDS} seeds"
-            elif each.key in results.outcomes:
-                reason = f"a {title_of(results.sweep.primary_metric)} that is not finite"
-            by_reason.setdefault(reason, []).append(each.label)
+        if each.label in ranked:
+            continue
+        if each.key in results.outcomes and each.key not in results.primary_outcomes:
+            reason = f"a {title_of(results.sweep.primary_metric)} that is not finite"
+        elif not results.are_ranked(corpus):
+            continue
+        else:
+            few = each.key in results.primary_outcomes
+            reason = f"fewer than {FEWEST_SEEDS} seeds" if few else "predictions missing"
+        by_reason.setdefault(reason, []).append(each.label)
     return [
         f"{join_words(sorted(labels))} {'is' if len(labels) == 1 else 'are'} not ranked, with {why}"
         for why, labels in by_reason.items()
+    ]
+
+
+def losses_of_few_errors(results: Results, corpus: str) -> list[str]:
+    """Return which models err on too few test articles for the interval of their loss."""
+    if not results.ranks_by_loss:
+        return []
+    names = []
+    for each in results.on(corpus):
+        if each.key in results.primary_outcomes:
+            model = results.outcomes[each.key]
+            if (1 - model.value) * model.articles < FEWEST_ERRORS:
+                names.append(each.label)
+    if not names:
+        return []
+    err = "errs" if len(names) == 1 else "err"
+    return [
+        f"{join_words(names)} {err} on fewer than {FEWEST_ERRORS} test articles, with which the "
+        "interval of a loss is too narrow"
     ]
 
 

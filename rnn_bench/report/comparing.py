@@ -182,9 +182,10 @@ def _compare(
         low, high = paired_interval(*only)
         p, equivalence_p = paired_p(*only[:2]), paired_equivalence_p(*only, margin)
         method = "McNemar"
-    elif spread.error < NEGLIGIBLE:  # nothing can be said
+    elif spread.error < NEGLIGIBLE:  # nothing can be said of a difference
         low = high = nan
-        p = equivalence_p = 1.0
+        p = 1.0
+        equivalence_p = 0.0 if first.is_loss and abs(difference) < NEGLIGIBLE else 1.0
     else:
         half = quantile(spread.freedom) * spread.error
         most = first.largest_difference

@@ -64,7 +64,7 @@ def explain_numbers(results: Results) -> str:
     sentences = [] if results.ranks_by_accuracy else [f"Models are ranked by {metric}."]
     if varied_distance(results):
         sentences.append(
-            "A model finds the cue where the lower end of the 95 % interval is above "
+            "A model finds the cue where the lower end of its accuracy's 95 % interval is above "
             f"{FOUND}, half way from chance to certainty."
         )
     sentences += [describe_cover(results)]
@@ -91,7 +91,8 @@ def describe_cover(results: Results) -> str:
     found = [results.primary[each.key] for each in results.compared]
     covers = dict.fromkeys(each.over for each in found if each.has_interval)
     if not covers:
-        return "There are no intervals: predictions are missing, or seeds."
+        which = "losses are not finite, or predictions" if results.ranks_by_loss else "predictions"
+        return f"There are no intervals: {which} or seeds are missing."
     of_one_split = [each for each in covers if not each.endswith("splits")]
     if not of_one_split:
         return (
@@ -138,7 +139,7 @@ def describe_corpus(results: Results, corpus: str) -> str:
 
 def nothing_learned(results: Results, corpus: str) -> bool:
     """Return whether no network of a corpus, whose models are ranked, learned with any seed, and no
-    model's accuracy is above that of the best constant."""
+    model's accuracy, or the loss that it is ranked by, is better than that of the best constant."""
     found, chance = results.on(corpus), results.chance(corpus)
     networks = [each for each in found if not each.is_baseline]
     return (
@@ -146,6 +147,12 @@ def nothing_learned(results: Results, corpus: str) -> bool:
         and bool(networks)
         and all(each.learned == 0 for each in networks)
         and all(results.accuracies[each.key].low <= chance for each in found)
+        and not (
+            results.ranks_by_loss
+            and any(
+                results.primary[each.key].high < results.constant_loss(corpus) for each in found
+            )
+        )
     )
 
 
@@ -158,6 +165,13 @@ def describe_best(results: Results, corpus: str) -> str:
     beside = "" if isnan(chance) or not results.ranks_by_accuracy else f"; chance {chance:.3f}"
     first = found[0]
     value = format_estimate(results.primary[first.key], 3) + beside
+    finite = count_finite(results, corpus)
+    if not finite:
+        return f"{start}, no model has a finite {metric}."
+    if finite == 1 < len(found):
+        return (
+            f"{start}, {first.label} alone of {len(found)} models has a finite {metric}: {value}."
+        )
     if len(found) == 1:
         return f"{start}, {first.label} has a {metric} of {value}."
     if not results.are_ranked(corpus):
@@ -291,8 +305,11 @@ def count_corpora(results: Results) -> str:
     start = f"{equality}, " if equality else ""
     if len(by_chance) == count:
         return capitalize(f"{start}no model is better than chance on any of {corpora}.")
+    if not ranked and max(count_finite(results, each) for each in results.corpora) < 2:
+        metric = title_of(results.sweep.primary_metric)
+        return f"On none of {corpora} is the {metric} of more than one model finite."
     if not ranked:
-        return f"{MODELS_ALONE} The tables have the accuracies on {corpora}."
+        return f"{MODELS_ALONE} The tables have the numbers of {corpora}."
     names = name_some(
         [
             f"{label} on {n}" + (f" (alone on {alone[label]})" if alone[label] else "")
@@ -365,6 +382,11 @@ def name_some(names: Sequence[str]) -> str:
     if len(names) <= MOST_NAMES:
         return join_words(names)
     return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
+
+
+def count_finite(results: Results, corpus: str) -> int:
+    """Return how many models of a corpus have a finite primary metric."""
+    return sum(isfinite(results.primary[each.key].value) for each in results.on(corpus))
 
 
 def extreme(results: Results) -> str:

@@ -91,8 +91,7 @@ def learning_curves(results: Results) -> list[LearningCurve]:
     for title, found in by_title.items():
         corpora = dict(sorted(found.items()))
         largest_first = [*corpora.values()][::-1]
-        if len(corpora) > 1:
-            models = contestants(results, largest_first)
+        if len(corpora) > 1 and (models := contestants(results, largest_first)):
             curves.append(LearningCurve(results, title, corpora, models))
     return curves
 

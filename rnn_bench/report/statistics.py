@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite, nan, sqrt
+from math import exp, inf, isfinite, nan, sqrt
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -45,7 +45,7 @@ def estimate(model: Outcomes) -> Estimate:
     articles alone where it is fixed or has too few seeds.
 
     The interval of a share is Wilson's with the effective size of the spread, so it lies within 0
-    and 1; that of a loss is Student's t, cut at 0.
+    and 1; that of a loss is Student's t of its logarithm.
     """
     if not model.articles:
         return Estimate(nan)
@@ -60,12 +60,13 @@ def estimate(model: Outcomes) -> Estimate:
 
 
 def loss_interval(model: Outcomes) -> tuple[float, float]:
-    """Return the 95 % interval of a model's mean loss, Student's t; nan where it does not vary."""
+    """Return the 95 % interval of a model's mean loss, by Student's t of its logarithm (losses are
+    skewed) and the delta method; nan where it does not vary."""
     spread = spread_of_splits(model) or mean_of_spreads([spread_of(each) for each in model.rows])
     if spread.error < NEGLIGIBLE:
         return nan, nan
-    half = quantile(spread.freedom) * spread.error
-    return max(0.0, model.value - half), model.value + half
+    ratio = quantile(spread.freedom) * spread.error / model.value
+    return model.value * exp(-ratio), model.value * exp(ratio)
 
 
 def spread_of_splits(model: Outcomes) -> Spread | None:
@@ -152,7 +153,8 @@ def share_of_seeds(count: int, seeds: int) -> tuple[float, float]:
 
 
 def mean_over_seeds(values: Sequence[float], is_share: bool = True) -> Estimate:
-    """Return the mean of a metric over seeds with Student's t interval, cut to 0 and 1 for a share.
+    """Return the mean of a metric over seeds with Student's t interval, cut at 0, and at 1 for a
+    share.
 
     The interval is about other trainings on the same articles. It is nan with fewer than three
     values, and where a diverged run's value is not finite.
@@ -161,10 +163,8 @@ def mean_over_seeds(values: Sequence[float], is_share: bool = True) -> Estimate:
     if seeds < 3 or not isfinite(mean):
         return Estimate(mean)
     half = quantile(seeds - 1) * float(np.std(values, ddof=1)) / sqrt(seeds)
-    low, high = mean - half, mean + half
-    if is_share:
-        low, high = max(0.0, low), min(1.0, high)
-    return Estimate(mean, low, high, f"{seeds} seeds")
+    low, high = max(0.0, mean - half), mean + half
+    return Estimate(mean, low, min(1.0, high) if is_share else high, f"{seeds} seeds")
 
 
 def expected_best(values: Sequence[float]) -> list[float]:

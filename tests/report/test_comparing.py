@@ -79,17 +79,20 @@ def test_of_losses_the_lower_is_better() -> None:
 
 
 def test_losses_have_the_intervals_of_student_s_t() -> None:
-    """Of one training over articles, and of seeds that alone make the losses differ."""
+    """Of one training over articles, and of seeds that alone make the losses differ; of a mean
+    loss that of its logarithm, whose standard error is sem / mean."""
     one = losses("tfidf", [1.5])
     (row,) = one.splits[0]
     found = estimate(replace(one, is_random=False))
-    expected = stats.t.interval(0.95, len(row) - 1, row.mean(), stats.sem(row))
-    assert (found.low, found.high) == pytest.approx(expected)
+    spread = stats.sem(row) / row.mean()
+    expected = stats.t.interval(0.95, len(row) - 1, np.log(row.mean()), spread)
+    assert (found.low, found.high) == pytest.approx(np.exp(expected))
     assert found.over == "500 articles"
     seeds = [0.5, 0.7, 0.9, 1.4]
     found = estimate(answers("gru", np.repeat([seeds], 100, axis=0).T, is_loss=True))
-    expected = stats.t.interval(0.95, 3, np.mean(seeds), stats.sem(seeds))
-    assert (found.low, found.high) == pytest.approx(expected)
+    spread = stats.sem(seeds) / np.mean(seeds)
+    expected = stats.t.interval(0.95, 3, np.log(np.mean(seeds)), spread)
+    assert (found.low, found.high) == pytest.approx(np.exp(expected))
     apart = compare(losses("nbsvm", [0.4]), losses("tfidf", [0.5], seed=1))
     paired = losses("nbsvm", [0.4]).splits[0] - losses("tfidf", [0.5], seed=1).splits[0]
     assert apart.p == pytest.approx(stats.ttest_1samp(paired[0], 0).pvalue)

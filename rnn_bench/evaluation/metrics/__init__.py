@@ -7,9 +7,9 @@ A file `NAME.py` defines `compute(predictions)`, and may define a whole `VERSION
 class and article) whose mean is the metric and whose variance gives its standard error; without it
 the jackknife finds such values. `counts(predictions)` is the number of articles that the metric is
 about, such as those of a class (a number for each class); without it, all. `IS_LOSS = True` says
-that the lowest value is the best and that values may exceed 1. Metrics are computed from stored
-predictions, so a new or corrected one needs no run to be trained again: raise VERSION when
-`compute` gives other numbers, and the recorded ones are computed anew.
+that the lowest value is the best, and that values are not negative and may exceed 1. Metrics are
+computed from stored predictions, so a new or corrected one needs no run to be trained again: raise
+VERSION when `compute` gives other numbers, and the recorded ones are computed anew.
 """
 
 import importlib
@@ -98,7 +98,8 @@ def title_of(name: str) -> str:
 
 def is_loss(name: str) -> bool:
     """Return whether the lowest value of a recorded metric is the best."""
-    return METRICS[name.partition("/")[0]].is_loss
+    part = name.partition("/")[0]
+    return part in METRICS and METRICS[part].is_loss
 
 
 def compute_metrics(predictions: Predictions, names: Iterable[str] = METRICS) -> dict[str, float]:

@@ -1,8 +1,10 @@
 """The section on the test accuracy of every model."""
 
+from collections.abc import Sequence
 from math import isnan
+from statistics import fmean
 
-from rnn_bench.evaluation.metrics import METRICS
+from rnn_bench.evaluation.metrics import METRICS, Metric, title_of
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
 from rnn_bench.report.contents import Section, Table
@@ -17,11 +19,13 @@ MOST_KINDS = 4  # of what intervals cover, in a sentence
 def accuracy_section(results: Results) -> Section | None:
     if not results.compared:
         return None
+    primary = results.sweep.primary_metric
     others = [
         name
         for name, metric in METRICS.items()
-        if name != schema.TEST_ACCURACY and not metric.by_class
+        if name not in (schema.TEST_ACCURACY, primary) and not metric.by_class
     ]
+    ranked_by = [] if results.ranks_by_accuracy else [title_of(primary), "its 95 % interval"]
     rows = []
     for each in results.ordered:
         estimate, chance = results.accuracies[each.key], results.chance(each.corpus)
@@ -32,7 +36,8 @@ def accuracy_section(results: Results) -> Section | None:
                 format_number(estimate.value),
                 format_interval(estimate),
                 format_number(chance),
-                *(format_mean(results.values(each, name)) for name in others),
+                *(_ranked_by(results, each) if ranked_by else ()),
+                *(_mean(results.values(each, name), METRICS[name]) for name in others),
                 format_mean(results.values(each, schema.BEST_EPOCH), 1),
                 each.seeds,
                 count_learned(each),
@@ -42,19 +47,31 @@ def accuracy_section(results: Results) -> Section | None:
         "accuracy",
         "Test accuracy",
         (
-            *("corpus", "model", "test accuracy", "95 % interval", "chance"),
+            *("corpus", "model", "test accuracy", "95 % interval", "chance", *ranked_by),
             *(METRICS[name].label for name in others),
             *("best epoch", "seeds", "learned"),
         ),
         rows,
         words=2,
-        note=f"Means over seeds, the best first. {describe_intervals(results)} Chance is the share "
-        "of the largest class of the test articles. Loss is in nats; best epoch is the one "
-        "with the lowest validation loss; learned counts the runs in which a network beat the best "
-        "constant prediction on validation by more than chance.",
+        note=f"Means over seeds, the best {title_of(primary)} first. {describe_intervals(results)} "
+        "Chance is the share of the largest class of the test articles. Loss is in nats; best "
+        "epoch is the one with the lowest validation loss; learned counts the runs in which a "
+        "network beat the best constant prediction on validation by more than chance.",
     )
     figures = [draw_accuracies(results)]
     return Section("accuracy", "Test accuracy", tables=[table], figures=figures)
+
+
+def _ranked_by(results: Results, each: Configuration) -> tuple[str, str]:
+    """Return the primary metric of a configuration, with its interval."""
+    estimate = results.primary[each.key]
+    return format_number(estimate.value), format_interval(estimate)
+
+
+def _mean(values: Sequence[float], metric: Metric) -> str:
+    """Return a metric's mean over runs; of a loss nothing where that of a run is not finite, since
+    the others alone would look better than the model is."""
+    return format_number(fmean(values)) if metric.is_loss else format_mean(values)
 
 
 def describe_intervals(results: Results) -> str:

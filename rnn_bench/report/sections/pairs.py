@@ -50,6 +50,11 @@ def pairs_section(results: Results) -> Section | None:
             f"Where a model has fewer than {FEWEST_SEEDS} seeds, trained models are compared: that "
             "ranks no architectures."
         )
+    if results.ranks_by_loss:
+        text.append(
+            f"The lower {metric} is the better one: where the first model is better, the "
+            "difference is below 0."
+        )
     is_long = len(pairs) > MANY
     return Section("pairs", "Which differences are real", text, tables, folded=is_long)
 
