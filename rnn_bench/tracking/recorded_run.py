@@ -204,7 +204,7 @@ class RecordedRun:
 
     def _download(self, name: str, folder: str) -> Path | None:
         try:
-            if name not in self._artifact_names:  # a store may retry for minutes to get it
+            if name not in self.artifact_names:  # a store may retry for minutes to get it
                 return None
             return Path(self.client.download_artifacts(self.id, name, folder))
         except (MlflowException, OSError) as error:
@@ -212,7 +212,8 @@ class RecordedRun:
             raise DataError(f"{name} cannot be downloaded: {reason}") from error
 
     @cached_property
-    def _artifact_names(self) -> set[str]:
+    def artifact_names(self) -> set[str]:
+        """The names of the files and folders in the run's top artifact folder."""
         return {item.path for item in self.client.list_artifacts(self.id)}
 
 

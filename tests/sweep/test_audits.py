@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.conftest import SMALL_CORPUS, WEATHER, Command
@@ -101,6 +102,41 @@ def test_splits_of_one_corpus_have_one_line(
     assert audit_lines(rnn_bench(*sweep, "dataset.fold=0,1,2").out) == [line]
 
 
+def test_parts_of_the_training_articles_have_one_line(
+    rnn_bench: Command, reviews: tuple[str, ...]
+) -> None:
+    parts = "dataset.train_size=0.5,0.8,1"
+    answer = rnn_bench("-m", "model=majority", "dataset=table", parts, *reviews)
+    (line,) = audit_lines(answer.out)
+    assert line.startswith("reviews: 2 of 4 test articles")
+
+
+def test_a_damaged_audit_is_read_from_another_run_or_made_anew(
+    rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...]
+) -> None:
+    sweep = ("-m", "model=tfidf,majority", "dataset=table", *reviews)
+    lines = audit_lines(rnn_bench(*sweep).out)
+    assert len(lines) == 1
+    for run in recorded_runs():
+        audit_file(run).write_text("damaged")
+        again = rnn_bench(*sweep).out
+        assert audit_lines(again) == lines
+        assert f"The audit of run {run.info.run_id} is not used: " in again.replace("\n", " ")
+
+
+def test_an_audit_that_cannot_be_recorded_is_told(
+    rnn_bench: Command, reviews: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise PermissionError("the store is read-only")
+
+    monkeypatch.setattr(MlflowClient, "log_text", refuse)
+    answer = rnn_bench("-m", "model=majority", "dataset=table", *reviews)
+    assert answer.status == 0
+    assert "The audit of reviews is not recorded: PermissionError: the store is" in answer.out
+    assert len(audit_lines(answer.out)) == 1
+
+
 def test_folds_of_each_split_seed_have_their_own_audit(
     rnn_bench: Command, recorded_runs: Runs, reviews: tuple[str, ...]
 ) -> None:
@@ -141,7 +177,7 @@ def test_an_audit_that_fails_fails_no_run(
 ) -> None:
     answer = rnn_bench("-m", "model=majority", *SMALL_CORPUS)
     assert answer.status == 0
-    assert "There is no audit of demo: UsageError: cache_dir=" in answer.out
+    assert "The audit of demo is not known: UsageError: cache_dir=" in answer.out
     assert not audit_file(*recorded_runs()).exists()
 
 
@@ -152,7 +188,7 @@ def test_a_split_whose_audit_fails_is_named(
     folds = ("dataset.train=reviews.csv", "dataset.folds=3", "dataset.fold=0,2")
     answer = rnn_bench("-m", "model=majority", "dataset=table", *folds)
     for fold in (0, 2):
-        assert f"There is no audit of reviews, fold {fold}: UsageError" in answer.out
+        assert f"The audit of reviews, fold {fold} is not known: UsageError" in answer.out
 
 
 @pytest.mark.usefixtures("no_audits")
@@ -167,7 +203,7 @@ def test_an_audit_of_one_s_own_corpus_that_fails_fails_no_run(
     monkeypatch.syspath_prepend(workplace)
     answer = rnn_bench("--config-dir", "mine", "-m", "model=majority", "dataset=weather")
     assert answer.status == 0
-    assert "There is no audit of weather: UsageError" in answer.out
+    assert "The audit of weather is not known: UsageError" in answer.out
 
 
 def test_a_summary_that_fails_costs_no_comparison(
