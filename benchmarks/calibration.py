@@ -17,6 +17,7 @@ from benchmarks.simulation import EQUALLY, MODES, UNEQUALLY, VARIATIONS, Effects
 from benchmarks.workplace import Workplace
 from rnn_bench.report.comparing import best_of, compare_all, is_paired
 from rnn_bench.report.crossed import spread_of_difference
+from rnn_bench.report.outcomes import Outcomes
 from rnn_bench.report.power import SIGNIFICANCE
 from rnn_bench.report.statistics import estimate
 
@@ -24,6 +25,8 @@ SEEDS, FAMILIES = (3, 5, 10), (3, 5, 10)  # of a model; models that are compared
 ALL = tuple(product((0.5, 0.95, 0.99), (200, 1000, 9000)))  # accuracies and test articles
 SOME = ((0.95, 1000), (0.95, 9000), (0.99, 200))
 FOUND_BY, ERRORS = 5, 3  # the difference that is to be found: 3 standard errors of 5 seeds
+ERRORS_OF_LOSSES, OF_LOSSES = (2, 5, 10, 20, 40), (1, 3, 5)  # articles that err; seeds
+WRONG, RIGHT = 4.0, 0.02  # mean loss of articles that err, and of others; nats
 VALID = 0.06  # the largest size of a test whose power is worth a comparison
 WELCH, PAIRED, OVER_ARTICLES = "Welch", "paired t", "t over articles"
 
@@ -36,14 +39,15 @@ def measure(place: Workplace) -> Findings:
     try:
         pairs = [each for case in pair_cases() for each in measure_pairs(*case, sweeps)]
         families = [each for case in family_cases() for each in measure_families(*case, sweeps)]
+        losses = [measure_loss(*case, sweeps) for case in product(ERRORS_OF_LOSSES, OF_LOSSES)]
     finally:
         gc.unfreeze()
     return Findings(
         "How well the intervals hold",
         describe(pairs, families, sweeps),
-        [overview(pairs), family_table(families), pair_table(pairs)],
+        [overview(pairs), family_table(families), loss_table(losses), pair_table(pairs)],
         [],
-        [*pairs, *families],
+        [*pairs, *families, *losses],
     )
 
 
@@ -188,6 +192,33 @@ def measure_families(
         }
 
 
+def measure_loss(errors: int, seeds: int, sweeps: int) -> dict[str, Any]:
+    """Return how often the interval of a model's mean loss covers it, of 1,000 articles of which
+    so many err on average, in every seed alike: their losses are exponential, and lognormal
+    factors are drawn for each seed and article."""
+    articles, covered = 1000, 0
+    share = errors / articles
+    true = share * WRONG + (1 - share) * RIGHT
+    random = np.random.default_rng([3, errors, seeds])
+    for _ in range(sweeps):
+        means = np.where(random.random(articles) < share, WRONG, RIGHT)
+        factors = random.lognormal(-0.08, 0.4, (seeds, articles))
+        losses = random.exponential(means) * factors
+        found = estimate(
+            Outcomes(
+                "0",
+                "0",
+                splits=(losses,),
+                labels=(np.zeros(articles, dtype=int),),
+                seeds=tuple(map(str, range(seeds))),
+                is_random=seeds > 1,
+                is_loss=True,
+            )
+        )
+        covered += found.low <= true <= found.high
+    return {"errors": errors, "seeds": seeds, "loss covered": covered / sweeps}
+
+
 def circumstances(population: Population, models: int, seeds: int) -> dict[str, Any]:
     return {
         "seeds_vary": population.variation,
@@ -298,6 +329,19 @@ def family_table(families: Sequence[dict[str, Any]]) -> Table:
             for each in families
         ],
         note="1,000 articles, accuracy 0.95.",
+    )
+
+
+def loss_table(losses: Sequence[dict[str, Any]]) -> Table:
+    by_errors: dict[int, list[str]] = {}
+    for each in losses:
+        by_errors.setdefault(each["errors"], []).append(number(each["loss covered"], 3))
+    return Table(
+        "losses",
+        "Mean losses",
+        ["articles that err", *(f"{seeds} seed{'s' * (seeds > 1)}" for seeds in OF_LOSSES)],
+        [[str(errors), *shares] for errors, shares in by_errors.items()],
+        note="How often a model's interval covers its mean loss; 1,000 articles.",
     )
 
 

@@ -1,7 +1,6 @@
 """The results of a sweep: predictions, estimates and comparisons, each computed once."""
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from math import inf, isnan, nan
@@ -148,7 +147,7 @@ class Results:
 
     def outcomes_of(self, metric: str) -> dict[str, Outcomes]:
         """Return the articles' values of a recorded metric by config key, where every completed run
-        has predictions, and a number for each article."""
+        has predictions, and all values are finite."""
         found = {}
         for each in self.compared:
             splits = each.splits
@@ -251,23 +250,28 @@ class Results:
     def chance(self, corpus: str) -> float:
         """Return the accuracy of the best constant on a corpus: the share of its largest class in
         the test articles of all splits; nan without predictions."""
-        return max(self._class_shares(corpus), default=nan)
+        constant = self._constant(corpus)
+        return nan if constant is None else float(constant.correct.mean())
 
     def constant_loss(self, corpus: str) -> float:
-        """Return the mean loss in nats of the best constant on a corpus: the entropy of the
-        classes' shares in the test articles of all splits; nan without predictions."""
-        shares = self._class_shares(corpus)
-        return -sum(share * math.log(share) for share in shares) if shares else nan
+        """Return the primary metric of the best constant on a corpus, where it is a loss: of one
+        that gives the classes' shares in the test articles of all splits as probabilities; nan
+        without predictions."""
+        name, constant = self.sweep.primary_metric, self._constant(corpus)
+        return nan if constant is None else compute_metrics(constant, [name])[name]
 
-    def _class_shares(self, corpus: str) -> list[float]:
-        """Return the share of each class that a corpus's test articles have; none without
+    def _constant(self, corpus: str) -> Predictions | None:
+        """Return the predictions of the best constant on a corpus's test articles; None without
         predictions."""
         for each in self.on(corpus):
             if each.key in self.outcomes:
                 labels = np.concatenate(self.outcomes[each.key].labels)
-                counts = np.unique(labels, return_counts=True)[1]
-                return [float(count) for count in counts / len(labels)]
-        return []
+                classes = self.predictions[each.completed[0].id].classes
+                counts = np.bincount(labels, minlength=len(classes))
+                largest = np.full(len(labels), counts.argmax())
+                shares = np.tile(counts / len(labels), (len(labels), 1))
+                return Predictions(classes, labels, largest, shares)
+        return None
 
 
 def read_all_predictions(run: RecordedRun, path: Path) -> Predictions:

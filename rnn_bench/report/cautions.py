@@ -28,21 +28,19 @@ def cautions(results: Results, corpus: str) -> list[str]:
 
 
 def unranked_models(results: Results, corpus: str) -> list[str]:
-    """Return which models are not ranked though others are, and why; where none is ranked, those
-    of which no number of seeds could be."""
-    ranked = ranked_names(results.comparisons.get(corpus, []))
+    """Return which models are not ranked though others are, and why."""
+    if not results.are_ranked(corpus):
+        return []
+    ranked = ranked_names(results.comparisons[corpus])
     by_reason: dict[str, list[str]] = {}
     for each in results.on(corpus):
-        if each.label in ranked:
-            continue
-        if each.key in results.outcomes and each.key not in results.primary_outcomes:
-            reason = f"a {title_of(results.sweep.primary_metric)} that is not finite"
-        elif not results.are_ranked(corpus):
-            continue
-        else:
-            few = each.key in results.primary_outcomes
-            reason = f"fewer than {FEWEST_SEEDS} seeds" if few else "predictions missing"
-        by_reason.setdefault(reason, []).append(each.label)
+        if each.label not in ranked:
+            reason = "predictions missing"
+            if each.key in results.primary_outcomes:
+                reason = f"fewer than {FEWEST_SEEDS} seeds"
+            elif each.key in results.outcomes:
+                reason = f"a {title_of(results.sweep.primary_metric)} that is not finite"
+            by_reason.setdefault(reason, []).append(each.label)
     return [
         f"{join_words(sorted(labels))} {'is' if len(labels) == 1 else 'are'} not ranked, with {why}"
         for why, labels in by_reason.items()
@@ -63,8 +61,8 @@ def losses_of_few_errors(results: Results, corpus: str) -> list[str]:
         return []
     err = "errs" if len(names) == 1 else "err"
     return [
-        f"{join_words(names)} {err} on fewer than {FEWEST_ERRORS} test articles, with which the "
-        "interval of a loss is too narrow"
+        f"{join_words(names)} {err} on fewer than {FEWEST_ERRORS} test articles, too few for the "
+        "interval of a loss, which is then too narrow"
     ]
 
 

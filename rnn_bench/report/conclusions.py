@@ -91,8 +91,8 @@ def describe_cover(results: Results) -> str:
     found = [results.primary[each.key] for each in results.compared]
     covers = dict.fromkeys(each.over for each in found if each.has_interval)
     if not covers:
-        which = "losses are not finite, or predictions" if results.ranks_by_loss else "predictions"
-        return f"There are no intervals: {which} or seeds are missing."
+        losses = "losses do not vary or are not finite, or " if results.ranks_by_loss else ""
+        return f"There are no intervals: {losses}predictions or seeds are missing."
     of_one_split = [each for each in covers if not each.endswith("splits")]
     if not of_one_split:
         return (
@@ -163,6 +163,8 @@ def describe_best(results: Results, corpus: str) -> str:
     start = capitalize(", ".join(filter(None, (equality_on(results, corpus), f"on {corpus}"))))
     chance = results.chance(corpus)
     beside = "" if isnan(chance) or not results.ranks_by_accuracy else f"; chance {chance:.3f}"
+    if results.ranks_by_loss and isfinite(constant := results.constant_loss(corpus)):
+        beside = f"; a constant has {constant:.3f}"
     first = found[0]
     value = format_estimate(results.primary[first.key], 3) + beside
     finite = count_finite(results, corpus)
@@ -305,11 +307,8 @@ def count_corpora(results: Results) -> str:
     start = f"{equality}, " if equality else ""
     if len(by_chance) == count:
         return capitalize(f"{start}no model is better than chance on any of {corpora}.")
-    if not ranked and max(count_finite(results, each) for each in results.corpora) < 2:
-        metric = title_of(results.sweep.primary_metric)
-        return f"On none of {corpora} is the {metric} of more than one model finite."
     if not ranked:
-        return f"{MODELS_ALONE} The tables have the numbers of {corpora}."
+        return f"{reason_unranked(results)} The tables have the numbers of {corpora}."
     names = name_some(
         [
             f"{label} on {n}" + (f" (alone on {alone[label]})" if alone[label] else "")
@@ -382,6 +381,15 @@ def name_some(names: Sequence[str]) -> str:
     if len(names) <= MOST_NAMES:
         return join_words(names)
     return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
+
+
+def reason_unranked(results: Results) -> str:
+    """Return why no models are ranked on any of several corpora."""
+    if max(count_finite(results, corpus) for corpus in results.corpora) > 1:
+        return MODELS_ALONE
+    if all(len(results.on(corpus)) == 1 for corpus in results.corpora):
+        return "One model was tested on each corpus, so none is compared."
+    return f"No two models of a corpus have a finite {title_of(results.sweep.primary_metric)}."
 
 
 def count_finite(results: Results, corpus: str) -> int:

@@ -30,7 +30,7 @@ from rnn_bench.report.statistics import Estimate
 from rnn_bench.tracking import schema
 
 LOWEST_NORM = 1e-12  # shares of the last token's; below it all is far away
-LETTERS = 11  # of ticks beside each other, in an inch
+LETTERS = 11  # that fit into an inch of tick labels, with their gaps
 HIGHEST_LOSS = 3.0  # nats; four times that of guessing between two classes
 
 

@@ -114,6 +114,14 @@ def test_corpora_that_are_not_ranked_are_not_counted_as_such() -> None:
     assert answer.startswith("Of the 3 of 4 corpora and settings whose models are ranked, among ")
 
 
+def test_one_model_on_several_corpora_is_compared_with_none() -> None:
+    (answer,) = write_conclusions(results_of(*on_corpora("abcd", gru=0.9)))
+    assert answer == (
+        "One model was tested on each corpus, so none is compared. The tables have the numbers of "
+        "4 corpora and settings."
+    )
+
+
 def test_more_seeds_of_a_search_are_asked_for_by_its_own_key() -> None:
     runs = [*over_seeds("gru", 0.9), *over_seeds("lstm", 0.885)]
     (plain,) = write_conclusions(results_of(*runs))

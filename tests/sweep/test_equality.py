@@ -1,5 +1,6 @@
 """What the comparison and the report's answer say of networks of equal size or training time."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,5 +82,5 @@ def test_of_several_corpora_all_networks_must_be_equal(rnn_bench: Command) -> No
     sizes = ("protocol.parameters=lstm", "dataset.train_size=0.5,0.6,0.7,1")
     out = rnn_bench("-m", "model=lstm,gru", "seed=0,1,2", *SMALL, *sizes).out
     size = SIZE.replace(", 20 rnn", "")
-    assert answer(out).startswith(f"At {size}, ")
-    assert "4 corpora and settings" in answer(out)
+    some = r"(of|of the \d of|no model is better than chance on any of)"
+    assert re.match(rf"At {re.escape(size)}, {some} 4 corpora and settings", answer(out))

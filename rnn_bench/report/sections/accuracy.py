@@ -13,6 +13,7 @@ from rnn_bench.report.formatting import format_interval, format_mean, format_num
 from rnn_bench.report.outcomes import FEWEST_SEEDS
 from rnn_bench.tracking import schema
 
+OF_LOSS = "That of the loss is Student's t of its logarithm. "
 MOST_KINDS = 4  # of what intervals cover, in a sentence
 
 
@@ -54,6 +55,7 @@ def accuracy_section(results: Results) -> Section | None:
         rows,
         words=2,
         note=f"Means over seeds, the best {title_of(primary)} first. {describe_intervals(results)} "
+        f"{OF_LOSS if results.ranks_by_loss else ''}"
         "Chance is the share of the largest class of the test articles. Loss is in nats; best "
         "epoch is the one with the lowest validation loss; learned counts the runs in which a "
         "network beat the best constant prediction on validation by more than chance.",
