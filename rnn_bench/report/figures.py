@@ -15,7 +15,7 @@ from rnn_bench.config.search import Domain, Interval
 from rnn_bench.evaluation.gradient_flow import BY_INPUT, BY_STATE, INITIAL, REACH, TRAINED
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.configurations import Configuration
-from rnn_bench.report.distances import Distance
+from rnn_bench.report.distances import Distance, value_of
 from rnn_bench.report.drawing import (
     WIDE,
     Figure,
@@ -281,11 +281,11 @@ def draw_settings(
 
 
 def draw_distances(
-    distance: Distance,
-    points: Mapping[str, Sequence[tuple[float, Estimate]]],
-    palette: Mapping[str, str],
+    results: Results, distance: Distance, points: Mapping[str, Sequence[tuple[float, Estimate]]]
 ) -> Figure:
-    """Draw test accuracy over a distance of the demo corpus; `points` by label."""
+    """Draw test accuracy over a distance of the demo corpus, and that of each seed; `points` by
+    label."""
+    palette = results.palette
     between = f"{distance.start} and {distance.end}"
 
     def draw(width: float) -> Canvas:
@@ -294,6 +294,13 @@ def draw_distances(
         for label, found in points.items():
             xs, ys = [x for x, _ in found], [estimate.value for _, estimate in found]
             axes.plot(xs, ys, "o-", color=palette[label], label=label, ms=4, lw=1.3)
+            seeds = [
+                (value_of(each, distance), accuracy)
+                for each in results.compared
+                if each.label == label
+                for accuracy in results.values(each, schema.TEST_ACCURACY)
+            ]
+            axes.plot(*zip(*seeds, strict=True), "_", color=palette[label], ms=7, alpha=0.8)
             spans = [(x, e.low, e.high) for x, e in found if e.has_interval]
             if spans:
                 axes.vlines(*zip(*spans, strict=True), color=palette[label], lw=1.5, alpha=0.7)
@@ -310,5 +317,8 @@ def draw_distances(
         f"{label}: " + ", ".join(f"{estimate.value:.3f} at {x:g}" for x, estimate in found)
         for label, found in points.items()
     )
-    title = f"Test accuracy by the words between {between}, with 95 % intervals"
+    title = (
+        f"Test accuracy by the words between {between}: mean (point), 95 % interval (line), "
+        "each run (dash)"
+    )
     return draw_figure("distance", title, f"{values}.", draw)

@@ -57,7 +57,7 @@ def memory_section(results: Results) -> Section | None:
     corpora = results.corpora
     if distance:
         text.append(distance.meaning)
-        figures.append(draw_distances(distance, points, results.palette))
+        figures.append(draw_distances(results, distance, points))
         tables.append(distance_table(distance, points))
         corpora = [farthest_corpus(results, distance)]
     flows = {corpus: flow for corpus in corpora if (flow := gradient_flows(results, corpus))}
