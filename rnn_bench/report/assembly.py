@@ -1,8 +1,9 @@
 """Putting the report together."""
 
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.conclusions import explain_numbers, write_conclusions
+from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.report.contents import Report
+from rnn_bench.report.explanations import explain_numbers
 from rnn_bench.report.sections import SECTIONS
 from rnn_bench.sweep.advice import advise
 from rnn_bench.tracking import schema

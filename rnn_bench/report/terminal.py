@@ -10,10 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from rnn_bench.config.tracking import Tracking
-from rnn_bench.evaluation.metrics import title_of
+from rnn_bench.evaluation.metrics import is_loss, title_of
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.conclusions import explain_numbers, write_conclusions
+from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.report.configurations import Configuration
+from rnn_bench.report.explanations import explain_numbers
 from rnn_bench.report.formatting import format_estimate, format_number
 from rnn_bench.sweep.advice import advise
 from rnn_bench.tracking import schema
@@ -57,9 +58,7 @@ def print_comparison(
         console.print(note, markup=False)
     if sweep.runs:
         start, server = ui_command(sweep.store)
-        primary = sweep.primary_metric
-        page = comparison_page(sweep.experiment_id, sweep.id, primary, results.ranks_by_loss)
-        address = server + page
+        address = server + comparison_page(sweep.experiment_id, sweep.id, sweep.primary_metric)
         line = f"Sweep {sweep.id}. Compare its runs in MLflow: {start}{address}"
         console.print(line, markup=False, highlight=False)
 
@@ -106,18 +105,13 @@ def ui_command(store: str) -> tuple[str, str]:
     return f"{command}, then ", MLFLOW_PAGES
 
 
-def comparison_page(
-    experiment_id: str,
-    sweep_id: str,
-    primary: str = schema.TEST_ACCURACY,
-    lowest_first: bool = False,
-) -> str:
+def comparison_page(experiment_id: str, sweep_id: str, primary: str = schema.TEST_ACCURACY) -> str:
     """Return the path of the MLflow page with accuracy bars and loss curves of a sweep's runs."""
     order = quote(f"metrics.`{primary}`")
     return (
         f"/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
         f"&workflowType=machine_learning&orderByKey={order}"
-        f"&orderByAsc={str(lowest_first).lower()}&searchFilter={quote(sweep_filter(sweep_id))}"
+        f"&orderByAsc={str(is_loss(primary)).lower()}&searchFilter={quote(sweep_filter(sweep_id))}"
     )
 
 

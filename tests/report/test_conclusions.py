@@ -10,7 +10,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.conclusions import explain_numbers, write_conclusions
+from rnn_bench.report.conclusions import write_conclusions
+from rnn_bench.report.explanations import explain_numbers
 from rnn_bench.tracking.sweeps import read_sweep
 from tests.conftest import PLAIN, SMALL, SMALL_CORPUS, Command
 from tests.recorded import latest_results, report_page

@@ -5,8 +5,9 @@ from itertools import chain, product
 
 import pytest
 
-from rnn_bench.report.conclusions import describe_cover, write_conclusions
+from rnn_bench.report.conclusions import write_conclusions
 from rnn_bench.report.contents import Section
+from rnn_bench.report.explanations import describe_cover
 from rnn_bench.report.sections.corpora import corpora_section
 from tests.report.hand_made import Answer, answered, over_seeds, results_of, right_in
 

@@ -8,7 +8,8 @@ import pytest
 
 from rnn_bench.report.analysis import Results
 from rnn_bench.report.comparing import EQUIVALENT
-from rnn_bench.report.conclusions import explain_numbers, write_conclusions
+from rnn_bench.report.conclusions import write_conclusions
+from rnn_bench.report.explanations import explain_numbers
 from rnn_bench.report.learning import learning_curves
 from rnn_bench.report.sections.accuracy import accuracy_section
 from rnn_bench.report.sections.learning import learning_section

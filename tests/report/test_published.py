@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from rnn_bench.report.assembly import assemble_report
-from rnn_bench.report.conclusions import explain_numbers
+from rnn_bench.report.explanations import explain_numbers
 from tests.conftest import SMALL_CORPUS, Command
 from tests.recorded import latest_results
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rnn_bench.report.analysis import Results
-from rnn_bench.report.conclusions import explain_numbers, write_conclusions
+from rnn_bench.report.conclusions import write_conclusions
+from rnn_bench.report.explanations import explain_numbers
 from rnn_bench.tracking.store import open_existing
 from rnn_bench.tracking.sweeps import read_sweep
 from tests.conftest import SMALL, SMALL_CORPUS, Command
