@@ -37,6 +37,27 @@ def explained_device_errors() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def explained_capture_errors() -> Iterator[None]:
+    """Explain what ended the capture of a training step as a CUDA graph in the block. torch cannot
+    go on in that process.
+
+    Raises:
+        ConfigError: something in the step cannot be captured.
+        OutOfMemory: something does not fit into the device's memory.
+    """
+    try:
+        with explained_device_errors():
+            yield
+    except RuntimeError as error:
+        *_, first = _with_hidden(error)
+        said = next(iter(str(first).splitlines()), type(first).__name__).rstrip(".")
+        raise ConfigError(
+            f"model.graph=auto is not possible: {said}. With model.graph=off the run goes on after "
+            "its last epoch."
+        ) from error
+
+
 def _with_hidden(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and those it hides: what ends the capture of a CUDA graph makes the end of the
     capture an error too, which is the one that is raised."""

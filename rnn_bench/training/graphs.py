@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.models.torch_cell import TorchCell
+from rnn_bench.training.device_errors import explained_capture_errors
 
 LENGTHS = 16
 
@@ -30,8 +31,6 @@ def reason_not_captured(model: nn.Module, optimizer: Optimizer, protocol: Protoc
         for cell in layer
     ):
         return "code of the user's own may wait for the GPU"
-    if model.fused:
-        return "the fused kernel is launched past torch"
     if not all("capturable" in group for group in optimizer.param_groups):
         return f"torch's {type(optimizer).__name__} is not capturable"
     if protocol.readout == "padded_end":
@@ -108,7 +107,10 @@ class CapturedStep:
         """Capture the step for a length, and return what launches the graph."""
         graph, its_articles = torch.cuda.CUDAGraph(), articles.clone()
         # Other threads, such as the heartbeat's, may do what they like meanwhile.
-        with torch.cuda.graph(graph, self.pool, self.stream, capture_error_mode="thread_local"):
+        captured = torch.cuda.graph(
+            graph, self.pool, self.stream, capture_error_mode="thread_local"
+        )
+        with explained_capture_errors(), captured:
             self.step(its_articles, length)
 
         def launch(articles: Tensor) -> None:

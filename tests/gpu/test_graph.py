@@ -1,5 +1,7 @@
 """Training steps as CUDA graphs compute what they compute otherwise. Skipped without a GPU."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +11,7 @@ from mlflow.entities import Run
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
+from rnn_bench.models.kernels.choice import fused_kernel
 from rnn_bench.training.epochs import EpochResult, Training
 from rnn_bench.training.graphs import LENGTHS, CapturedStep
 from rnn_bench.training.start import start_training
@@ -36,8 +39,10 @@ SETTINGS = [
 
 
 def started(config: Config) -> Training:
-    corpus = encoded_corpus(config).to(torch.device("cuda"))
-    training = start_training(initial_model(config, corpus), corpus, config)
+    gpu = torch.device("cuda")
+    corpus = encoded_corpus(config).to(gpu)
+    model = initial_model(config, corpus, fused_kernel(config, gpu))
+    training = start_training(model, corpus, config)
     assert isinstance(training, Training)
     return training
 
@@ -49,6 +54,50 @@ def trained(training: Training) -> list[float]:
 
 def losses(history: list[EpochResult]) -> list[float]:
     return [each for result in history for each in (result.train_loss, result.val_loss)]
+
+
+@pytest.fixture
+def with_cuda_core() -> None:
+    pytest.importorskip("cuda.core", reason="cuda-core is not installed")
+
+
+@pytest.mark.usefixtures("with_cuda_core")
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_fused_kernel_is_part_of_a_graph(
+    cell: str, precision: str, configured: Compose
+) -> None:
+    given = f"model={cell}", f"protocol.precision={precision}", "model.kernel=fused"
+    off, auto = (
+        started(configured(*ARTICLES, "model.dropout=0", *given, f"model.graph={graph}"))
+        for graph in ("off", "auto")
+    )
+    within = 0.02 if precision == "bfloat16" else 2e-3
+    assert trained(auto) == pytest.approx(trained(off), rel=within)
+    assert isinstance(auto.step, CapturedStep)
+    assert any(auto.step.graphs.values())
+
+
+NOT_CAPTURED = """
+import torch
+from rnn_bench.config.protocol import Protocol
+from rnn_bench.training.graphs import CapturedStep
+
+def step(articles, length):
+    articles.sum().item()  # waits for the GPU
+
+captured = CapturedStep(step, Protocol(name="p", batch_size=2), torch.device("cuda"))
+for _ in range(2):
+    captured(torch.zeros(2, dtype=torch.long, device="cuda"), 1)
+"""
+
+
+def test_what_cannot_be_captured_is_said_with_what_to_do() -> None:
+    """In a process of its own, in which torch cannot go on."""
+    ended = subprocess.run([sys.executable, "-c", NOT_CAPTURED], capture_output=True, text=True)
+    last = ended.stderr.strip().splitlines()[-1]
+    assert "ConfigError: model.graph=auto is not possible: CUDA error: " in last
+    assert "previous error" not in last
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids="-".join)

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from rnn_bench.config.errors import ConfigError, OutOfMemory
 from rnn_bench.config.model import cell_names
 from rnn_bench.config.protocol import Protocol
 from rnn_bench.config.schema import Config
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.initial import initial_model
-from rnn_bench.models.kernels.fused import FusedKernel
-from rnn_bench.models.recurrent import RecurrentClassifier
 from rnn_bench.tracking.run_key import run_key, settings
+from rnn_bench.training.device_errors import explained_capture_errors
 from rnn_bench.training.epochs import Training
 from rnn_bench.training.graphs import (
     LENGTHS,
@@ -141,12 +141,20 @@ def test_what_cannot_be_captured_is_said(
     assert bool(reason) == bool(said)
 
 
-def test_the_fused_kernel_is_not_captured(configured: Compose, kernel: FusedKernel) -> None:
-    training = started(configured(*SMALL))
-    assert isinstance(training.model, RecurrentClassifier)
-    training.model.fused = kernel
-    said = reason_not_captured(training.model, training.optimizer, training.protocol)
-    assert said == "the fused kernel is launched past torch"
+def test_what_ends_a_capture_is_said() -> None:
+    """The end of such a capture is an error too, which hides the first."""
+    ended = RuntimeError("CUDA error: operation failed due to a previous error")
+    ended.__context__ = RuntimeError(
+        "CUDA error: operation not permitted when stream is capturing\nFor debugging"
+    )
+    with pytest.raises(ConfigError) as raised, explained_capture_errors():
+        raise ended
+    assert str(raised.value) == (
+        "model.graph=auto is not possible: CUDA error: operation not permitted when stream is "
+        "capturing. With model.graph=off the run goes on after its last epoch."
+    )
+    with pytest.raises(OutOfMemory, match=r"2\.00 GiB asked for"), explained_capture_errors():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
 class Own(torch.nn.Module):
