@@ -25,13 +25,15 @@ PARTS = {
     "steps": "tokens a second of whole steps on full rows, by readout and direction",
     "single": "one run of each cell beside the naive loop and Keras",
     "target": "seconds to the validation accuracy that the naive loop ends with",
-    "sweep": "six runs, packed, beside the naive loop six times; on a GPU also 1 to 16 at once",
+    "sweep": "six runs, packed, beside the naive loop six times",
+    "packing": "runs an hour by the number at once; on a GPU with and without MPS, graphs, kernel",
+    "recurrence": "time of a step by kernel, size of the state, length; on a GPU 1 to 30 at once",
     "profile": "where a run's time goes, and its share of the floor",
     "scaling": "cost by articles, length, size of the state, runs, recorded runs",
     "data": "seconds and memory of reading and encoding files of up to a million rows",
     "calibration": "how well the report's intervals and verdicts hold, on simulated results",
 }
-WITHOUT_ARTICLES = {"calibration"}
+WITHOUT_ARTICLES = {"recurrence", "calibration"}
 RESULTS = Path(__file__).with_name("results")
 SUCCESS, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 

@@ -1,14 +1,17 @@
 """Draw the benchmark's figures, in the style of the report's."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from rnn_bench.report.drawing import Figure, draw_figure
 from rnn_bench.report.palette import OTHERS, styles
 
 GREY = "#888888"
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", GREY, "#e69f00")
 PALETTE = ("#0072b2", GREY, OTHERS[0], OTHERS[3])
 
 
@@ -83,6 +86,93 @@ def line(name: str, title: str, x_unit: str, y_unit: str, points: Mapping[float,
 
     listing = ", ".join(f"{x:g} {y:.4g}" for x, y in points.items())
     return draw_figure(name, title, f"{title}, {y_unit} over {x_unit}: {listing}.", draw)
+
+
+def grid_of_lines(
+    name: str,
+    title: str,
+    x_unit: str,
+    y_unit: str,
+    values: Mapping[str, Mapping[str, Mapping[str, Mapping[float, float]]]],
+) -> Figure:
+    """Draw values by sizes, both logarithmic, as a line for each of the innermost labels; the outer
+    keys are rows of panels, the next ones their columns."""
+    rows, columns = [*values], [*next(iter(values.values()))]
+    labels = list(
+        dict.fromkeys(each for row in values.values() for c in row.values() for each in c)
+    )
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 0.9 + 1.7 * len(rows)))
+        panels = canvas.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
+        for row, column in itertools.product(rows, columns):
+            axes = panels[rows.index(row)][columns.index(column)]
+            for label, points in values[row][column].items():
+                colour = LINES[labels.index(label) % len(LINES)]
+                axes.plot([*points], [*points.values()], "o-", color=colour, ms=3.5, lw=1.2)
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+            xs = sorted({x for points in values[row][column].values() for x in points})
+            axes.set_xticks(xs, [f"{x:g}" for x in xs])
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.minorticks_off()
+            if row == rows[0]:
+                axes.set_title(column, fontsize=9)
+            if row == rows[-1]:
+                axes.set_xlabel(x_unit)
+            if column == columns[0]:
+                axes.set_ylabel(f"{row}\n{y_unit}" if len(rows) > 1 else y_unit)
+        handles = [
+            Line2D([], [], color=LINES[place % len(LINES)], marker="o", ms=3.5, lw=1.2, label=label)
+            for place, label in enumerate(labels)
+        ]
+        canvas.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8)
+        return canvas
+
+    listing = "; ".join(
+        " ".join(filter(None, (row, column, label)))
+        + " "
+        + ", ".join(f"{x:g} {y:.4g}" for x, y in points.items())
+        for row, found in values.items()
+        for column, lines in found.items()
+        for label, points in lines.items()
+    )
+    return draw_figure(name, title, f"{title}, {y_unit} over {x_unit}: {listing}.", draw)
+
+
+def timeline(
+    name: str, title: str, lanes: Mapping[str, Sequence[tuple[str, float, float]]]
+) -> Figure:
+    """Draw pieces of time, each with its kind, begin and end in microseconds, in a lane for each
+    key."""
+    kinds = list(dict.fromkeys(kind for pieces in lanes.values() for kind, _, _ in pieces))
+    spent = {
+        lane: {
+            kind: sum(end - begin for each, begin, end in pieces if each == kind) / 1000
+            for kind in dict.fromkeys(kind for kind, _, _ in pieces)
+        }
+        for lane, pieces in lanes.items()
+    }
+
+    def draw(width: float) -> Canvas:
+        canvas = Canvas(figsize=(width, 1.0 + 0.5 * len(lanes)))
+        axes = canvas.subplots()
+        for kind in kinds:
+            colour = LINES[kinds.index(kind) % len(LINES)]
+            for place, pieces in enumerate(lanes.values()):
+                bars = [(b / 1000, (e - b) / 1000) for each, b, e in pieces if each == kind]
+                axes.broken_barh(bars, (place - 0.35, 0.7), color=colour, lw=0)
+            axes.plot([], [], color=colour, lw=6, label=kind)
+        axes.set_yticks(range(len(lanes)), [*lanes])
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.set_xlabel("milliseconds")
+        axes.grid(visible=False, axis="y")
+        canvas.legend(loc="outside upper center", ncols=4, fontsize=8)
+        return canvas
+
+    return draw_figure(name, title, f"{title}, milliseconds: {listed(spent)}.", draw)
 
 
 def listed(values: Mapping[str, Mapping[str, float]]) -> str:

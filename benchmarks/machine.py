@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -47,3 +48,8 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def has_cuda_core() -> bool:
+    """Return whether the fused kernel for GPUs can be compiled here."""
+    return find_spec("cuda") is not None and find_spec("cuda.core") is not None

@@ -14,6 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from benchmarks.answers import Answer, peak_memory_bytes
 from benchmarks.sampling import Sampler
+from benchmarks.tracing import trace_kernels, trace_step
 from rnn_bench.__main__ import main as rnn_bench
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.encoding import encoded_corpus
@@ -24,7 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--answer", type=Path, required=True)
     parser.add_argument("--stages", type=Path, help="JSON file: seconds of each stage of the run")
-    parser.add_argument("--kernels", type=Path, help="JSON file: the GPU's kernels")
+    parser.add_argument("--kernels", type=Path, help="JSON file: the GPU's kernels in an epoch")
+    parser.add_argument("--step", type=Path, help="JSON file: the pieces of a step")
     parser.add_argument("overrides", nargs="+")
     args = parser.parse_args()
     answer = Answer(0)
@@ -39,12 +41,10 @@ def main() -> None:
     sampler = Sampler() if args.stages else None
     sys.argv = ["rnn_bench", *args.overrides]
     if args.kernels:
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as traced:
-            status = rnn_bench()
-        kernels = {each.key: each.self_device_time_total for each in traced.key_averages()}
-        args.kernels.write_text(json.dumps(kernels))
-    else:
-        status = rnn_bench()
+        trace_kernels(args.kernels)
+    if args.step:
+        trace_step(args.step)
+    status = rnn_bench()
     if sampler:
         args.stages.write_text(json.dumps(sampler.ended()))
     if status:

@@ -1,17 +1,20 @@
 """Measure where a run's time goes, and how near its training comes to the floor (floor.py).
 
 The stages' times are samples of the main thread's stack (sampling.py), for a run in a workplace
-where nothing is cached yet, and for a run of each cell as it is usual, with the corpus cached. On a
-GPU the main thread is ahead of the device, so the kernels that a profiler sees there are listed
-too: cuDNN's persistent path shows by its kernels' names.
+where nothing is cached yet, and for a run of each cell as it is usual, with the corpus cached. A
+step of one cell is drawn as torch's profiler sees it. On a GPU the main thread is ahead of the
+device, so the kernels that the profiler sees there in an epoch are listed too (cuDNN's persistent
+path shows by their names), and the share of the epoch in which the GPU idles, with and without CUDA
+graphs.
 """
 
+import itertools
 import json
 from typing import Any
 
 from benchmarks.answers import figures
 from benchmarks.articles import EMBEDDING_DIM, HIDDEN_SIZE
-from benchmarks.drawing import bars, stacked
+from benchmarks.drawing import bars, stacked, timeline
 from benchmarks.findings import Findings, Table, number
 from benchmarks.floor import operations_per_token, peak
 from benchmarks.sampling import STAGES
@@ -86,11 +89,37 @@ def measure(place: Workplace) -> Findings:
     samples: list[dict[str, Any]] = [{"run": run, "stages": found} for run, found in stages.items()]
     samples.append({"peak_operations_per_second": operations, "measured_by": how})
     samples += [{"run": cell, **answer} for cell, answer in answers.items()]
+    figures_of_steps = []
+    graphs = ("off", "auto") if settings.device == "cuda" else ("off",)
+    for graph in graphs:
+        step = traced(place, settings.cells[-1], "step", graph)
+        samples.append({"cell": settings.cells[-1], "graph": graph, "step": step})
+        figures_of_steps.append(
+            timeline(
+                f"step-graph-{graph}" if len(graphs) > 1 else "step",
+                f"A step of {settings.cells[-1]}" + f", model.graph={graph}" * (len(graphs) > 1),
+                step,
+            )
+        )
     if settings.device == "cuda":
-        for cell in settings.cells:
-            kernels = traced(place, cell)
-            tables.append(kernel_table(cell, kernels))
-            samples.append({"cell": cell, "kernel_microseconds": kernels})
+        idle = []
+        for cell, graph in itertools.product(settings.cells, graphs):
+            found = traced(place, cell, "kernels", graph)
+            share = 1 - found["busy_seconds"] / found["seconds"]
+            idle.append([cell, graph, number(found["seconds"], 2), f"{share:.1%}"])
+            samples.append({"cell": cell, "graph": graph, **found})
+            if graph == "off":
+                tables.append(kernel_table(cell, found["kernels"]))
+        tables.append(
+            Table(
+                "idle",
+                "Share of an epoch in which no kernel runs, validation included",
+                ["cell", "model.graph", "seconds", "idle"],
+                idle,
+                words=2,
+                note="The profiler's own time is part of it.",
+            )
+        )
     return Findings(
         "Where a run's time goes",
         [
@@ -108,6 +137,7 @@ def measure(place: Workplace) -> Findings:
                 "percent of the multiply-add peak",
                 {"": {cell: 100 * share for cell, share in reached.items()}},
             ),
+            *figures_of_steps,
         ],
         samples,
     )
@@ -120,12 +150,13 @@ def sampled(place: Workplace, cell: str, **more: Any) -> tuple[dict[str, Any], d
     return answer, json.loads(path.read_text())
 
 
-def traced(place: Workplace, cell: str) -> dict[str, float]:
-    """Return the microseconds of each kernel on the GPU in a run of one epoch."""
-    path = place.folder / "kernels.json"
-    place.ours(*place.overrides(cell, epochs=1), options=("--kernels", str(path)))
-    found = json.loads(path.read_text())
-    return dict(sorted(found.items(), key=lambda each: -each[1]))
+def traced(place: Workplace, cell: str, what: str, graph: str) -> dict[str, Any]:
+    """Return what a run of two epochs traced: `step` or `kernels`."""
+    path = place.folder / f"{what}.json"
+    overrides = place.overrides(cell, epochs=2)
+    place.ours(*overrides, f"model.graph={graph}", options=(f"--{what}", str(path)))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 def kernel_table(cell: str, kernels: dict[str, float]) -> Table:
@@ -136,6 +167,6 @@ def kernel_table(cell: str, kernels: dict[str, float]) -> Table:
         ["kernel", "milliseconds", "share"],
         [
             [name.replace("|", "\\|")[:100], number(us / 1000, 1), f"{us / whole:.1%}"]
-            for name, us in list(kernels.items())[:MOST_KERNELS]
+            for name, us in sorted(kernels.items(), key=lambda each: -each[1])[:MOST_KERNELS]
         ],
     )

@@ -19,7 +19,9 @@ class Settings:
         runs: sizes of a sweep there.
         reports: recorded runs that a report is written on there.
         rows: of the files in the part `data`.
-        jobs_per_gpu: runs at once on a GPU.
+        units, lengths: sizes of the state and steps of a row in the part `recurrence`.
+        at_once: layers at once on a GPU there, and runs at once in the part `packing`.
+        seconds: that runs train together there.
         sweeps: simulated ones of each case in the part `calibration`.
     """
 
@@ -37,7 +39,10 @@ class Settings:
     runs: tuple[int, ...] = (1, 2, 6, 12)
     reports: tuple[int, ...] = (6, 60, 600)
     rows: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    jobs_per_gpu: tuple[int, ...] = (1, 2, 4, 8, 16)
+    units: tuple[int, ...] = (64, 128, 256, 512)
+    lengths: tuple[int, ...] = (64, 128, 256, 512)
+    at_once: tuple[int, ...] = (1, 2, 4, 8, 16, 30)
+    seconds: float = 20
     sweeps: int = 1000
 
 
@@ -49,6 +54,7 @@ QUICK = Settings(
     runs=(1, 2, 6),
     reports=(6, 60),
     rows=(10_000, 100_000),
-    jobs_per_gpu=(1, 4),
+    at_once=(1, 4, 16, 30),
+    seconds=8,
     sweeps=20,
 )

@@ -25,6 +25,7 @@ from benchmarks import naive
 from benchmarks.articles import BATCH_SIZE, LEARNING_RATE, SETTINGS, VOCABULARY_SIZE
 from benchmarks.drawing import bars
 from benchmarks.findings import Findings, Table, number
+from benchmarks.machine import has_cuda_core
 from benchmarks.workplace import Workplace
 from rnn_bench.config.composition import Composer
 from rnn_bench.data.cache import Content
@@ -36,7 +37,8 @@ from rnn_bench.training.device import kernel as kernel_of
 from rnn_bench.training.start import start_training
 
 NAIVE = "naive loop"
-CONTENDERS = ("auto", "torch", NAIVE)  # values of model.kernel, and the naive loop
+# Values of model.kernel, and the naive loop. On a GPU auto is torch, with cuDNN.
+CONTENDERS = {"cpu": ("auto", "torch", NAIVE), "cuda": ("auto", "fused", NAIVE)}
 TURNS = 3  # of each contender, for each of the settings' repeats
 WISHES = tuple(itertools.product((1, 2), ("last_token", "mean", "max")))  # directions, readout
 
@@ -66,7 +68,8 @@ def measure(place: Workplace) -> Findings:
         for each in samples
     ]
     threads = max(each["threads"] for each in samples)
-    ours = [each for each in samples if each["contender"] == CONTENDERS[0]]
+    contenders = contenders_of(settings.device)
+    ours = [each for each in samples if each["contender"] == contenders[0]]
     return Findings(
         "Steps on full rows",
         [
@@ -109,12 +112,17 @@ def measure(place: Workplace) -> Findings:
                         if (each["contender"], each["threads"]) == (contender, threads)
                         and each["readout"] != "max"
                     }
-                    for contender in CONTENDERS
+                    for contender in contenders
                 },
             )
         ],
         samples,
     )
+
+
+def contenders_of(device: str) -> list[str]:
+    """Return the contenders on a device, without the fused kernel where it cannot be compiled."""
+    return [each for each in CONTENDERS[device] if each != "fused" or has_cuda_core()]
 
 
 def key(sample: dict[str, Any]) -> tuple[Any, ...]:
@@ -182,7 +190,7 @@ def naive_epochs(
 def take_turns(cell: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Train for an epoch of the full rows with each readout, direction and contender, in turn."""
     corpus, samples, turns = full_rows(args.steps, args.length), [], []
-    for wish, contender in itertools.product(WISHES, CONTENDERS):
+    for wish, contender in itertools.product(WISHES, contenders_of(args.device)):
         kernel, seconds = epoch_times(contender, cell, wish, corpus, args)
         about = {"cell": cell, "directions": wish[0], "readout": wish[1], "threads": args.threads}
         samples.append({**about, "contender": contender, "kernel": kernel, "tokens_per_second": []})

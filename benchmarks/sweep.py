@@ -1,7 +1,5 @@
 """Measure a sweep of every cell with every seed through the real command, packed onto the machine,
 against the naive loop for each of these runs in turn, with torch's own choice of threads.
-
-On a GPU also the same sweep of one cell with 1, 2, 4, 8 and 16 runs at once.
 """
 
 from statistics import median
@@ -57,24 +55,6 @@ def measure(place: Workplace) -> Findings:
         )
     ]
     samples += [{"scheme": scheme, "seconds": taken} for scheme, taken in seconds.items()]
-    if settings.device == "cuda":
-        packed = packing(place)
-        runs = max(settings.jobs_per_gpu)
-        tables.append(
-            Table(
-                "packing",
-                f"{runs} runs of one cell on one GPU, wall time by runs at once",
-                ["runs at once", "seconds", "n"],
-                [
-                    [str(jobs), number(median(taken), 1), str(len(taken))]
-                    for jobs, taken in packed.items()
-                ],
-                words=0,
-            )
-        )
-        seconds_of = {f"{jobs} at once": median(taken) for jobs, taken in packed.items()}
-        figures.append(bars("packing", f"{runs} runs on one GPU", "seconds", {"": seconds_of}))
-        samples += [{"jobs_per_gpu": jobs, "seconds": taken} for jobs, taken in packed.items()]
     return Findings(
         "A sweep",
         [
@@ -85,15 +65,3 @@ def measure(place: Workplace) -> Findings:
         figures,
         samples,
     )
-
-
-def packing(place: Workplace) -> dict[int, list[float]]:
-    """Measure equal sweeps by the number of runs that the first GPU trains at once."""
-    settings = place.settings
-    seconds: dict[int, list[float]] = {jobs: [] for jobs in settings.jobs_per_gpu}
-    seeds = ",".join(map(str, range(max(settings.jobs_per_gpu))))
-    for _ in range(settings.repeats):
-        for jobs, taken in seconds.items():
-            packed = ("hydra.launcher.gpus=[0]", f"hydra.launcher.jobs_per_gpu={jobs}")
-            taken.append(place.run("rnn_bench", "-m", *place.overrides("gru", seeds), *packed))
-    return seconds

@@ -12,6 +12,7 @@ from benchmarks.articles import OVERRIDES, write_articles
 from benchmarks.settings import Settings
 from rnn_bench.training.device import cores
 
+OUTPUT = "output.txt"
 PROJECT = Path(__file__).parents[1]
 
 
@@ -65,7 +66,7 @@ class Workplace:
         given = {"RNN_BENCH_CACHE": str(self.folder / "cache"), **(environment or {})}
         inherited = {name: value for name, value in os.environ.items() if name[:7] != "MLFLOW_"}
         path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
-        log = self.folder / "output.txt"
+        log = self.folder / OUTPUT
         began = time.perf_counter()
         with log.open("wb") as output:
             ended = subprocess.run(
@@ -77,9 +78,13 @@ class Workplace:
             )
         seconds = time.perf_counter() - began
         if ended.returncode:
-            lines = log.read_text(errors="replace").splitlines()[-15:]
-            raise ContenderFailed("\n".join([f"python -m {module} failed:", *lines]))
+            lines = [f"python -m {module} failed:", *self.printed()[-15:]]
+            raise ContenderFailed("\n".join(lines))
         return seconds
+
+    def printed(self) -> list[str]:
+        """Return the lines that the last process wrote."""
+        return (self.folder / OUTPUT).read_text(errors="replace").splitlines()
 
     def answer(self, module: str, *arguments: object, **more: Any) -> dict[str, Any]:
         """Run a contender, and return its answer, with its start time and its wall time."""

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import yaml
 from mlflow import MlflowClient
 
 from benchmarks import cuda_kernel
-from benchmarks.__main__ import PARTS
+from benchmarks.__main__ import PARTS, parser
 from rnn_bench import command_line
 from rnn_bench.config import reference
 from rnn_bench.config.composition import Composer, config_folder
@@ -210,7 +211,13 @@ def what_test_team_runs(words: list[str], request: pytest.FixtureRequest) -> Non
 
 def a_part_of_the_benchmarks(words: list[str], request: pytest.FixtureRequest) -> None:
     """`make test-bench` makes every part."""
-    assert {*words} <= {*PARTS}
+    assert {*parser().parse_args(words).parts} <= {*PARTS}
+
+
+def tests_of_the_project(words: list[str], request: pytest.FixtureRequest) -> None:
+    """They are found; pytest fails where there are none."""
+    asked = [sys.executable, "-m", "pytest", "--collect-only", "-q", *words]
+    assert subprocess.run(asked, cwd=PROJECT, capture_output=True).returncode == 0
 
 
 def the_table_of_the_cuda_kernel(words: list[str], request: pytest.FixtureRequest) -> None:
@@ -254,6 +261,7 @@ CHECKS: dict[str, Callable[[list[str], pytest.FixtureRequest], None]] = {
     r"python -m rnn_bench\.serving ": a_serving_command,
     r"python -m benchmarks\.cuda_kernel": the_table_of_the_cuda_kernel,
     r"python -m benchmarks ": a_part_of_the_benchmarks,
+    r"python -m pytest ": tests_of_the_project,
     r"python -m tests\.golden": the_record_of_golden_values,
     r"rnn-bench ": an_rnn_bench_command,
     r"make ": a_make_target,

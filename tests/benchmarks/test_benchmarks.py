@@ -4,20 +4,26 @@ import json
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.autograd import DeviceType
 
 from benchmarks import naive, simulation
 from benchmarks.__main__ import PARTS, measure
 from benchmarks.__main__ import main as benchmarks
 from benchmarks.findings import write_page
 from benchmarks.floor import operations_per_token
+from benchmarks.packing import Measured, together
 from benchmarks.sampling import STAGES
 from benchmarks.settings import Settings
+from benchmarks.tracing import covered, pieces
 from benchmarks.workplace import ContenderFailed, Workplace
 from rnn_bench.models.recurrent import RecurrentClassifier
+from rnn_bench.training.device import cores
 
 TINY = Settings(
     corpus="demo",
@@ -34,6 +40,10 @@ TINY = Settings(
     reports=(3,),
     rows=(40, 80),
     sweeps=4,
+    units=(8, 16),
+    lengths=(6, 12),
+    at_once=(1, 2, 1000),
+    seconds=0.5,
 )
 
 
@@ -100,6 +110,9 @@ def test_every_stage_of_a_run_is_found(place: Workplace, results: Path) -> None:
         assert [*sample["stages"]] == [*STAGES]
         for stage in ("reading", "forward", "backward", "recording"):
             assert sample["stages"][stage] > 0
+    (step,) = (sample["step"] for sample in facts["samples"] if "step" in sample)
+    kinds = {kind for kind, begin, end in step["host"] if 0 <= begin < end}
+    assert kinds == {"batch, forward, clipping", "backward", "optimizer"}
     assert 0 < float(cells_of(facts, 1, "share")[0].rstrip("%")) < 100
 
 
@@ -109,6 +122,59 @@ def test_whole_steps_are_timed_by_readout_and_direction(place: Workplace, result
     assert cells_of(facts, 0, "directions") == 9 * ["1"] + 9 * ["2"]
     assert cells_of(facts, 0, "readout")[::3] == 2 * ["last_token", "mean", "max"]
     assert all(min(each["tokens_per_second"]) > 0 for each in facts["samples"])
+
+
+def test_a_step_of_the_recurrence_is_timed_by_kernel_and_sizes(
+    place: Workplace, results: Path
+) -> None:
+    facts = made("recurrence", place, results)
+    sizes = [*zip(*(cells_of(facts, 0, name) for name in ("units", "steps")), strict=True)]
+    usual = (("128", "12"), ("8", "12"), ("16", "12"), ("128", "6"))
+    kernels = cells_of(facts, 0, "kernel")
+    assert kernels[0] == "torch"
+    assert {*sizes} == {*usual}
+    assert len(sizes) == len({*usual}) * len({*kernels})
+    for way in ("forward", "backward"):
+        assert all(float(each) > 0 for each in cells_of(facts, 0, way))
+    assert [*facts["figures"]] == ["recurrence-units", "recurrence-length"]
+
+
+def test_runs_an_hour_are_counted_by_runs_at_once(place: Workplace, results: Path) -> None:
+    facts = made("packing", place, results)
+    assert cells_of(facts, 0, "runs at once") == ["1", "2"][: 2 * cores()]
+    for sample in facts["samples"]:
+        assert sample["seconds"] >= TINY.seconds / 2
+        assert sample["runs_per_hour"] > 0
+
+
+def test_runs_count_while_all_of_them_train() -> None:
+    """From 2, the end of the second one's first epoch, to 4, the end of the first one's last."""
+    first = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)]
+    second = [(1.0, 2.0), (3.0, 5.0)]
+    assert together([first, second]) == Measured((2 + 0.5) / 2, 2.0)
+    assert together([first]) == Measured(1.0, 3.0)
+    assert together([first[:2], [(5.0, 6.0), (6.0, 7.0)]]).seconds == 0
+
+
+def test_what_a_profiler_saw_is_told_apart() -> None:
+    def event(name: str, kind: DeviceType, begin: float, end: float, parent: object = None) -> Any:
+        times = SimpleNamespace(start=begin, end=end)
+        return SimpleNamespace(name=name, device_type=kind, time_range=times, cpu_parent=parent)
+
+    gru = event("aten::gru", DeviceType.CPU, 10, 14)
+    events = [
+        *(gru, event("aten::mm", DeviceType.CPU, 11, 12, gru)),
+        event("Optimizer.step#Adam.step", DeviceType.CPU, 15, 16),
+        event("cudaDeviceSynchronize", DeviceType.CPU, 16, 90),
+        event("RNN_blockPersist_fp_GRU<float>", DeviceType.CUDA, 12, 30),
+        event("sm90_xmma_gemm_f32f32", DeviceType.CUDA, 20, 40),
+        event("vectorized_elementwise_kernel", DeviceType.CUDA, 50, 60),
+    ]
+    assert pieces(events) == {
+        "host": [("batch, forward, clipping", 0, 4), ("optimizer", 5, 6)],
+        "GPU": [("recurrence", 2, 20), ("products", 10, 30), ("other kernels", 40, 50)],
+    }
+    assert covered([(50, 60), (12, 30), (20, 40)]) == 38
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])

@@ -17,6 +17,7 @@ from rnn_bench.sweep.local.devices import Device
 
 log = logging.getLogger("rnn_bench")
 
+WITHOUT_MPS = "Runs of a GPU take turns, without MPS"
 CONTROL = "nvidia-cuda-mps-control"
 ANSWER_TIMEOUT = 10.0  # seconds that the control program has to answer
 PIPE, LOG = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
@@ -77,7 +78,7 @@ def computing_at_once(mode: str, devices: Sequence[Device]) -> Iterator[None]:
                     yield
                 return
         reason = f"{CONTROL} says: {reason}" if reason else f"{CONTROL} failed"
-    log.warning("Runs of a GPU take turns, without MPS: %s.", reason.rstrip("."))
+    log.warning("%s: %s.", WITHOUT_MPS, reason.rstrip("."))
     yield
 
 
