@@ -13,7 +13,7 @@ from rnn_bench.data.batches import training_order
 from rnn_bench.data.encoding import encoded_corpus
 from rnn_bench.models.cell import cell_class
 from rnn_bench.models.kernels.choice import fused_kernel
-from rnn_bench.models.kernels.cuda.kernel import ARTICLES, CudaKernel
+from rnn_bench.models.kernels.cuda.kernel import PRODUCTS, CudaKernel
 from rnn_bench.models.kernels.library import Readout
 from rnn_bench.models.precision import products_in
 from tests.models.kernels.layers import (
@@ -29,7 +29,7 @@ from tests.models.kernels.layers import (
 )
 from tests.models.test_precision import is_rounded
 
-PRECISIONS = [*ARTICLES]
+PRECISIONS = [*PRODUCTS]
 
 Kernels = Callable[..., CudaKernel]
 
@@ -39,7 +39,9 @@ SIZES = {  # embedding, hidden, layers, batch, time
     "below a warp": (3, 7, 2, 5, 11),
     "padded": (100, 50, 3, 7, 23),
     "three warps": (17, 96, 1, 33, 9),
-    "one below the most": (17, 127, 1, 2, 40),
+    "one below the most of a block": (17, 127, 1, 2, 40),
+    "a cluster of three blocks": (100, 150, 2, 33, 60),
+    "a cluster of four blocks": (100, 256, 1, 32, 256),
     "long": (4, 16, 1, 3, 2000),
 }
 

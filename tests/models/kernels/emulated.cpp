@@ -1,6 +1,7 @@
-// The CUDA kernels on a CPU: the threads of a block are coroutines, which take turns at barriers
-// and exchanges. A warp runs from one barrier to the next before another begins, in ascending or
-// descending order, so that a barrier that is missing shows in the results.
+// The CUDA kernels on a CPU: the threads of a block, or of a cluster of blocks, are coroutines, which
+// take turns at barriers and exchanges. A warp runs from one barrier to the next before another
+// begins, and a block from one barrier of the cluster to the next, in ascending or descending order,
+// so that a barrier that is missing shows in the results.
 //
 // -DPRODUCTS='"float32.h"' chooses the products.
 
@@ -14,6 +15,7 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #define __device__
@@ -30,13 +32,19 @@ struct alignas(8) uint2 {
     unsigned x, y;
 };
 
-constexpr int WARP = 32, MOST_THREADS = 256, STACK = 1 << 16;
-enum State { NEW, AT_EXCHANGE, AT_BARRIER, FINISHED };
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+
+constexpr int WARP = 32, MOST_BLOCKS = 4, MOST_THREADS = MOST_BLOCKS * 256, STACK = 1 << 16;
+enum State { NEW, AT_EXCHANGE, AT_BARRIER, AT_CLUSTER_BARRIER, FINISHED };
 
 struct {
     int x;
 } threadIdx, blockIdx;
-float4 shared[98304 / sizeof(float4)];  // no more than the smallest of the GPUs has
+constexpr int SHARED = 163840;  // bytes of a block, no more than an H100's has
+static float4 shared_of[MOST_BLOCKS][SHARED / sizeof(float4)];
+static int cluster, block_threads, running;  // blocks of a cluster, threads of a block, a thread
 
 static State states_of[MOST_THREADS];
 static char stacks[MOST_THREADS][STACK];
@@ -46,17 +54,21 @@ static struct {
     unsigned a[4], b[2];
 } exchanged[2][MOST_THREADS];  // of an exchange, and of the one after it
 static int exchanges[MOST_THREADS];
+static int arrived[MOST_THREADS];  // the blocks of the cluster that a thread has arrived in
 static std::function<void()> kernel;
 
 static void run() {
     kernel();
-    states_of[threadIdx.x] = FINISHED;
+    states_of[running] = FINISHED;
     _longjmp(scheduler, 1);
 }
 
-// Runs a thread until it waits, or ends. Contexts only begin one: between them, jumps are faster.
+// Runs a thread of the cluster until it waits, or ends. Contexts only begin one: between them, jumps
+// are faster.
 static void resume(int thread) {
-    threadIdx.x = thread;
+    running = thread;
+    threadIdx.x = thread % block_threads;
+    blockIdx.x = blockIdx.x / cluster * cluster + thread / block_threads;
     if (_setjmp(scheduler)) return;
     if (states_of[thread] != NEW) _longjmp(threads[thread], 1);
     ucontext_t start;
@@ -68,15 +80,34 @@ static void resume(int thread) {
 }
 
 static void wait(State state) {
-    const int thread = threadIdx.x;
+    const int thread = running;
     states_of[thread] = state;
     if (!_setjmp(threads[thread])) _longjmp(scheduler, 1);
 }
 
-void __syncthreads() { wait(AT_BARRIER); }
+template <int BLOCKS>
+void arrive() {
+    arrived[running] = BLOCKS;
+}
+
+template <int BLOCKS>
+void wait_for_all() {
+    if (BLOCKS > 1 && std::exchange(arrived[running], 0) != BLOCKS) {
+        fprintf(stderr, "thread %d waits for a cluster without having arrived\n", running);
+        abort();
+    }
+    wait(BLOCKS == 1 ? AT_BARRIER : AT_CLUSTER_BARRIER);
+}
+
+float4* own_shared() { return shared_of[blockIdx.x % cluster]; }
+
+template <int BLOCKS, typename Number>
+Number* in_block(Number* own, int block) {
+    return (Number*)((char*)own - (char*)own_shared() + (char*)shared_of[block]);
+}
 
 float __shfl_xor_sync(unsigned, float number, int bit) {
-    const int thread = threadIdx.x;
+    const int thread = running;
     auto* const all = exchanged[exchanges[thread]++ % 2];
     all[thread].number = number;
     wait(AT_EXCHANGE);
@@ -100,7 +131,7 @@ static float half_of(unsigned bits, bool upper) {
 
 // PTX's mma.m16n8k16 with the fragments of its documentation, .bf16 and .f32, and sums in order.
 void multiply_add(float (&sums)[4], const unsigned (&a)[4], uint2 b) {
-    const int thread = threadIdx.x, lane = thread % WARP;
+    const int thread = running, lane = thread % WARP;
     auto* const all = exchanged[exchanges[thread]++ % 2];
     std::copy_n(a, 4, all[thread].a);
     all[thread].b[0] = b.x;
@@ -138,66 +169,93 @@ static State run_warp(int first) {
     return states_of[first];
 }
 
-static void launch(int blocks, int count, bool descending) {
-    for (int block = 0; block < blocks; block++) {
-        blockIdx.x = descending ? blocks - 1 - block : block;
-        const float nan = std::numeric_limits<float>::quiet_NaN();
-        std::fill(std::begin(shared), std::end(shared), float4{nan, nan, nan, nan});
-        std::fill_n(states_of, count, NEW);
-        for (State reached = NEW; reached != FINISHED;) {
-            for (int warp = 0; warp < count / WARP; warp++) {
-                const int which = descending ? count / WARP - 1 - warp : warp;
-                const State state = run_warp(which * WARP);
-                if (warp && state != reached) {
-                    fprintf(stderr, "warp %d parts from those before it\n", which);
-                    abort();
-                }
-                reached = state;
-            }
+// Runs `count` of something, and checks that all reach the same.
+template <typename Run>
+static State run_all(int count, bool descending, Run run) {
+    State reached = NEW;
+    for (int i = 0; i < count; i++) {
+        const State state = run(descending ? count - 1 - i : i);
+        if (i && state != reached) {
+            fprintf(stderr, "one parts from those before it\n");
+            abort();
         }
+        reached = state;
+    }
+    return reached;
+}
+
+static void launch(int groups, bool descending) {
+    for (int group = 0; group < groups; group++) {
+        blockIdx.x = (descending ? groups - 1 - group : group) * cluster;
+        const float nan = std::numeric_limits<float>::quiet_NaN();
+        for (auto& shared : shared_of)
+            std::fill(std::begin(shared), std::end(shared), float4{nan, nan, nan, nan});
+        std::fill_n(states_of, cluster * block_threads, NEW);
+        const auto run_block = [&](int block) {
+            State reached;
+            do {
+                reached = run_all(block_threads / WARP, descending, [&](int warp) {
+                    return run_warp(block * block_threads + warp * WARP);
+                });
+            } while (reached == AT_BARRIER);
+            return reached;
+        };
+        while (run_all(cluster, descending, run_block) != FINISHED) {}
     }
 }
 
-// Calls `run` with the cell and the units as constants.
+// Calls `run` with the cell, the units of a block, and the blocks of a cluster as constants.
 template <Cell CELL, typename Run>
-static void with_units(int units, Run run) {
-    switch (units) {
-        case 32: return run.template operator()<CELL, 32>();
-        case 64: return run.template operator()<CELL, 64>();
-        case 96: return run.template operator()<CELL, 96>();
-        default: return run.template operator()<CELL, 128>();
+static void with_sizes(int units, int blocks, Run run) {
+    switch (units * blocks) {
+        case 32: return run.template operator()<CELL, 32, 1>();
+        case 64: return run.template operator()<CELL, 64, 1>();
+        case 96: return run.template operator()<CELL, 96, 1>();
+        case 128: return run.template operator()<CELL, 128, 1>();
+        case 192: return run.template operator()<CELL, 64, 3>();
+        default: return run.template operator()<CELL, 64, 4>();
     }
 }
 
 template <typename Run>
-static void with_constants(int cell, int units, Run run) {
+static void with_constants(int cell, int units, int blocks, Run run) {
+    cluster = blocks;
     switch (cell) {
-        case RNN: return with_units<RNN>(units, run);
-        case GRU: return with_units<GRU>(units, run);
-        default: return with_units<LSTM>(units, run);
+        case RNN: return with_sizes<RNN>(units, blocks, run);
+        case GRU: return with_sizes<GRU>(units, blocks, run);
+        default: return with_sizes<LSTM>(units, blocks, run);
     }
 }
 
 extern "C" void recurrence_forward(
-    int cell, int units, int blocks, int descending, const long long* lengths, int articles,
-    int steps, int hidden, int reversed, const float* weights, const float* n_bias, float* gates,
-    float* states, float* extra) {
+    int cell, int units, int blocks, int groups, int descending, const long long* lengths,
+    int articles, int steps, int hidden, int reversed, const float* weights, const float* n_bias,
+    float* gates, float* states, float* extra) {
     const Batch batch{lengths, articles, steps, hidden, reversed};
-    with_constants(cell, units, [&]<Cell CELL, int UNITS>() {
-        kernel = [&] { forward<CELL, UNITS>(batch, weights, n_bias, gates, states, extra); };
-        launch(blocks, ForwardProduct<CELL, UNITS>::THREADS, descending);
+    with_constants(cell, units, blocks, [&]<Cell CELL, int UNITS, int BLOCKS>() {
+        using Product = ForwardProduct<CELL, UNITS, BLOCKS>;
+        static_assert(Product::SHARED * sizeof(float4) <= SHARED);
+        block_threads = Product::THREADS;
+        kernel = [&] {
+            forward<CELL, UNITS, BLOCKS>(batch, weights, n_bias, gates, states, extra);
+        };
+        launch(groups, descending);
     });
 }
 
 extern "C" void recurrence_backward(
-    int cell, int units, int blocks, int descending, const long long* lengths, int articles,
-    int steps, int hidden, int reversed, const float* weights, const float* gates,
+    int cell, int units, int blocks, int groups, int descending, const long long* lengths,
+    int articles, int steps, int hidden, int reversed, const float* weights, const float* gates,
     const float* states, const float* extra, const float* d_states, float* d_gates) {
     const Batch batch{lengths, articles, steps, hidden, reversed};
-    with_constants(cell, units, [&]<Cell CELL, int UNITS>() {
+    with_constants(cell, units, blocks, [&]<Cell CELL, int UNITS, int BLOCKS>() {
+        using Product = BackwardProduct<CELL, UNITS, BLOCKS>;
+        static_assert(Product::SHARED * sizeof(float4) <= SHARED);
+        block_threads = Product::THREADS;
         kernel = [&] {
-            backward<CELL, UNITS>(batch, weights, gates, states, extra, d_states, d_gates);
+            backward<CELL, UNITS, BLOCKS>(
+                batch, weights, gates, states, extra, d_states, d_gates);
         };
-        launch(blocks, BackwardProduct<CELL, UNITS>::THREADS, descending);
+        launch(groups, descending);
     });
 }

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnn_bench.models.kernels.cuda import kernel as cuda
-from rnn_bench.models.kernels.cuda.kernel import CudaKernel, padded
+from rnn_bench.models.kernels.cuda.kernel import CudaKernel, layout_of
 from rnn_bench.models.kernels.library import FusedCell, compiler
 
 FENCE = 1000
@@ -31,17 +31,20 @@ class EmulatedKernel(CudaKernel):
 
     def __init__(self, emulation: Emulation, hidden_size: int, descending: bool = False) -> None:
         self.library, self.precision = emulation.library, emulation.precision
-        self.descending = descending
-        self.device, self.units = torch.device("cpu"), padded(hidden_size)
+        self.hidden_size, self.descending = hidden_size, descending
+        self.device = torch.device("cpu")
 
     def launch(
         self, name: str, cell: FusedCell, articles: int, *arguments: Tensor | int | None
     ) -> None:
-        blocks = -(-articles // cuda.ARTICLES[self.precision])
+        layout = layout_of(cell, self.hidden_size, self.precision)
+        groups = -(-articles // layout.articles)
         fenced = [(each, _fenced(each)) for each in arguments if isinstance(each, Tensor)]
         pointers = iter([ctypes.c_void_p(inside.data_ptr()) for _, (_, inside) in fenced])
         given = [next(pointers) if isinstance(each, Tensor) else each for each in arguments]
-        getattr(self.library, name)(cell, self.units, blocks, self.descending, *given)
+        getattr(self.library, name)(
+            cell, layout.units, layout.blocks, groups, self.descending, *given
+        )
         for tensor, (around, inside) in fenced:
             if tensor.is_floating_point():
                 assert around[:FENCE].isnan().all()

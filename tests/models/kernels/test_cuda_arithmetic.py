@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 import torch
 
-from rnn_bench.models.kernels.cuda.kernel import ARTICLES
+from rnn_bench.models.kernels.cuda.kernel import PRODUCTS
 from rnn_bench.models.kernels.library import Readout, Unavailable
 from rnn_bench.models.recurrent import reversed_articles
 from tests.models.kernels.emulated import EmulatedKernel, Emulation
@@ -31,10 +31,12 @@ SIZES = {  # embedding, hidden, layers, batch, time
     "three warps": (17, 96, 1, 2, 7),
     "a full batch": (4, 20, 1, 33, 5),
     "long": (4, 16, 1, 3, 40),
+    "a cluster of three blocks": (5, 150, 1, 6, 7),
+    "a cluster of four blocks": (9, 256, 1, 5, 6),
 }
 
 
-PRECISIONS = [*ARTICLES]
+PRECISIONS = [*PRODUCTS]
 
 Emulated = Callable[..., EmulatedKernel]
 
@@ -104,7 +106,7 @@ def test_numbers_far_from_1_are_exact_too(cell: str, scale: float, emulated: Emu
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("hidden", [33, 128])
+@pytest.mark.parametrize("hidden", [33, 128, 129, 256])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_no_result_depends_on_the_order_of_the_threads(
     cell: str, hidden: int, precision: str, emulated: Emulated

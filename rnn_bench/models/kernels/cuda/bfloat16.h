@@ -1,7 +1,5 @@
 // The recurrence's products in bfloat16, summed in float32, by tensor cores.
 
-constexpr int ARTICLES = 8;  // a block takes them from their first step to their last
-
 #ifdef __CUDA_ARCH__
 // Returns the nearest number that bfloat16 has, which is the upper 16 of 32 bits.
 __device__ inline float nearest_bfloat16(float number) {
@@ -24,18 +22,22 @@ __device__ inline void multiply_add(float (&sums)[4], const unsigned (&a)[4], ui
 }
 #endif
 
-// Multiplies a vector of INPUTS numbers of each article by MATRICES matrices [UNITS, INPUTS]. All
-// of them are numbers of bfloat16.
+// Multiplies a vector of INPUTS numbers of each article by MATRICES matrices [UNITS, INPUTS], which
+// are a block's rows of larger ones where it has others beside it. INPUTS is a multiple of the units
+// of all BLOCKS. All numbers are of bfloat16.
 //
-// A warp has 16 units of all matrices, in registers, 16 inputs after another. Of each matrix a
-// thread gets the sums of two units and two articles.
-template <int UNITS, int MATRICES, int INPUTS>
+// A warp has 16 units of all matrices, 16 inputs after another, in registers, and in shared memory
+// those that do not fit. Of each matrix a thread gets the sums of two units and two articles.
+template <int UNITS, int MATRICES, int INPUTS, int BLOCKS>
 struct Product {
+    static constexpr int ARTICLES = 8;  // from their first step to their last
     static constexpr int THREADS = UNITS * 2, PLACES = 4;
     static constexpr int ROUNDS = INPUTS / 16;
+    static constexpr int MOST = BLOCKS > 1 ? 32 / MATRICES : ROUNDS;
+    static constexpr int HELD = ROUNDS < MOST ? ROUNDS : MOST;  // of the rounds in registers
     static constexpr int STRIDE = INPUTS / 4 + 4;        // uint2s; half a warp reads all banks
     static constexpr int VECTORS = ARTICLES * STRIDE;    // uint2s; a step reads, a step writes
-    static constexpr int SHARED = VECTORS;               // float4s
+    static constexpr int SHARED = VECTORS + (ROUNDS - HELD) * MATRICES * THREADS;  // float4s
     static constexpr int SUMS = MATRICES == 1 ? 4 : 1;  // that take turns: each waits for its last
 
     struct Sums {
@@ -43,8 +45,10 @@ struct Product {
     };
 
     uint2* const vectors;
-    unsigned held[ROUNDS][MATRICES][4];
-    const int first = threadIdx.x / 32 * 16, i = threadIdx.x % 32 / 4, j = threadIdx.x % 4;
+    uint4* const weights;
+    unsigned held[HELD][MATRICES][4];
+    const int first = blockIdx.x % BLOCKS * UNITS + threadIdx.x / 32 * 16;  // unit of the warp
+    const int i = threadIdx.x % 32 / 4, j = threadIdx.x % 4;
 
     __device__ static float rounded(float number) { return nearest_bfloat16(number); }
 
@@ -54,33 +58,46 @@ struct Product {
 
     // `weight(matrix, unit, input)` returns one weight, of a unit and of inputs below `hidden`.
     template <typename Weight>
-    __device__ Product(float4* shared, int hidden, Weight weight) : vectors((uint2*)shared) {
+    __device__ Product(int hidden, Weight weight)
+        : vectors((uint2*)own_shared()), weights((uint4*)own_shared() + VECTORS + threadIdx.x) {
         for (int at = threadIdx.x; at < 2 * VECTORS; at += THREADS) vectors[at] = uint2{0, 0};
         const auto bits = [&](int matrix, int unit, int input) {
-            const bool is = unit < hidden && input % UNITS < hidden;
+            const bool is = unit < hidden && input % (UNITS * BLOCKS) < hidden;
             return is ? __float_as_uint(weight(matrix, unit, input)) : 0;
         };
+        // Four inputs of a thread lie side by side: for the sum any order is right.
+        const auto two = [&](int round, int matrix, int r) {
+            const int unit = first + i + r % 2 * 8, input = round * 16 + j * 4 + r / 2 * 2;
+            return bits(matrix, unit, input) >> 16 | bits(matrix, unit, input + 1);
+        };
+#pragma unroll 1
+        for (int at = HELD * MATRICES; at < ROUNDS * MATRICES; at++) {
+            const int round = at / MATRICES, m = at % MATRICES;
+            weights[(at - HELD * MATRICES) * THREADS] =
+                uint4{two(round, m, 0), two(round, m, 1), two(round, m, 2), two(round, m, 3)};
+        }
 #pragma unroll
-        for (int round = 0; round < ROUNDS; round++) {
+        for (int round = 0; round < HELD; round++) {
             // A branch, without which the addresses of all weights need registers at once.
-            const bool padding = round * 16 % UNITS >= hidden;
+            const bool padding = round * 16 % (UNITS * BLOCKS) >= hidden;
 #pragma unroll
             for (int m = 0; m < MATRICES; m++)
 #pragma unroll
                 for (int r = 0; r < 4; r++) {
                     held[round][m][r] = 0;
-                    if (padding) continue;
-                    // Four inputs of a thread lie side by side: for the sum any order is right.
-                    const int unit = first + i + r % 2 * 8, input = round * 16 + j * 4 + r / 2 * 2;
-                    held[round][m][r] = bits(m, unit, input) >> 16 | bits(m, unit, input + 1);
+                    if (!padding) held[round][m][r] = two(round, m, r);
                 }
         }
     }
 
-    // Sets a number of a place's article, which the step after the next barrier multiplies.
+    // Sets a number of a place's article, which the step after the next barrier multiplies, in all
+    // blocks.
     __device__ void set(int step, int place, int input, float number) {
         uint2* const to = vectors + step % 2 * VECTORS + article(place) * STRIDE;
-        ((unsigned short*)to)[input] = __float_as_uint(number) >> 16;
+        unsigned short* const own = (unsigned short*)to + input;
+#pragma unroll
+        for (int block = 0; block < BLOCKS; block++)
+            *in_block<BLOCKS>(own, block) = __float_as_uint(number) >> 16;
     }
 
     __device__ Sums sums(int step) const {
@@ -90,8 +107,15 @@ struct Product {
         for (int round = 0; round < ROUNDS; round++) {
             const uint2 x = from[round * 4];
 #pragma unroll
-            for (int m = 0; m < MATRICES; m++)
-                multiply_add(s[round % SUMS][m], held[round][m], x);
+            for (int m = 0; m < MATRICES; m++) {
+                if (round < HELD) {
+                    multiply_add(s[round % SUMS][m], held[round < HELD ? round : 0][m], x);
+                } else {
+                    const uint4 w = weights[((round - HELD) * MATRICES + m) * THREADS];
+                    const unsigned a[4] = {w.x, w.y, w.z, w.w};
+                    multiply_add(s[round % SUMS][m], a, x);
+                }
+            }
         }
         Sums mine;
 #pragma unroll

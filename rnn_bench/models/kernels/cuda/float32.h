@@ -1,7 +1,5 @@
 // The recurrence's products in float32.
 
-constexpr int ARTICLES = 2;  // a block takes them from their first step to their last
-
 // The sum over two lanes that differ in `bit`: of `low` for the one whose bit is 0, of `high` for
 // the other. Two sums cost one exchange.
 __device__ inline float sum_with_partner(float low, float high, int bit) {
@@ -9,18 +7,22 @@ __device__ inline float sum_with_partner(float low, float high, int bit) {
     return (upper ? high : low) + __shfl_xor_sync(~0u, upper ? low : high, bit);
 }
 
-// Multiplies a vector of INPUTS numbers of each article by MATRICES matrices [UNITS, INPUTS].
+// Multiplies a vector of INPUTS numbers of each article by MATRICES matrices [UNITS, INPUTS], which
+// are a block's rows of larger ones where it has others beside it. INPUTS is a multiple of the units
+// of all BLOCKS.
 //
 // LANES neighbouring threads share OWN units: each has the weights of every LANES-th four inputs,
 // in registers, and in shared memory those that do not fit. Their sums are added so that each
 // thread ends with those of one unit and one article.
-template <int UNITS, int MATRICES, int INPUTS>
+template <int UNITS, int MATRICES, int INPUTS, int BLOCKS>
 struct Product {
+    static constexpr int ARTICLES = BLOCKS == 1 ? 2 : 4;  // from their first step to their last
     static constexpr int THREADS = UNITS * ARTICLES, PLACES = 1;
-    static constexpr int OWN = INPUTS > UNITS ? 8 : 4, LANES = OWN * ARTICLES;
+    static constexpr int OWN = MATRICES == 1 && INPUTS > UNITS ? 8 : 4, LANES = OWN * ARTICLES;
     static constexpr int ROUNDS = (INPUTS / 4 + LANES - 1) / LANES, STRIDE = ROUNDS * LANES;
     static constexpr int FOURS = ROUNDS * OWN * MATRICES;  // float4s of weights a thread
-    static constexpr int HELD = FOURS <= 48 ? FOURS : 42;  // of them in registers
+    static constexpr int MOST = BLOCKS > 1 ? (MATRICES > 1 ? 28 : 32) : FOURS <= 48 ? 48 : 42;
+    static constexpr int HELD = FOURS < MOST ? FOURS : MOST;  // of them in registers
     static constexpr int VECTORS = ARTICLES * STRIDE;      // float4s; a step reads, a step writes
     static constexpr int SHARED = 2 * VECTORS + (FOURS - HELD) * THREADS;
     static_assert(LANES <= 32);
@@ -30,27 +32,28 @@ struct Product {
     };
 
     float4 *vectors, *weights, held[HELD];
-    const int lane = threadIdx.x % LANES, group = threadIdx.x / LANES;
+    const int lane = threadIdx.x % LANES;
+    const int first = blockIdx.x % BLOCKS * UNITS + threadIdx.x / LANES * OWN;  // unit of the lanes
 
     __device__ static float rounded(float number) { return number; }
 
     // Whose sums this thread gets.
-    __device__ int unit(int) const { return group * OWN + lane % OWN; }
+    __device__ int unit(int) const { return first + lane % OWN; }
     __device__ int article(int) const { return lane / OWN; }
 
     // `weight(matrix, unit, input)` returns one weight, of a unit and of inputs below `hidden`.
     template <typename Weight>
-    __device__ Product(float4* shared, int hidden, Weight weight)
-        : vectors(shared), weights(shared + 2 * VECTORS + threadIdx.x) {
+    __device__ Product(int hidden, Weight weight)
+        : vectors(own_shared()), weights(vectors + 2 * VECTORS + threadIdx.x) {
         for (int i = threadIdx.x; i < 2 * VECTORS; i += THREADS) vectors[i] = float4{0, 0, 0, 0};
         const auto four = [&](int i) {
-            const int first = (i / (OWN * MATRICES) * LANES + lane) * 4;
-            const int matrix = i % MATRICES, of = group * OWN + i / MATRICES % OWN;
+            const int from = (i / (OWN * MATRICES) * LANES + lane) * 4;
+            const int matrix = i % MATRICES, of = first + i / MATRICES % OWN;
             const auto one = [&](int input) {
-                const bool is = of < hidden && input < INPUTS && input % UNITS < hidden;
+                const bool is = of < hidden && input < INPUTS && input % (UNITS * BLOCKS) < hidden;
                 return is ? weight(matrix, of, input) : 0;
             };
-            return float4{one(first), one(first + 1), one(first + 2), one(first + 3)};
+            return float4{one(from), one(from + 1), one(from + 2), one(from + 3)};
         };
 #pragma unroll 1  // and before the others: else their addresses need registers too
         for (int i = HELD; i < FOURS; i++) weights[(i - HELD) * THREADS] = four(i);
@@ -58,9 +61,12 @@ struct Product {
         for (int i = 0; i < HELD; i++) held[i] = four(i);
     }
 
-    // Sets a number of a place's article, which the step after the next barrier multiplies.
+    // Sets a number of a place's article, which the step after the next barrier multiplies, in all
+    // blocks.
     __device__ void set(int step, int place, int input, float number) {
-        ((float*)(vectors + step % 2 * VECTORS + article(place) * STRIDE))[input] = number;
+        float* const own = (float*)(vectors + step % 2 * VECTORS + article(place) * STRIDE) + input;
+#pragma unroll
+        for (int block = 0; block < BLOCKS; block++) *in_block<BLOCKS>(own, block) = number;
     }
 
     __device__ Sums sums(int step) const {

@@ -4,6 +4,7 @@ import ctypes
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,52 @@ from rnn_bench.models.kernels.library import FusedCell, Readout, Unavailable
 from rnn_bench.models.precision import products_in, rounded
 from rnn_bench.models.torch_cell import TorchCell
 
-SOURCES = Path(__file__).parent  # recurrence.cu, and the products of each precision
+SOURCES = Path(__file__).parent
+PRODUCTS = {"float32": "float32.h", "bfloat16": "bfloat16.h"}  # the source of each precision
 KERNELS = ("recurrence_forward", "recurrence_backward")
-ARTICLES = {"float32": 2, "bfloat16": 8}  # of a block, as in the sources
-THREADS = 2  # of a block for each unit, too
-MOST_UNITS = 128
-LEAST_CAPABILITY = (8, 0)
+MOST_UNITS, MOST_UNITS_OF_ONE_BLOCK = 256, 128
+UNITS_IN_A_CLUSTER = 64  # of each block
+SHARED_IN_A_CLUSTER = {  # KiB of each block
+    "float32": {FusedCell.RNN: 8, FusedCell.GRU: 92, FusedCell.LSTM: 160},
+    "bfloat16": {FusedCell.RNN: 9, FusedCell.GRU: 60, FusedCell.LSTM: 98},
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the kernel lies on a GPU; the sources have the same numbers.
+
+    Attributes:
+        units: of a block, a multiple of 32.
+        blocks: that share all units of the same articles: 1, or those of a cluster.
+        articles: that these blocks take from their first step to their last.
+        threads: of a block.
+        shared: bytes of shared memory of a block. The source has it checked when it is compiled.
+    """
+
+    units: int
+    blocks: int
+    articles: int
+    threads: int
+    shared: int
+
+    @property
+    def least_capability(self) -> tuple[int, int]:
+        return (8, 0) if self.blocks == 1 else (9, 0)
+
+
+def layout_of(cell: FusedCell, hidden_size: int, precision: str) -> Layout:
+    """Return the layout for a cell with so many units, at most MOST_UNITS."""
+    rounds = precision == "bfloat16"
+    if hidden_size <= MOST_UNITS_OF_ONE_BLOCK:
+        units = -(-hidden_size // 32) * 32
+        is_largest = cell is FusedCell.LSTM and units == MOST_UNITS_OF_ONE_BLOCK
+        shared = 17 if rounds else 96 if is_largest else 8
+        return Layout(units, 1, 8 if rounds else 2, 2 * units, shared * 1024)
+    units = UNITS_IN_A_CLUSTER
+    blocks, shared = -(-hidden_size // units), SHARED_IN_A_CLUSTER[precision][cell]
+    articles, threads = (8, 2 * units) if rounds else (4, 4 * units)
+    return Layout(units, blocks, articles, threads, shared * 1024)
 
 
 class CudaKernel(FusedKernel):
@@ -47,14 +88,19 @@ class CudaKernel(FusedKernel):
             raise Unavailable(
                 f"on a GPU it computes at most {MOST_UNITS} units, and hidden_size={hidden_size}"
             )
+        self.layout = layout_of(cell, hidden_size, precision)
         capability = torch.cuda.get_device_capability(device)
-        if capability < LEAST_CAPABILITY:
-            name, found = torch.cuda.get_device_name(device), ".".join(map(str, capability))
-            raise Unavailable(f"it needs compute capability 8.0, and {name} has {found}")
+        if capability < self.layout.least_capability:
+            least, found = (
+                ".".join(map(str, each)) for each in (self.layout.least_capability, capability)
+            )
+            raise Unavailable(
+                f"hidden_size={hidden_size} needs compute capability {least}, and "
+                f"{torch.cuda.get_device_name(device)} has {found}"
+            )
         index = torch.cuda.current_device() if device.index is None else device.index
-        self.device, self.units = torch.device("cuda", index), padded(hidden_size)
-        self.precision = precision
-        self.kernels = load(cache_dir, index, capability, cell, self.units, precision)
+        self.device, self.precision = torch.device("cuda", index), precision
+        self.kernels = load(cache_dir, index, capability, cell, self.layout, precision)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:  # a kernel that is loaded has no copy
         return CudaKernel, self.arguments
@@ -66,9 +112,9 @@ class CudaKernel(FusedKernel):
         from cuda.core import LaunchConfig, Stream, launch
 
         config = LaunchConfig(
-            grid=-(-articles // ARTICLES[self.precision]),
-            block=self.units * THREADS,
-            shmem_size=shared_bytes(cell, self.units, self.precision),
+            grid=-(-articles // self.layout.articles) * self.layout.blocks,
+            block=self.layout.threads,
+            shmem_size=self.layout.shared,
         )
         stream = Stream.from_handle(torch.cuda.current_stream(self.device).cuda_stream)
         with torch.cuda.device(self.device):
@@ -186,25 +232,13 @@ def _by_gate(rows: Tensor, hidden: int) -> Tensor:
     return rows.reshape(hidden, -1, *rows.shape[1:]).transpose(0, 1).flatten(0, 1)
 
 
-def padded(hidden_size: int) -> int:
-    """Return the units that the kernel is compiled for: a multiple of 32."""
-    return -(-hidden_size // 32) * 32
-
-
-def shared_bytes(cell: FusedCell, units: int, precision: str) -> int:
-    """Return the shared memory of a block. The source has it checked when it is compiled."""
-    if precision == "bfloat16":
-        return 17 * 1024
-    return (96 if cell is FusedCell.LSTM and units == MOST_UNITS else 8) * 1024
-
-
 @functools.cache
 def load(
     cache_dir: Path,
     device: int,
     capability: tuple[int, int],
     cell: FusedCell,
-    units: int,
+    layout: Layout,
     precision: str,
 ) -> dict[str, Any]:
     """Return the kernels of a cell by name, loaded for a GPU. They are compiled into
@@ -222,9 +256,9 @@ def load(
         raise Unavailable("cuda-core is not installed: pip install 'rnn_bench[gpu]'") from error
     try:
         cache = FileStreamProgramCache(cache_dir / "kernels" / "cuda")
-        code = program(capability, cell, units, precision).compile("cubin", cache=cache)
+        code = program(capability, cell, layout, precision).compile("cubin", cache=cache)
         most = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        size = shared_bytes(cell, units, precision)
+        size = layout.shared
         with torch.cuda.device(device):
             Device(device).set_current()
             loaded = {name: code.get_kernel(name) for name in KERNELS}
@@ -242,22 +276,22 @@ def load(
 def program(
     capability: tuple[int, int],
     cell: FusedCell,
-    units: int,
+    layout: Layout,
     precision: str,
     ptxas_options: Sequence[str] = (),
 ) -> Any:
     """Return the kernels of a cell as a `cuda.core.Program`, to be compiled."""
     from cuda.core import Program, ProgramOptions
 
-    shared = shared_bytes(cell, units, precision)
-    constants = {"CELL": cell.name, "UNITS": units, "SHARED": shared}
+    sizes = {"UNITS": layout.units, "BLOCKS": layout.blocks, "SHARED": layout.shared}
+    constants = {"CELL": cell.name, **sizes}
     options = ProgramOptions(
         std="c++17",
         arch=f"sm_{capability[0]}{capability[1]}",
         define_macro=[(f"COMPILED_{name}", str(value)) for name, value in constants.items()],
         ptxas_options=list(ptxas_options) or None,
     )
-    parts = (f"{precision}.h", "recurrence.cu")
+    parts = ("cluster.h", PRODUCTS[precision], "recurrence.cu")
     return Program("".join((SOURCES / part).read_text() for part in parts), "c++", options)
 
 

@@ -1,12 +1,13 @@
 // The recurrence of an RNN, GRU or LSTM, forward and backward, with weights that stay on the chip
-// over all steps. What precedes this file, float32.h or bfloat16.h, has the products of a step, and
-// rounds what they multiply.
+// over all steps. What precedes this file, cluster.h, then float32.h or bfloat16.h, lets blocks work
+// together, has the products of a step, and rounds what they multiply.
 //
 // W x + b of all steps is computed before, and the gradients of inputs and weights after, from
 // those of the gates: large products, which are torch's.
 //
-// -DCOMPILED_CELL=GRU -DCOMPILED_UNITS=64 -DCOMPILED_SHARED=8192 makes the kernels of a GRU of at
-// most 64 units, a multiple of 32, which are launched with so many bytes of shared memory.
+// -DCOMPILED_CELL=GRU -DCOMPILED_UNITS=64 -DCOMPILED_BLOCKS=1 -DCOMPILED_SHARED=8192 makes the
+// kernels of a GRU whose blocks have 64 units, a multiple of 32. They are launched with so many bytes
+// of shared memory, and, with more blocks than one, in clusters of them.
 
 enum Cell { RNN, GRU, LSTM };  // numbered as library.py's FusedCell
 
@@ -14,11 +15,11 @@ __host__ __device__ constexpr int gates_of(Cell cell) {
     return cell == RNN ? 1 : cell == GRU ? 3 : 4;
 }
 
-template <Cell CELL, int UNITS>
-using ForwardProduct = Product<UNITS, gates_of(CELL), UNITS>;
+template <Cell CELL, int UNITS, int BLOCKS>
+using ForwardProduct = Product<UNITS, gates_of(CELL), UNITS * BLOCKS, BLOCKS>;
 
-template <Cell CELL, int UNITS>
-using BackwardProduct = Product<UNITS, 1, gates_of(CELL) * UNITS>;
+template <Cell CELL, int UNITS, int BLOCKS>
+using BackwardProduct = Product<UNITS, 1, gates_of(CELL) * UNITS * BLOCKS, BLOCKS>;
 
 __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
@@ -108,16 +109,15 @@ struct Batch {
         return article < articles ? min((int)lengths[article], steps) : 0;
     }
 
-    // The length of the block's longest article.
-    __device__ int longest() const {
+    // The length of the longest of `count` articles.
+    __device__ int longest(int first, int count) const {
         int length = 0;
-        for (int a = 0; a < ARTICLES; a++)
-            length = max(length, length_of(blockIdx.x * ARTICLES + a));
+        for (int a = 0; a < count; a++) length = max(length, length_of(first + a));
         return length;
     }
 
-    __device__ Place place(int unit, int article_of_block, int step) const {
-        const int article = blockIdx.x * ARTICLES + article_of_block, length = length_of(article);
+    __device__ Place place(int unit, int article, int step) const {
+        const int length = length_of(article);
         const int position = reversed ? length - 1 - step : step;
         const long long row = (long long)article * steps + position;
         return {unit, unit < hidden ? length : 0, row * hidden + unit};
@@ -132,26 +132,28 @@ struct Batch {
 // `gates` [articles, steps, hidden, gates] are W x + b before. With `extra` [articles, steps,
 // hidden] they are the gates' values after (not of the RNN), and `extra` is `c` of `next_state`.
 // What lies beyond an article's length stays as it is in all of them.
-template <Cell CELL, int UNITS>
+template <Cell CELL, int UNITS, int BLOCKS>
 __device__ void forward(
     Batch batch, const float* __restrict__ weights, const float* __restrict__ n_bias, float* gates,
     float* states, float* extra) {
-    using Product = ForwardProduct<CELL, UNITS>;
+    using Product = ForwardProduct<CELL, UNITS, BLOCKS>;
     constexpr int GATES = gates_of(CELL), PLACES = Product::PLACES;
-    extern __shared__ float4 shared[];
-    const int hidden = batch.hidden, stride = batch.stride(), last = batch.longest();
-    Product product(shared, hidden, [&](int gate, int unit, int input) {
+    const int hidden = batch.hidden, stride = batch.stride();
+    const int first = blockIdx.x / BLOCKS * Product::ARTICLES;
+    const int last = batch.longest(first, Product::ARTICLES);
+    Product product(hidden, [&](int gate, int unit, int input) {
         return weights[(gate * hidden + unit) * hidden + input];
     });
     Place places[PLACES];
     float b[PLACES], h[PLACES], c[PLACES];
 #pragma unroll
     for (int p = 0; p < PLACES; p++) {
-        places[p] = batch.place(product.unit(p), product.article(p), 0);
+        places[p] = batch.place(product.unit(p), first + product.article(p), 0);
         b[p] = CELL == GRU && places[p].length ? n_bias[places[p].unit] : 0;
         h[p] = c[p] = 0;
     }
-    __syncthreads();
+    arrive<BLOCKS>();
+    wait_for_all<BLOCKS>();
     for (int step = 0; step < last; step++) {
         float x[PLACES][GATES];  // asked for before the product, which takes longer than memory
 #pragma unroll
@@ -162,11 +164,15 @@ __device__ void forward(
         const auto sums = product.sums(step);
 #pragma unroll
         for (int p = 0; p < PLACES; p++) {
-            Place& place = places[p];
-            const bool reads = step < place.length;
             const float next = next_state<CELL>(x[p], sums.of[p], b[p], h[p], c[p]);
-            h[p] = reads ? Product::rounded(next) : 0;
-            if (reads) {
+            h[p] = step < places[p].length ? Product::rounded(next) : 0;
+            product.set(step + 1, p, places[p].unit, h[p]);
+        }
+        arrive<BLOCKS>();
+#pragma unroll
+        for (int p = 0; p < PLACES; p++) {
+            Place& place = places[p];
+            if (step < place.length) {
                 states[place.at] = h[p];
                 if (extra) {
 #pragma unroll
@@ -175,27 +181,28 @@ __device__ void forward(
                     extra[place.at] = c[p];
                 }
             }
-            product.set(step + 1, p, place.unit, h[p]);
             place.at += stride;
         }
-        __syncthreads();
+        wait_for_all<BLOCKS>();
     }
 }
 
 // Writes the gradients of the gates into `d_gates` [articles, steps, hidden, gradients]. What lies
 // beyond an article's length stays as it is. The others are as `forward` left them; `d_states` are
 // the gradients of `states`.
-template <Cell CELL, int UNITS>
+template <Cell CELL, int UNITS, int BLOCKS>
 __device__ void backward(
     Batch batch, const float* __restrict__ weights, const float* __restrict__ gates,
     const float* __restrict__ states, const float* __restrict__ extra,
     const float* __restrict__ d_states, float* __restrict__ d_gates) {
-    using Product = BackwardProduct<CELL, UNITS>;
+    using Product = BackwardProduct<CELL, UNITS, BLOCKS>;
     constexpr int GATES = gates_of(CELL), GRADIENTS = gradients_of(CELL), PLACES = Product::PLACES;
-    extern __shared__ float4 shared[];
-    const int hidden = batch.hidden, stride = batch.stride(), last = batch.longest();
-    Product product(shared, hidden, [&](int, int unit, int input) {
-        return weights[(input / UNITS * hidden + input % UNITS) * hidden + unit];
+    constexpr int OF_GATE = UNITS * BLOCKS;  // inputs
+    const int hidden = batch.hidden, stride = batch.stride();
+    const int first = blockIdx.x / BLOCKS * Product::ARTICLES;
+    const int last = batch.longest(first, Product::ARTICLES);
+    Product product(hidden, [&](int, int unit, int input) {
+        return weights[(input / OF_GATE * hidden + input % OF_GATE) * hidden + unit];
     });
     const auto read = [&](const Place& place, int step) {
         Step<CELL> found{};
@@ -214,29 +221,35 @@ __device__ void backward(
     float d_h[PLACES], d_c[PLACES];  // the gradients that later steps give to a step's h and c
 #pragma unroll
     for (int p = 0; p < PLACES; p++) {
-        places[p] = batch.place(product.unit(p), product.article(p), last - 1);
+        places[p] = batch.place(product.unit(p), first + product.article(p), last - 1);
         now[p] = read(places[p], last - 1);
         d_h[p] = d_c[p] = 0;
     }
-    __syncthreads();
+    arrive<BLOCKS>();
+    wait_for_all<BLOCKS>();
     for (int step = last - 1; step >= 0; step--) {
+        float d[PLACES][GRADIENTS];
+#pragma unroll
+        for (int p = 0; p < PLACES; p++) {
+            const float d_state = Product::rounded(d_h[p] + now[p].d_state);
+            d_h[p] = gate_gradients<CELL>(now[p], d_state, d_c[p], d[p]);
+#pragma unroll
+            for (int g = 0; g < GRADIENTS; g++) {
+                d[p][g] = step < places[p].length ? Product::rounded(d[p][g]) : 0;
+                const int gate = g - (GRADIENTS - GATES);
+                if (gate >= 0) product.set(step, p, gate * OF_GATE + places[p].unit, d[p][g]);
+            }
+        }
+        arrive<BLOCKS>();
 #pragma unroll
         for (int p = 0; p < PLACES; p++) {
             Place& place = places[p];
-            const bool reads = step < place.length;
-            float d[GRADIENTS];
-            const float d_state = Product::rounded(d_h[p] + now[p].d_state);
-            d_h[p] = gate_gradients<CELL>(now[p], d_state, d_c[p], d);
 #pragma unroll
-            for (int g = 0; g < GRADIENTS; g++) {
-                d[g] = reads ? Product::rounded(d[g]) : 0;
-                if (reads) d_gates[place.at * GRADIENTS + g] = d[g];
-                const int gate = g - (GRADIENTS - GATES);
-                if (gate >= 0) product.set(step, p, gate * UNITS + place.unit, d[g]);
-            }
+            for (int g = 0; g < GRADIENTS; g++)
+                if (step < place.length) d_gates[place.at * GRADIENTS + g] = d[p][g];
             place.at -= stride;
         }
-        __syncthreads();
+        wait_for_all<BLOCKS>();
 #pragma unroll
         for (int p = 0; p < PLACES; p++) now[p] = read(places[p], step - 1);  // as in `forward`
         const auto sums = product.sums(step);
@@ -246,25 +259,32 @@ __device__ void backward(
 }
 
 #ifdef COMPILED_CELL
-constexpr int THREADS = ForwardProduct<COMPILED_CELL, COMPILED_UNITS>::THREADS;
+using Forward = ForwardProduct<COMPILED_CELL, COMPILED_UNITS, COMPILED_BLOCKS>;
+using Backward = BackwardProduct<COMPILED_CELL, COMPILED_UNITS, COMPILED_BLOCKS>;
 
-static_assert(
-    ForwardProduct<COMPILED_CELL, COMPILED_UNITS>::SHARED * sizeof(float4) <= COMPILED_SHARED &&
-    BackwardProduct<COMPILED_CELL, COMPILED_UNITS>::SHARED * sizeof(float4) <= COMPILED_SHARED);
+static_assert(Forward::SHARED * sizeof(float4) <= COMPILED_SHARED);
+static_assert(Backward::SHARED * sizeof(float4) <= COMPILED_SHARED);
 
-extern "C" __global__ __launch_bounds__(THREADS, 1) void recurrence_forward(
+#if COMPILED_BLOCKS > 1
+#define KERNEL extern "C" __global__ __cluster_dims__(COMPILED_BLOCKS, 1, 1)
+#else
+#define KERNEL extern "C" __global__
+#endif
+
+KERNEL __launch_bounds__(Forward::THREADS, 1) void recurrence_forward(
     const long long* lengths, int articles, int steps, int hidden, int reversed,
     const float* weights, const float* n_bias, float* gates, float* states, float* extra) {
     const Batch batch{lengths, articles, steps, hidden, reversed};
-    forward<COMPILED_CELL, COMPILED_UNITS>(batch, weights, n_bias, gates, states, extra);
+    forward<COMPILED_CELL, COMPILED_UNITS, COMPILED_BLOCKS>(
+        batch, weights, n_bias, gates, states, extra);
 }
 
-extern "C" __global__ __launch_bounds__(THREADS, 1) void recurrence_backward(
+KERNEL __launch_bounds__(Backward::THREADS, 1) void recurrence_backward(
     const long long* lengths, int articles, int steps, int hidden, int reversed,
     const float* weights, const float* gates, const float* states, const float* extra,
     const float* d_states, float* d_gates) {
     const Batch batch{lengths, articles, steps, hidden, reversed};
-    backward<COMPILED_CELL, COMPILED_UNITS>(
+    backward<COMPILED_CELL, COMPILED_UNITS, COMPILED_BLOCKS>(
         batch, weights, gates, states, extra, d_states, d_gates);
 }
 #endif
