@@ -10,10 +10,13 @@ __device__ inline float4* own_shared() {
 // Returns where another block of the cluster has what this one has at an address of its own.
 template <int BLOCKS, typename Number>
 __device__ inline Number* in_block(Number* own, int block) {
-    if constexpr (BLOCKS == 1) return own;
-    unsigned long long there;
-    asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"((unsigned long long)own), "r"(block));
-    return (Number*)there;
+    if constexpr (BLOCKS == 1) {
+        return own;
+    } else {
+        unsigned long long there;
+        asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"((unsigned long long)own), "r"(block));
+        return (Number*)there;
+    }
 }
 
 // Says that this thread has written what the others read after `wait_for_all`. What it writes between
