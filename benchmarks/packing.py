@@ -5,11 +5,11 @@ all of them train: from the end of the last one's first epoch to the end of the 
 a GPU the sweeps are repeated with one thing after another that may let more runs share it.
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from benchmarks.drawing import grid_of_lines
 from benchmarks.findings import Findings, Table, number
@@ -45,27 +45,28 @@ class Measured:
     seconds: float
 
 
+class WithoutMps(Exception):
+    """MPS cannot be started; the message is the launcher's line."""
+
+
 def measure(place: Workplace) -> Findings:
     settings, samples, notes = place.settings, [], []
-    found: dict[str, dict[int, list[float]]] = {}
     for scheme, overrides in SCHEMES[settings.device].items():
         if FUSED in overrides and not has_cuda_core():
             notes.append(f"Not {scheme}: cuda-core is not installed.")
             continue
-        interval = 0.0  # seconds of an epoch of each run
-        for at_once in counts(settings):
-            for _ in range(settings.repeats):
-                measured = trained_together(place, at_once, overrides, interval)
-                line = next((each for each in place.printed() if WITHOUT_MPS in each), "")
-                if MPS in overrides and line:
-                    notes.append(f"Not {scheme}: {line}")
-                    break
-                rate = measured.epochs_per_second * 3600 / settings.epochs
-                found.setdefault(scheme, {}).setdefault(at_once, []).append(rate)
-                samples.append(
-                    {"scheme": scheme, "at_once": at_once, "runs_per_hour": rate, **vars(measured)}
-                )
-                interval = at_once / measured.epochs_per_second
+        try:
+            for each in measured_scheme(place, overrides):
+                samples.append({"scheme": scheme, **each})
+                if math.isnan(each["runs_per_hour"]):
+                    notes.append(f"{scheme}: {each['at_once']} runs never trained together.")
+        except WithoutMps as error:
+            notes.append(f"Not {scheme}: {error}")
+    found: dict[str, dict[int, list[float]]] = {}
+    for each in samples:
+        if math.isfinite(each["runs_per_hour"]):
+            by_count = found.setdefault(each["scheme"], {})
+            by_count.setdefault(each["at_once"], []).append(each["runs_per_hour"])
     rates = {
         scheme: {at_once: median(each) for at_once, each in by_count.items()}
         for scheme, by_count in found.items()
@@ -114,21 +115,42 @@ def measure(place: Workplace) -> Findings:
     )
 
 
-def counts(settings: Settings) -> Iterator[int]:
-    """Yield the numbers of runs at once; a CPU gets at most two runs for each core."""
+def measured_scheme(place: Workplace, overrides: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the samples of a scheme, for one number of runs at once after another.
+
+    Raises:
+        WithoutMps: it is to be with MPS, which cannot be started here.
+    """
+    settings, interval = place.settings, 0.0  # seconds of an epoch of each run
+    for at_once in counts(settings, overrides):
+        for _ in range(settings.repeats):
+            measured = trained_together(place, at_once, overrides, interval)
+            rate = measured.epochs_per_second * 3600 / settings.epochs
+            yield {"at_once": at_once, "runs_per_hour": rate, **vars(measured)}
+            if math.isfinite(rate):
+                interval = at_once / measured.epochs_per_second
+
+
+def counts(settings: Settings, overrides: Sequence[str]) -> list[int]:
+    """Return the numbers of runs at once. One run alone has no MPS, and a CPU gets at most two runs
+    for each core."""
     most = math.inf if settings.device == "cuda" else 2 * cores()
-    return itertools.takewhile(lambda count: count <= most, settings.at_once)
+    least = 2 if [*overrides] == [MPS] else 1
+    return [count for count in settings.at_once if least <= count <= most]
 
 
 def trained_together(
     place: Workplace, at_once: int, overrides: Sequence[str], interval: float
 ) -> Measured:
-    """Return the speed of that many runs that train at once for `settings.seconds`.
+    """Return the speed of that many runs that train at once for about `settings.seconds`.
 
     Args:
         interval: seconds that an epoch of a run takes at least; 0: not known.
+
+    Raises:
+        WithoutMps: it is to be with MPS, which cannot be started here.
     """
-    wanted, epochs = place.settings.seconds, place.settings.epochs
+    wanted, epochs = place.settings.seconds, max(place.settings.epochs, 3)
     key = "jobs_per_gpu" if place.settings.device == "cuda" else "jobs"
     slots = [f"hydra.launcher.{key}={at_once}"]
     slots += ["hydra.launcher.gpus=[0]"] if place.settings.device == "cuda" else []
@@ -137,12 +159,16 @@ def trained_together(
         epochs = max(epochs, 2 + math.ceil(wanted / interval))
     for _ in range(ATTEMPTS):
         place.run("rnn_bench", "-m", *place.overrides(CELL, seeds, epochs), *slots, *overrides)
+        if MPS in overrides:
+            for line in place.printed():
+                if WITHOUT_MPS in line:
+                    raise WithoutMps(line)
         histories = recorded_epochs(place, at_once)
         measured = together(histories)
         if measured.seconds >= wanted / 2:
             break
-        longest = max(end - begin for history in histories for begin, end in history[1:])
-        epochs += math.ceil((wanted - measured.seconds) / longest)
+        usual = median(end - begin for history in histories for begin, end in history[1:])
+        epochs += math.ceil((wanted - measured.seconds) / usual)
     return measured
 
 
@@ -159,12 +185,12 @@ def recorded_epochs(place: Workplace, count: int) -> list[list[Epoch]]:
 
 
 def together(histories: Sequence[Sequence[Epoch]]) -> Measured:
-    """Return what runs trained while all of them did, without the first epoch of each: nothing, if
-    one began when another had ended."""
+    """Return what runs trained while all of them did, without the first epoch of each. Where one
+    began only when another had ended, the seconds are negative, and the speed is nan."""
     began = max(history[0][1] for history in histories)
     ended = min(history[-1][1] for history in histories)
     if ended <= began:
-        return Measured(math.nan, 0.0)
+        return Measured(math.nan, ended - began)
     shares = (
         max(0.0, min(end, ended) - max(begin, began)) / (end - begin)
         for history in histories

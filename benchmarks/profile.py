@@ -18,6 +18,7 @@ from benchmarks.drawing import bars, stacked, timeline
 from benchmarks.findings import Findings, Table, number
 from benchmarks.floor import operations_per_token, peak
 from benchmarks.sampling import STAGES
+from benchmarks.tracing import EPOCH
 from benchmarks.workplace import Workplace
 
 BESIDE = ("reading", "batches", "recording")
@@ -151,9 +152,9 @@ def sampled(place: Workplace, cell: str, **more: Any) -> tuple[dict[str, Any], d
 
 
 def traced(place: Workplace, cell: str, what: str, graph: str) -> dict[str, Any]:
-    """Return what a run of two epochs traced: `step` or `kernels`."""
+    """Return what a run traced: `step` or `kernels`."""
     path = place.folder / f"{what}.json"
-    overrides = place.overrides(cell, epochs=2)
+    overrides = place.overrides(cell, epochs=EPOCH)
     place.ours(*overrides, f"model.graph={graph}", options=(f"--{what}", str(path)))
     found: dict[str, Any] = json.loads(path.read_text())
     return found

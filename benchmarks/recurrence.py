@@ -81,7 +81,7 @@ def measure(place: Workplace) -> Findings:
     figures = []
     for name, title in titles.items():
         if len({sample[name] for sample in samples}) > 1:
-            shown = along(samples, name, usual)
+            compared = along(samples, name, usual)
             figures.append(
                 grid_of_lines(
                     f"recurrence-{name.replace('_', '-')}",
@@ -93,10 +93,10 @@ def measure(place: Workplace) -> Findings:
                             cell: {
                                 contender: {
                                     each[name]: median(each[way])
-                                    for each in shown
+                                    for each in compared
                                     if (each["cell"], each["contender"]) == (cell, contender)
                                 }
-                                for contender in dict.fromkeys(e["contender"] for e in shown)
+                                for contender in dict.fromkeys(e["contender"] for e in compared)
                             }
                             for cell in settings.cells
                         }
@@ -109,7 +109,7 @@ def measure(place: Workplace) -> Findings:
         + "; ".join(
             f"{cell} "
             + ", ".join(
-                f"{median(each[way]):.2f} ({each['contender']})"
+                f"{shown(each, way, 2)} ({each['contender']})"
                 for each in along(samples, "units", usual)
                 if (each["cell"], each["units"]) == (cell, usual.units)
             )
@@ -126,7 +126,7 @@ def measure(place: Workplace) -> Findings:
             [
                 *(str(each[name]) for name in ("cell", "kernel", "precision", "units", "length")),
                 str(each["at_once"]),
-                *("≤ " * (not each["queued"]) + number(median(each[way]), 3) for way in WAYS),
+                *(shown(each, way, 3) for way in WAYS),
                 str(len(each[WAYS[0]])),
             ]
             for each in samples
@@ -136,6 +136,11 @@ def measure(place: Workplace) -> Findings:
         "once. ≤: the calls could not be queued, and the host's time is part of it.",
     )
     return Findings("A step of the recurrence", headline, [table], figures, samples)
+
+
+def shown(sample: dict[str, Any], way: str, places: int) -> str:
+    """Return a sample's median time, with what it is not above."""
+    return "≤ " * (not sample["queued"]) + number(median(sample[way]), places)
 
 
 def along(samples: Sequence[dict[str, Any]], name: str, usual: Case) -> list[dict[str, Any]]:
@@ -221,13 +226,14 @@ def timed(case: Case, device: torch.device, cache_dir: Path, turns: int) -> dict
     for hold in HOLDS:
         found: dict[str, list[float]] = {way: [] for way in WAYS}
         all_queued = True
-        for turn in range(turns + 1):
-            for way in WAYS:
-                calls = [getattr(layer, way) for layer in layers]
-                seconds, queued = take_time(calls, streams, hold)
-                if turn:
-                    found[way].append(1e6 * seconds / (CALLS * case.length))
-                    all_queued &= queued
+        for turn, way in itertools.product(range(turns + 1), WAYS):
+            calls = [getattr(layer, way) for layer in layers]
+            seconds, queued = take_time(calls, streams, hold)
+            if turn:
+                found[way].append(1e6 * seconds / (CALLS * case.length))
+                all_queued &= queued
+            if not all_queued and way == WAYS[-1] and hold != HOLDS[-1]:
+                break
         if all_queued:
             break
     return {**asdict(case), "contender": case.contender, "queued": all_queued, **found}

@@ -1,4 +1,4 @@
-"""Trace the second epoch of a training with torch's profiler: the kernels of a GPU in all of it, or
+"""Trace an epoch of a training with torch's profiler: the kernels of a GPU in all of it, or
 one step in its middle, with what the host does meanwhile."""
 
 import functools
@@ -15,7 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from rnn_bench.training.epochs import EpochResult, Training
 
-EPOCH = 2  # the first also compiles, captures and allocates
+EPOCH = 4  # those before also compile, allocate, and capture graphs of all lengths
 HOST = {"evaluate_function": "backward", "Optimizer": "optimizer"}  # by part of a name
 FORWARD = "batch, forward, clipping"
 KERNELS = {
@@ -30,7 +30,7 @@ Piece = tuple[str, float, float]  # its kind, begin, and end in microseconds
 
 
 def trace_kernels(path: Path) -> None:
-    """Have the next training write a JSON file on its second epoch: the microseconds of each kernel
+    """Have the next training write a JSON file on its epoch EPOCH: the microseconds of each kernel
     of the GPU, the seconds of the epoch, and those in which the GPU computes."""
 
     def traced(epoch: Callable[[], EpochResult]) -> EpochResult:
@@ -43,7 +43,7 @@ def trace_kernels(path: Path) -> None:
         busy = covered(
             (each.time_range.start, each.time_range.end)
             for each in found.events()
-            if each.device_type == DeviceType.CUDA
+            if each.device_type == DeviceType.CUDA and not each.is_user_annotation
         )
         facts = {"kernels": kernels, "seconds": seconds, "busy_seconds": busy / 1e6}
         path.write_text(json.dumps(facts))
@@ -53,7 +53,7 @@ def trace_kernels(path: Path) -> None:
 
 
 def trace_step(path: Path) -> None:
-    """Have the next training write a JSON file on a step in its second epoch: the pieces of the
+    """Have the next training write a JSON file on a step in its epoch EPOCH: the pieces of the
     host and of the GPU."""
 
     def traced(training: Training, epoch: Callable[[], EpochResult]) -> EpochResult:
@@ -101,6 +101,8 @@ def pieces(events: Iterable[Any]) -> dict[str, list[Piece]]:
     event is around, of the GPU each kernel."""
     found: dict[str, list[Piece]] = {"host": [], "GPU": []}
     for each in events:
+        if each.is_user_annotation and each.device_type == DeviceType.CUDA:
+            continue  # of an optimizer: no kernel
         name, times = each.name, (each.time_range.start, each.time_range.end)
         if each.device_type == DeviceType.CUDA:
             kinds = (k for k, parts in KERNELS.items() if any(p in name.lower() for p in parts))

@@ -13,6 +13,7 @@ from rnn_bench.config.errors import ConfigError, OutOfMemory
 ALLOCATIONS = (
     "CUDA error: out of memory",
     "CUDA driver error: out of memory",
+    "CUDA_ERROR_OUT_OF_MEMORY",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",  # its name since cuDNN 9

@@ -1,7 +1,9 @@
 """The parts of the benchmark, each made for real on a few articles."""
 
 import json
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from benchmarks import naive, simulation
+from benchmarks import naive, packing, simulation
 from benchmarks.__main__ import PARTS, measure
 from benchmarks.__main__ import main as benchmarks
 from benchmarks.findings import write_page
@@ -103,7 +105,11 @@ def test_a_sweep_is_compared_with_as_many_naive_runs(place: Workplace, results: 
     assert float(cells_of(facts, 0, "times naive")[0]) == pytest.approx(naive / packed, abs=0.1)
 
 
-def test_every_stage_of_a_run_is_found(place: Workplace, results: Path) -> None:
+def test_every_stage_of_a_run_is_found(
+    place: Workplace, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of epochs enough that every stage is met by a sample, which is taken each 2 ms."""
+    monkeypatch.setattr(place, "settings", replace(TINY, epochs=40))
     facts = made("profile", place, results)
     assert cells_of(facts, 0, "run") == ["rnn, nothing cached", "rnn"]
     for sample in facts["samples"][:2]:
@@ -153,16 +159,39 @@ def test_runs_count_while_all_of_them_train() -> None:
     second = [(1.0, 2.0), (3.0, 5.0)]
     assert together([first, second]) == Measured((2 + 0.5) / 2, 2.0)
     assert together([first]) == Measured(1.0, 3.0)
-    assert together([first[:2], [(5.0, 6.0), (6.0, 7.0)]]).seconds == 0
+    apart = together([first[:2], [(5.0, 6.0), (6.0, 7.0)]])
+    assert (math.isnan(apart.epochs_per_second), apart.seconds) == (True, -4.0)
+
+
+def test_runs_that_never_train_together_are_said(
+    place: Workplace, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their histories are those of runs whose starts lie an hour apart."""
+
+    def apart(place: Workplace, count: int) -> list[list[tuple[float, float]]]:
+        starts = (3600.0 * number for number in range(count))
+        return [[(t, t + 1), (t + 1, t + 2), (t + 2, t + 3)] for t in starts]
+
+    monkeypatch.setattr(packing, "recorded_epochs", apart)
+    monkeypatch.setattr(packing, "ATTEMPTS", 1)
+    facts = made("packing", place, results)
+    assert cells_of(facts, 0, "runs at once") == ["1"]
+    assert "2 runs never trained together." in facts["tables"][0]["note"]
 
 
 def test_what_a_profiler_saw_is_told_apart() -> None:
     def event(name: str, kind: DeviceType, begin: float, end: float, parent: object = None) -> Any:
         times = SimpleNamespace(start=begin, end=end)
-        return SimpleNamespace(name=name, device_type=kind, time_range=times, cpu_parent=parent)
+        return SimpleNamespace(
+            **{"name": name, "device_type": kind, "time_range": times, "cpu_parent": parent},
+            is_user_annotation=False,
+        )
 
     gru = event("aten::gru", DeviceType.CPU, 10, 14)
+    adam = event("Optimizer.step#Adam.step", DeviceType.CUDA, 12, 60)
+    adam.is_user_annotation = True
     events = [
+        adam,
         *(gru, event("aten::mm", DeviceType.CPU, 11, 12, gru)),
         event("Optimizer.step#Adam.step", DeviceType.CPU, 15, 16),
         event("cudaDeviceSynchronize", DeviceType.CPU, 16, 90),

@@ -64,10 +64,14 @@ def with_cuda_core() -> None:
 @pytest.mark.usefixtures("with_cuda_core")
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("units", [128, 256])
 def test_the_fused_kernel_is_part_of_a_graph(
-    cell: str, precision: str, configured: Compose
+    cell: str, precision: str, units: int, configured: Compose
 ) -> None:
-    given = f"model={cell}", f"protocol.precision={precision}", "model.kernel=fused"
+    given = (
+        *(f"model={cell}", f"protocol.precision={precision}", "model.kernel=fused"),
+        f"model.hidden_size={units}",
+    )
     off, auto = (
         started(configured(*ARTICLES, "model.dropout=0", *given, f"model.graph={graph}"))
         for graph in ("off", "auto")

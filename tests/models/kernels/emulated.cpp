@@ -85,18 +85,22 @@ static void wait(State state) {
     if (!_setjmp(threads[thread])) _longjmp(scheduler, 1);
 }
 
+// All threads of a cluster get here before one goes on: nothing that is written later may be read
+// after `wait_for_all`.
 template <int BLOCKS>
 void arrive() {
+    if (BLOCKS == 1) return;
     arrived[running] = BLOCKS;
+    wait(AT_CLUSTER_BARRIER);
 }
 
 template <int BLOCKS>
 void wait_for_all() {
-    if (BLOCKS > 1 && std::exchange(arrived[running], 0) != BLOCKS) {
+    if (BLOCKS == 1) return wait(AT_BARRIER);
+    if (std::exchange(arrived[running], 0) != BLOCKS) {
         fprintf(stderr, "thread %d waits for a cluster without having arrived\n", running);
         abort();
     }
-    wait(BLOCKS == 1 ? AT_BARRIER : AT_CLUSTER_BARRIER);
 }
 
 float4* own_shared() { return shared_of[blockIdx.x % cluster]; }

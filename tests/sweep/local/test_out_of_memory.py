@@ -134,6 +134,10 @@ def test_a_single_run_says_it_in_a_line(
             "`cublasCreate(handle)`",
         ),
         (
+            RuntimeError("CUDA error: CUDA_ERROR_OUT_OF_MEMORY: The API call failed"),
+            "out of memory: CUDA error: CUDA_ERROR_OUT_OF_MEMORY: The API call failed",
+        ),
+        (
             RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
             "out of memory: cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
         ),

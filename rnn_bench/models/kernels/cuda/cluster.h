@@ -19,8 +19,8 @@ __device__ inline Number* in_block(Number* own, int block) {
     }
 }
 
-// Says that this thread has written what the others read after `wait_for_all`. What it writes between
-// the two, to memory, delays nobody.
+// Says that this thread has written what the others read after `wait_for_all`. It also waits until
+// what was written to the GPU's memory before is there, so that such writes come between the two.
 template <int BLOCKS>
 __device__ inline void arrive() {
     if constexpr (BLOCKS > 1) asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");

@@ -23,9 +23,9 @@ PRODUCTS = {"float32": "float32.h", "bfloat16": "bfloat16.h"}  # the source of e
 KERNELS = ("recurrence_forward", "recurrence_backward")
 MOST_UNITS, MOST_UNITS_OF_ONE_BLOCK = 256, 128
 UNITS_IN_A_CLUSTER = 64  # of each block
-SHARED_IN_A_CLUSTER = {  # KiB of each block
-    "float32": {FusedCell.RNN: 8, FusedCell.GRU: 92, FusedCell.LSTM: 160},
-    "bfloat16": {FusedCell.RNN: 9, FusedCell.GRU: 60, FusedCell.LSTM: 98},
+SHARED_IN_A_CLUSTER = {  # KiB of each block, of RNN, GRU and LSTM, by its blocks
+    "float32": {3: (8, 52, 88), 4: (8, 92, 160)},
+    "bfloat16": {3: (7, 27, 57), 4: (9, 60, 98)},
 }
 
 
@@ -61,7 +61,8 @@ def layout_of(cell: FusedCell, hidden_size: int, precision: str) -> Layout:
         shared = 17 if rounds else 96 if is_largest else 8
         return Layout(units, 1, 8 if rounds else 2, 2 * units, shared * 1024)
     units = UNITS_IN_A_CLUSTER
-    blocks, shared = -(-hidden_size // units), SHARED_IN_A_CLUSTER[precision][cell]
+    blocks = -(-hidden_size // units)
+    shared = SHARED_IN_A_CLUSTER[precision][blocks][cell]
     articles, threads = (8, 2 * units) if rounds else (4, 4 * units)
     return Layout(units, blocks, articles, threads, shared * 1024)
 
@@ -94,8 +95,9 @@ class CudaKernel(FusedKernel):
             least, found = (
                 ".".join(map(str, each)) for each in (self.layout.least_capability, capability)
             )
+            what = "it" if self.layout.blocks == 1 else f"hidden_size={hidden_size}"
             raise Unavailable(
-                f"hidden_size={hidden_size} needs compute capability {least}, and "
+                f"{what} needs compute capability {least}, and "
                 f"{torch.cuda.get_device_name(device)} has {found}"
             )
         index = torch.cuda.current_device() if device.index is None else device.index
@@ -108,17 +110,24 @@ class CudaKernel(FusedKernel):
     def launch(
         self, name: str, cell: FusedCell, articles: int, *arguments: Tensor | int | None
     ) -> None:
-        """Start a kernel of the source on torch's stream, for so many articles."""
-        from cuda.core import LaunchConfig, Stream, launch
+        """Start a kernel of the source on torch's stream, for so many articles.
+
+        Raises:
+            RuntimeError: CUDA cannot start it.
+        """
+        from cuda.core import LaunchConfig, launch
 
         config = LaunchConfig(
             grid=-(-articles // self.layout.articles) * self.layout.blocks,
             block=self.layout.threads,
             shmem_size=self.layout.shared,
         )
-        stream = Stream.from_handle(torch.cuda.current_stream(self.device).cuda_stream)
-        with torch.cuda.device(self.device):
-            launch(stream, config, self.kernels[name], *map(_as_argument, arguments))
+        stream = _stream(torch.cuda.current_stream(self.device).cuda_stream)
+        try:
+            with torch.cuda.device(self.device):
+                launch(stream, config, self.kernels[name], *map(_as_argument, arguments))
+        except Exception as error:  # cuda-core's are of no class that it names
+            raise RuntimeError(f"CUDA error: {error}") from error
 
     def _compute(
         self, cell: TorchCell, inputs: Tensor, lengths: Tensor, readout: Readout, backwards: bool
@@ -265,7 +274,8 @@ def load(
             for kernel in loaded.values():
                 (status,) = driver.cuKernelSetAttribute(most, size, kernel.handle, device)
                 if status != driver.CUresult.CUDA_SUCCESS:
-                    raise RuntimeError(f"{size} bytes of shared memory: {status.name}")
+                    name = torch.cuda.get_device_name(device)
+                    raise RuntimeError(f"{name} has no {size} bytes of shared memory for a block")
     except Exception as error:  # of NVRTC, of the driver, or of the cache folder
         if "CUDA_ERROR_OUT_OF_MEMORY" in str(error):
             raise OutOfMemory(f"out of memory: {error}") from error
@@ -293,6 +303,14 @@ def program(
     )
     parts = ("cluster.h", PRODUCTS[precision], "recurrence.cu")
     return Program("".join((SOURCES / part).read_text() for part in parts), "c++", options)
+
+
+@functools.cache
+def _stream(handle: int) -> Any:
+    """Return a stream of torch's as one of cuda-core's."""
+    from cuda.core import Stream
+
+    return Stream.from_handle(handle)
 
 
 def _as_argument(value: Tensor | int | None) -> Any:
