@@ -1,6 +1,6 @@
 """Print what the CUDA kernel takes of GPUs: threads and shared memory of a block, registers of a
-thread, and what does not fit in them, as Markdown tables. It is compiled, not
-run, so that no GPU is needed, but `pip install 'rnn_bench[gpu]'`.
+thread, and what does not fit in them, as Markdown tables. It is compiled, not run: that takes no
+GPU, but `pip install 'rnn_bench[gpu]'`.
 """
 
 import io

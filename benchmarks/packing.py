@@ -23,7 +23,7 @@ from rnn_bench.training.device import cores
 
 CELL = "gru"
 MPS, FUSED = "hydra.launcher.mps=auto", "model.kernel=fused"
-SCHEMES = {
+SCHEMES: dict[str, dict[str, tuple[str, ...]]] = {
     "cpu": {"rnn_bench": ()},
     "cuda": {
         "rnn_bench": (),
@@ -39,9 +39,10 @@ Epoch = tuple[float, float]  # its begin and end, in seconds
 
 @dataclass(frozen=True)
 class Measured:
-    """The epochs a second that runs trained together, and the seconds in which all of them did."""
+    """The epochs a second that runs trained together, and the seconds in which all of them did:
+    None, and less than 0, where one began only when another had ended."""
 
-    epochs_per_second: float
+    epochs_per_second: float | None
     seconds: float
 
 
@@ -50,24 +51,26 @@ class WithoutMps(Exception):
 
 
 def measure(place: Workplace) -> Findings:
-    settings, samples, notes = place.settings, [], []
+    settings, notes = place.settings, list[str]()
+    samples: list[dict[str, Any]] = []
     for scheme, overrides in SCHEMES[settings.device].items():
         if FUSED in overrides and not has_cuda_core():
             notes.append(f"Not {scheme}: cuda-core is not installed.")
             continue
         try:
-            for each in measured_scheme(place, overrides):
-                samples.append({"scheme": scheme, **each})
-                if math.isnan(each["runs_per_hour"]):
-                    notes.append(f"{scheme}: {each['at_once']} runs never trained together.")
+            of_scheme = [*measured_scheme(place, overrides)]
         except WithoutMps as error:
             notes.append(f"Not {scheme}: {error}")
+            continue
+        samples += [{"scheme": scheme, **each} for each in of_scheme]
     found: dict[str, dict[int, list[float]]] = {}
     for each in samples:
-        if math.isfinite(each["runs_per_hour"]):
+        if each["runs_per_hour"] is None:
+            notes.append(f"{each['scheme']}: {each['at_once']} runs never trained together.")
+        else:
             by_count = found.setdefault(each["scheme"], {})
             by_count.setdefault(each["at_once"], []).append(each["runs_per_hour"])
-    rates = {
+    rates: dict[str, dict[float, float]] = {
         scheme: {at_once: median(each) for at_once, each in by_count.items()}
         for scheme, by_count in found.items()
     }
@@ -125,10 +128,10 @@ def measured_scheme(place: Workplace, overrides: Sequence[str]) -> Iterator[dict
     for at_once in counts(settings, overrides):
         for _ in range(settings.repeats):
             measured = trained_together(place, at_once, overrides, interval)
-            rate = measured.epochs_per_second * 3600 / settings.epochs
+            speed, rate = measured.epochs_per_second, None
+            if speed:
+                rate, interval = speed * 3600 / settings.epochs, at_once / speed
             yield {"at_once": at_once, "runs_per_hour": rate, **vars(measured)}
-            if math.isfinite(rate):
-                interval = at_once / measured.epochs_per_second
 
 
 def counts(settings: Settings, overrides: Sequence[str]) -> list[int]:
@@ -185,12 +188,11 @@ def recorded_epochs(place: Workplace, count: int) -> list[list[Epoch]]:
 
 
 def together(histories: Sequence[Sequence[Epoch]]) -> Measured:
-    """Return what runs trained while all of them did, without the first epoch of each. Where one
-    began only when another had ended, the seconds are negative, and the speed is nan."""
+    """Return what runs trained while all of them did, without the first epoch of each."""
     began = max(history[0][1] for history in histories)
     ended = min(history[-1][1] for history in histories)
     if ended <= began:
-        return Measured(math.nan, ended - began)
+        return Measured(None, ended - began)
     shares = (
         max(0.0, min(end, ended) - max(begin, began)) / (end - begin)
         for history in histories

@@ -1,7 +1,6 @@
 """The parts of the benchmark, each made for real on a few articles."""
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -159,8 +158,7 @@ def test_runs_count_while_all_of_them_train() -> None:
     second = [(1.0, 2.0), (3.0, 5.0)]
     assert together([first, second]) == Measured((2 + 0.5) / 2, 2.0)
     assert together([first]) == Measured(1.0, 3.0)
-    apart = together([first[:2], [(5.0, 6.0), (6.0, 7.0)]])
-    assert (math.isnan(apart.epochs_per_second), apart.seconds) == (True, -4.0)
+    assert together([first[:2], [(5.0, 6.0), (6.0, 7.0)]]) == Measured(None, -4.0)
 
 
 def test_runs_that_never_train_together_are_said(
