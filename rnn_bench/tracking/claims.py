@@ -72,6 +72,23 @@ class RunClaims:
         )
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
+    def rows_and_living(self) -> tuple[list[Run], set[str]]:
+        """Return the rows as `rows` does, and the ids of those that a process trains.
+
+        A process ends after its row. So rows are read again after a process was found gone: what it
+        recorded last is in them.
+        """
+        rows = self.rows()
+        gone = {_whose(run) for run in rows if run.info.status == "RUNNING" and not is_alive(run)}
+        if gone:
+            rows = self.rows()
+        living = {
+            run.info.run_id
+            for run in rows
+            if run.info.status == "RUNNING" and (_whose(run) not in gone or is_alive(run))
+        }
+        return rows, living
+
     def folder(self, run_id: str) -> Path:
         """Return the output folder of a run: checkpoints, log, and what waits for MLflow.
 
@@ -101,12 +118,14 @@ class RunClaims:
     def _claim(self, on_wait: Callable[[], None], patient: bool) -> Claim:
         logged, withdrawn = False, 0
         while True:
-            rows = self._rows_after_sending()
+            rows, living = self._rows_after_sending()
             if answer := find_answer(rows):
                 self.tag_as_reused(answer)
                 return Claim(answer.info.run_id, answer)
             others = [
-                run for run in rows if is_alive(run) and not self.owner.is_same(Owner.of(run))
+                run
+                for run in rows
+                if run.info.run_id in living and not self.owner.is_same(Owner.of(run))
             ]
             if not others:
                 claim = self._continue(rows) or Claim(self._new_row(owner_tags(self.owner)))
@@ -144,7 +163,7 @@ class RunClaims:
             Duplicate: an older row of the run is finished or alive; this one is deleted.
         """
         try:
-            rows = self.rows()
+            rows, living = self.rows_and_living()
         except Exception as error:
             if unreachable(error):
                 return
@@ -155,16 +174,16 @@ class RunClaims:
         if not self.owner.is_same(Owner.of(mine)):
             raise Withdrawn(f"run {run_id} is taken over by {mine.data.tags.get(schema.OWNER)}")
         for older in rows[: rows.index(mine)]:
-            if older.info.status == "FINISHED" or is_alive(older):
+            if older.info.status == "FINISHED" or older.info.run_id in living:
                 self.client.delete_run(run_id)
                 raise Duplicate(f"run {older.info.run_id} is older")
 
     def state(self) -> str:
         """Return what a claim would find: new, running, to resume or reused."""
-        rows = self.rows()
+        rows, living = self.rows_and_living()
         if find_answer(rows):
             return schema.REUSED
-        if any(map(is_alive, rows)):
+        if living:
             return "running"
         return "to resume" if any(self._checkpoint_epoch(run) for run in rows) else "new"
 
@@ -178,12 +197,13 @@ class RunClaims:
             the row's id; None if there is no row, or the run has recorded its end itself.
         """
         if run_id is None:
+            rows, living = self.rows_and_living()
             left_behind = [
                 run.info.run_id
-                for run in self.rows()
+                for run in rows
                 if run.data.tags.get(schema.SWEEP_ID) == self.config.sweep_id
                 and run.info.status != "FINISHED"
-                and not is_alive(run)
+                and run.info.run_id not in living
             ]
             if not left_behind and outcome == schema.KILLED:
                 return None
@@ -193,17 +213,18 @@ class RunClaims:
         end_row(self.client, run_id, self.config.sweep_id, outcome, error)
         return run_id
 
-    def _rows_after_sending(self) -> list[Run]:
-        """Send what dead processes of the run left unsent in this output folder, and return the
-        rows."""
-        rows = self.rows()
-        folders = [self.folder(run.info.run_id) for run in rows if not is_alive(run)]
+    def _rows_after_sending(self) -> tuple[list[Run], set[str]]:
+        """Send what dead processes of the run left unsent in this output folder, and return
+        `rows_and_living`."""
+        rows, living = self.rows_and_living()
+        ids = [run.info.run_id for run in rows]
+        folders = [self.folder(run_id) for run_id in ids if run_id not in living]
         waiting = [folder for folder in folders if (folder / UNSENT).is_file()]
         if not waiting:
-            return rows
+            return rows, living
         if problems := send_unsent(waiting):
             raise UsageError(problems[0])
-        return self.rows()
+        return self.rows_and_living()
 
     def _continue(self, rows: list[Run]) -> Claim | None:
         """Take over a run whose process is dead: the one with the most epochs in a checkpoint here,
@@ -239,6 +260,11 @@ class RunClaims:
 
     def _checkpoint_epoch(self, run: Run) -> int:
         return Checkpoints(self.folder(run.info.run_id)).epoch
+
+
+def _whose(run: Run) -> tuple[str, str | None]:
+    """Return a row's id and the process that owns it."""
+    return run.info.run_id, run.data.tags.get(schema.OWNER)
 
 
 def find_answer(rows: Iterable[Run]) -> Run | None:

@@ -3,6 +3,8 @@
 import os
 import platform
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,6 +158,42 @@ def test_a_dead_run_without_its_checkpoint_is_failed_and_begun_anew(claims: RunC
     assert claim.run_id != theirs
     assert status(claims, theirs) == "FAILED"
     assert "its process is gone" in claims.client.get_run(theirs).data.tags["error"]
+
+
+@pytest.mark.parametrize("looks_again", ["claim", "confirm", "end", "state"])
+def test_a_run_that_ends_while_its_row_is_read_is_no_dead_one(
+    looks_again: str, claims: RunClaims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process finishes the row and is gone just after another has read it as running."""
+    reads = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    process = subprocess.Popen(reads, stdin=subprocess.PIPE)
+    started = psutil.Process(process.pid).create_time()
+    theirs = row(claims, **owner_tags(Owner(platform.node(), process.pid, started)))
+    claims.client.log_metric(theirs, "train_loss", 0.5, step=1)
+    mine = row(claims, **owner_tags(claims.owner)) if looks_again == "confirm" else None
+    search_runs = MlflowClient.search_runs
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        found = search_runs(*arguments, **more)
+        if process.poll() is None:
+            claims.client.set_terminated(theirs, "FINISHED")
+            process.communicate()
+        return found
+
+    monkeypatch.setattr(MlflowClient, "search_runs", slow)
+    if looks_again == "claim":
+        answer = claims.claim(never).answer
+        assert answer is not None
+        assert answer.info.run_id == theirs
+    elif mine:
+        with pytest.raises(Duplicate, match=f"run {theirs} is older"):
+            claims.confirm(mine)
+    elif looks_again == "end":
+        assert claims.end("killed", "the sweep was stopped") is None
+    else:
+        assert claims.state() == "reused"
+    assert process.poll() is not None
+    assert status(claims, theirs) == "FINISHED"
 
 
 def test_of_several_left_runs_the_one_with_the_most_epochs_goes_on(claims: RunClaims) -> None:
