@@ -139,7 +139,7 @@ def measure(place: Workplace) -> Findings:
 
 
 def shown(sample: dict[str, Any], way: str, places: int) -> str:
-    """Return a sample's median time, with what it is not above."""
+    """Return a sample's median time, with ≤ where the host's time is part of it."""
     return "≤ " * (not sample["queued"]) + number(median(sample[way]), places)
 
 

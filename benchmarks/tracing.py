@@ -1,5 +1,6 @@
-"""Trace an epoch of a training with torch's profiler: the kernels of a GPU in all of it, or
-one step in its middle, with what the host does meanwhile."""
+"""Trace an epoch of a training with torch's profiler: the kernels of a GPU in all of it, or a step
+in its middle, with what the host does meanwhile.
+"""
 
 import functools
 import json

@@ -75,8 +75,8 @@ class RunClaims:
     def rows_and_living(self) -> tuple[list[Run], set[str]]:
         """Return the rows as `rows` does, and the ids of those that a process trains.
 
-        A process ends after its row. So rows are read again after a process was found gone: what it
-        recorded last is in them.
+        A process finishes its row before it exits. So where one is found gone, the rows are read
+        again: then they have what it recorded last.
         """
         rows = self.rows()
         gone = {_whose(run) for run in rows if run.info.status == "RUNNING" and not is_alive(run)}

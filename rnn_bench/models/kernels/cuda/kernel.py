@@ -31,7 +31,7 @@ SHARED_IN_A_CLUSTER = {  # KiB of each block, of RNN, GRU and LSTM, by its block
 
 @dataclass(frozen=True)
 class Layout:
-    """How the kernel lies on a GPU; the sources have the same numbers.
+    """How the kernel is split into blocks and threads; the sources have the same numbers.
 
     Attributes:
         units: of a block, a multiple of 32.
@@ -49,6 +49,7 @@ class Layout:
 
     @property
     def least_capability(self) -> tuple[int, int]:
+        """The compute capability that a GPU needs: clusters came with 9.0."""
         return (8, 0) if self.blocks == 1 else (9, 0)
 
 
@@ -274,8 +275,10 @@ def load(
             for kernel in loaded.values():
                 (status,) = driver.cuKernelSetAttribute(most, size, kernel.handle, device)
                 if status != driver.CUresult.CUDA_SUCCESS:
-                    name = torch.cuda.get_device_name(device)
-                    raise RuntimeError(f"{name} has no {size} bytes of shared memory for a block")
+                    gpu = torch.cuda.get_device_name(device)
+                    raise RuntimeError(
+                        f"{gpu} gives a block no {size} bytes of shared memory ({status.name})"
+                    )
     except Exception as error:  # of NVRTC, of the driver, or of the cache folder
         if "CUDA_ERROR_OUT_OF_MEMORY" in str(error):
             raise OutOfMemory(f"out of memory: {error}") from error
